@@ -1,0 +1,137 @@
+package rollout
+
+import (
+	"time"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+// Snapshot is all that a decision may depend on. It is taken from caches and from answers that have
+// already arrived; nothing in it can change under the decision.
+type Snapshot struct {
+	// Now is the time of the look.
+	Now time.Time
+	// Canary is the object as last committed: spec, status, and whether it is being deleted.
+	Canary *v1beta1.Canary
+	// Problems are the reasons why the spec cannot be carried out. Empty means accepted.
+	Problems []Problem
+	// Target is the workload that the Canary names.
+	Target Target
+	// Primary is the ReplicaSet named by status.primary, or, before there is one, the target's own
+	// active ReplicaSet.
+	Primary ReplicaSet
+	// Candidate is the ReplicaSet of status.canary.
+	Candidate ReplicaSet
+	// Retiring is the ReplicaSet of status.retiring.
+	Retiring ReplicaSet
+	// Services are the apex, primary and canary Services.
+	Services Services
+	// Route is the split in force, as read back.
+	Route Route
+	// Settle is how long a change of the route takes until traffic follows.
+	Settle time.Duration
+	// Answers are the checks that were asked for by Ask and have been answered since.
+	Answers []Answer
+}
+
+// Problem is a reason why a spec cannot be carried out.
+type Problem struct {
+	// Reason in one word, for the condition.
+	Reason string
+	// Message in one sentence: object, field, way out.
+	Message string
+}
+
+// Target is the user's workload as it is now.
+type Target struct {
+	// Found is false where there is no such workload.
+	Found bool
+	// Paused is spec.paused.
+	Paused bool
+	// Complete says that every replica is of the current template, available, and no other is left.
+	Complete bool
+	// Replicas that the target ought to have.
+	Replicas int32
+	// Revision is the target's present template.
+	Revision Revision
+}
+
+// Revision is one pod template, compared with the ones that are known.
+type Revision struct {
+	// Hash that a ReplicaSet of this template has or would get.
+	Hash string
+	// ReplicaSet that runs it, or the name that it would get.
+	ReplicaSet string
+	// Images of its containers.
+	Images []string
+	// IsPrimary, IsCandidate: equal to the template of that ReplicaSet.
+	IsPrimary, IsCandidate bool
+}
+
+// Owner is who controls a ReplicaSet.
+type Owner string
+
+// The owners that matter.
+const (
+	OwnerCanary Owner = "Canary"
+	OwnerTarget Owner = "Target"
+	OwnerOther  Owner = "Other"
+)
+
+// ReplicaSet is one revision's pods as they are now.
+type ReplicaSet struct {
+	// Found is false where there is no such ReplicaSet.
+	Found bool
+	// Name, Hash and Images of the revision it runs.
+	Name, Hash string
+	Images     []string
+	// Owner is who controls it.
+	Owner Owner
+	// Desired is spec.replicas; Exists, Ready and Available count its pods.
+	Desired, Exists, Ready, Available int32
+	// Broken is the first pod that will not come up by waiting, if any.
+	Broken *Broken
+}
+
+// Broken is a pod that will not come up by waiting.
+type Broken struct {
+	// Pod and, where one is to blame, its container.
+	Pod, Container string
+	// Reason as the kubelet gives it, such as ImagePullBackOff.
+	Reason string
+	// Message as the kubelet gives it, shortened.
+	Message string
+}
+
+// Services are the three Services of a Canary as they are now.
+type Services struct {
+	// Found says that all three exist.
+	Found bool
+	// Since is when the youngest of them was made.
+	Since time.Time
+}
+
+// Split is how traffic is divided: Weight percent to the canary, the rest to the primary.
+type Split struct {
+	Weight int32
+}
+
+// Route is what the router reads back from the cluster.
+type Route struct {
+	// Found says that the route exists and carries both backends.
+	Found bool
+	// Split that is written in it.
+	Split Split
+	// Accepted says that whoever serves the route has accepted this very version of it.
+	Accepted bool
+	// Refused is the sentence of who serves it, where it was turned down.
+	Refused string
+}
+
+// Answer is a check that has been asked and answered.
+type Answer struct {
+	// Round that was asked for.
+	Round RoundID
+	// Check as it will stand in the status.
+	Check v1beta1.CheckStatus
+}
