@@ -75,7 +75,7 @@ type CanaryStatus struct {
 	// +optional
 	Weight int32 `json:"weight"`
 
-	// WeightSince is when the route was last changed.
+	// WeightSince is when the split, or what stands behind it, was last changed.
 	// +optional
 	WeightSince *metav1.MicroTime `json:"weightSince,omitempty"`
 
@@ -161,8 +161,12 @@ type StepStatus struct {
 	// Progress is the step and the number of steps in words, as in `2/5`.
 	// +optional
 	Progress string `json:"progress,omitempty"`
-	// StartedAt is when the step began, and the progress deadline with it.
+	// StartedAt is when the step began.
 	StartedAt metav1.MicroTime `json:"startedAt"`
+	// WaitingSince is since when the step waits for canary pods; the progress deadline counts from
+	// here. Absent while it has all that it needs.
+	// +optional
+	WaitingSince *metav1.MicroTime `json:"waitingSince,omitempty"`
 	// JudgedAt is when the step's traffic came in force or its last round of checks was judged; the
 	// next round is due an interval later.
 	// +optional

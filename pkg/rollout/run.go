@@ -1,0 +1,133 @@
+package rollout
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+// historyLimit is how many runs the status remembers.
+const historyLimit = 10
+
+// newRun begins to count a run for the target's present template. Its ID is made of what is
+// committed nowhere else, so that deciding again gives the same.
+func (l *look) newRun() *v1beta1.RunStatus {
+	return &v1beta1.RunStatus{
+		ID:        fmt.Sprintf("%s-%d", l.Target.Revision.Hash, l.Now.Unix()),
+		StartedAt: metav1.NewTime(l.Now),
+	}
+}
+
+// beginRun starts a run for the target's present template at the first step. The weight is what it
+// is: a retiring revision has to lose its traffic first.
+func (l *look) beginRun() {
+	rev := l.Target.Revision
+	l.st.Run = l.newRun()
+	l.st.Phase = v1beta1.PhaseProgressing
+	l.st.FailedChecks, l.st.Checks = 0, nil
+	l.st.Canary = &v1beta1.RevisionStatus{ReplicaSet: rev.ReplicaSet, Hash: rev.Hash, Images: rev.Images}
+	l.startStep(0)
+	l.notify(Notice{
+		ID: l.st.Run.ID + "/started", Reason: ReasonNewRevision, OnTarget: true,
+		Message: fmt.Sprintf("new revision %s of %s detected: the canary starts with %d of %d steps to %d %%",
+			rev.Hash, l.targetName(), 1, len(Steps(l.Canary.Spec.Analysis)), Steps(l.Canary.Spec.Analysis)[0].Weight),
+	})
+	l.wait(ReasonWaitingForPods, "waiting for the canary's pods")
+}
+
+// startStep enters a step. Its pods are asked for at once; the weight follows when they are ready.
+func (l *look) startStep(index int32) {
+	steps := Steps(l.Canary.Spec.Analysis)
+	l.st.Step = &v1beta1.StepStatus{
+		Index:     index,
+		Progress:  fmt.Sprintf("%d/%d", index+1, len(steps)),
+		StartedAt: l.now(),
+	}
+	l.waitForPods()
+	l.resize(Size(l.Target.Replicas, steps[index].Weight))
+}
+
+// waitForPods starts the progress deadline, if it does not run already.
+func (l *look) waitForPods() {
+	l.st.Step.JudgedAt = nil
+	if l.st.Step.WaitingSince == nil {
+		now := l.now()
+		l.st.Step.WaitingSince = &now
+	}
+}
+
+// resize asks for at least so many canary pods. While the canary may have traffic it never shrinks.
+func (l *look) resize(n int32) { l.st.Canary.Replicas = max(l.st.Canary.Replicas, n) }
+
+// endRun moves the run into the history.
+func (l *look) endRun(outcome v1beta1.Outcome, reason, message string) {
+	if l.st.Run == nil {
+		return
+	}
+	rec := v1beta1.RunRecord{
+		ID: l.st.Run.ID, Outcome: outcome, Reason: reason, Message: message,
+		StartedAt: l.st.Run.StartedAt, EndedAt: metav1.NewTime(l.Now), MaxWeight: l.st.Run.MaxWeight,
+	}
+	if l.st.Canary != nil {
+		rec.Revision, rec.Images = l.st.Canary.Hash, l.st.Canary.Images
+	} else {
+		rec.Revision, rec.Images = l.Target.Revision.Hash, l.Target.Revision.Images
+	}
+	history := append([]v1beta1.RunRecord{rec}, l.st.History...)
+	l.st.History = history[:min(len(history), historyLimit)]
+	l.st.Run = nil
+}
+
+// rollback sends all traffic to the primary, now. The canary keeps its pods until they have none and
+// somebody had the time to look at them.
+func (l *look) rollback(reason, message string) {
+	run := l.st.Run.ID
+	l.notify(Notice{
+		ID: run + "/rolledback", Reason: ReasonRolledBack, Warning: true, OnTarget: true,
+		Message: fmt.Sprintf("revision %s of %s rolled back at weight %d: %s: %s",
+			l.st.Canary.Hash, l.targetName(), l.st.Weight, reason, message),
+	})
+	l.endRun(v1beta1.OutcomeRolledBack, reason, message)
+	l.st.Phase, l.st.Step = v1beta1.PhaseFailed, nil
+	l.setWeight(0)
+}
+
+// retireCandidate makes the canary ReplicaSet one that is to be removed once no traffic goes to it.
+func (l *look) retireCandidate() {
+	if l.st.Canary != nil && l.Candidate.Found && l.st.Retiring == nil {
+		l.st.Retiring = l.st.Canary.DeepCopy()
+		l.st.Retiring.Replicas = max(l.st.Retiring.Replicas, 1)
+	}
+	l.st.Canary = nil
+}
+
+// retire removes the retiring ReplicaSet: first its traffic, then, once that has settled, its pods.
+// It says whether there is still one.
+func (l *look) retire() bool {
+	if l.st.Retiring == nil {
+		return false
+	}
+	if !l.Retiring.Found {
+		l.st.Retiring = nil
+		return false
+	}
+	switch {
+	case l.st.Weight > 0:
+		l.dropSplit(l.Target.Found && l.Primary.Ready >= l.Target.Replicas)
+	case drained(l.Snapshot):
+		l.st.Retiring.Replicas = 0
+	default:
+		l.after(settlesIn(l.Snapshot))
+	}
+	l.wait(ReasonRetiring, "waiting until the pods of revision %s are removed", l.st.Retiring.Hash)
+	return true
+}
+
+// dropSplit sends all traffic to the primary, where that is able to take it.
+func (l *look) dropSplit(able bool) {
+	if able {
+		l.setWeight(0)
+	}
+}

@@ -1,0 +1,67 @@
+package rollout
+
+import (
+	"fmt"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+// terminate ends the run and sends all traffic home.
+func (l *look) terminate() {
+	if l.st.Run != nil {
+		l.endRun(v1beta1.OutcomeAborted, ReasonDeleted, "the Canary was deleted")
+	}
+	l.st.Phase, l.st.Step = v1beta1.PhaseTerminating, nil
+	l.retireCandidate()
+	l.setWeight(0)
+	if l.st.WeightSince == nil {
+		l.touch()
+	}
+	l.wait(ReasonDeleted, "giving everything back")
+}
+
+// terminating removes the canary's pods, then gives the route back, then the rest.
+func (l *look) terminating() {
+	l.wait(ReasonDeleted, "giving everything back")
+	switch {
+	case l.Target.Found && l.retire():
+	case l.Route.Found:
+		l.st.Retiring = nil
+		l.touch()
+		l.after(l.Settle)
+	case settlesIn(l.Snapshot) > 0:
+		l.after(settlesIn(l.Snapshot))
+	}
+}
+
+// terminatingWorld gives back what is not needed any more. It goes by what is still there: the pods
+// of a canary, then the route, then the Services and the pause.
+func (l *look) terminatingWorld() {
+	begun := l.Canary.Status.Phase == v1beta1.PhaseTerminating
+	switch {
+	case !begun || l.st.Retiring != nil:
+	case l.Route.Found:
+		l.d.Route = RouteReleased
+	case settlesIn(l.Snapshot) > 0:
+		l.d.Route = RouteLeave
+	default:
+		l.d.Route, l.d.Services, l.d.Finalizer = RouteLeave, ServicesReleased, false
+		l.givePauseBack()
+	}
+}
+
+// givePauseBack lets go of spec.paused, unless that would roll out a template that was never analysed.
+func (l *look) givePauseBack() {
+	if !l.Target.Found {
+		return
+	}
+	if l.st.Primary == nil || l.Target.Revision.IsPrimary {
+		l.d.Pause = PauseRelease
+		return
+	}
+	l.notify(Notice{
+		ID: string(l.Canary.UID) + "/leftpaused", Reason: ReasonLeftPaused, Warning: true, OnTarget: true,
+		Message: fmt.Sprintf("Deployment %s stays paused: its template %s is not what serves (%s); `kubectl rollout resume deployment/%s` releases it without analysis",
+			l.targetName(), l.Target.Revision.Hash, l.st.Primary.Hash, l.targetName()),
+	})
+}

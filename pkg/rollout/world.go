@@ -1,0 +1,107 @@
+package rollout
+
+import "weir.dev/weir/pkg/apis/weir/v1beta1"
+
+// world fills in what must hold in the cluster for the status in d. It looks at the snapshot only for
+// what is already so, never for what ought to come next.
+func world(s *Snapshot, d *Decision) {
+	st := &d.Status
+	d.Finalizer = true
+	d.Services, d.Route, d.Pause = ServicesApplied, RouteApplied, PauseSet
+	d.Split = Split{Weight: st.Weight}
+	d.Pins = pins(s, st)
+	d.Retiring = retiringPlan(s, st)
+	switch st.Phase {
+	case v1beta1.PhaseInitializing:
+		initializingWorld(s, d)
+	case v1beta1.PhaseProgressing, v1beta1.PhasePromoting:
+		if st.Retiring == nil {
+			d.Candidate = ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Canary.Replicas}
+		}
+	case v1beta1.PhaseFailed:
+		if s.Candidate.Found {
+			d.Candidate = ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Canary.Replicas}
+		}
+	case v1beta1.PhaseTerminating:
+		d.Services, d.Pause = ServicesLeave, PauseLeave
+	}
+	if !s.Target.Found {
+		// Without the target its ReplicaSets are on their way out; only traffic is still ours.
+		d.Pause, d.Candidate = PauseLeave, ReplicaSetPlan{}
+		if st.Phase != v1beta1.PhaseTerminating {
+			d.Services, d.Route = ServicesLeave, RouteLeave
+		}
+	}
+	if len(s.Problems) > 0 && st.Phase != v1beta1.PhaseTerminating {
+		withProblems(d)
+	}
+}
+
+// withProblems keeps hands off what a spec that cannot be carried out would be rendered to; a split
+// that must fall still falls.
+func withProblems(d *Decision) {
+	d.Services = ServicesLeave
+	switch d.Status.Phase {
+	case v1beta1.PhaseInitializing:
+		d.Route, d.Pause, d.Pins = RouteLeave, PauseLeave, Pins{}
+	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded:
+		d.Route = RouteLeave
+	}
+}
+
+func initializingWorld(s *Snapshot, d *Decision) {
+	if d.Status.WeightSince == nil {
+		d.Route = RouteLeave
+	}
+	switch {
+	case s.Target.Complete:
+	case s.Target.Paused && !s.Primary.Found:
+		// Paused without any ReplicaSet of its template: nothing would ever come up. Only what Weir
+		// itself has set is given back.
+		d.Pause = PauseRelease
+	default:
+		d.Pause = PauseLeave
+	}
+}
+
+// pins hold the Services to one revision each while pods of two revisions can exist, and to none else.
+func pins(s *Snapshot, st *v1beta1.CanaryStatus) Pins {
+	if st.Primary == nil || st.Phase == v1beta1.PhaseInitializing {
+		return Pins{}
+	}
+	primary := st.Primary.Hash
+	switch {
+	case st.Retiring != nil:
+		apex := primary
+		if st.Weight == fullWeight {
+			apex = st.Retiring.Hash
+		}
+		return Pins{Apex: apex, Primary: primary, Canary: st.Retiring.Hash}
+	case st.Phase == v1beta1.PhaseFailed:
+		if st.Canary != nil && s.Candidate.Found && (st.Canary.Replicas > 0 || s.Candidate.Exists > 0) {
+			return Pins{Apex: primary, Primary: primary, Canary: st.Canary.Hash}
+		}
+		return Pins{}
+	case st.Phase == v1beta1.PhaseFinalising && st.Canary == nil:
+		return Pins{Apex: primary, Primary: primary, Canary: primary}
+	case st.Canary == nil:
+		return Pins{}
+	case st.Weight == fullWeight && st.Phase != v1beta1.PhaseProgressing:
+		// All traffic is the canary's and the primary's pods are about to go: callers that go round
+		// the route go along.
+		return Pins{Apex: st.Canary.Hash, Primary: primary, Canary: st.Canary.Hash}
+	default:
+		return Pins{Apex: primary, Primary: primary, Canary: st.Canary.Hash}
+	}
+}
+
+// retiringPlan keeps a retiring ReplicaSet whole until no traffic goes to it, and removes it then.
+func retiringPlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {
+	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found {
+		return ReplicaSetPlan{}
+	}
+	if st.Retiring.Replicas > 0 {
+		return ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Retiring.Replicas}
+	}
+	return ReplicaSetPlan{State: ReplicaSetAbsent}
+}

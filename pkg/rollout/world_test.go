@@ -1,0 +1,417 @@
+package rollout
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+// toy is a world small enough to be looked through: one target, its ReplicaSets, three Services and a
+// route, with what Kubernetes' own controllers do to them. Both the storyboards and the random walks
+// play in it.
+type toy struct {
+	t        testing.TB
+	now      time.Time
+	canary   *v1beta1.Canary // as committed
+	gone     bool            // the finalizer was removed
+	problems []Problem
+	target   toyTarget
+	sets     map[string]*toySet
+	services Services
+	pins     Pins
+	released bool // Services given back
+	route    Route
+	settle   time.Duration
+	// verdict that every check gets.
+	verdict v1beta1.Verdict
+	// crashAt is the write of the next look at which the operator dies; 0 means it does not.
+	crashAt int
+	writes  int
+	// conflict makes the next commit fail.
+	conflict bool
+	// weights that traffic may still follow, with the time at which each was replaced.
+	trail []trail
+	// broken templates and the reason their pods give.
+	broken map[string]string
+	// check is called after every write.
+	check func(what string)
+	notes []string
+	log   []string
+}
+
+type trail struct {
+	weight int32
+	until  time.Time
+}
+
+type toyTarget struct {
+	found, paused, pausedByWeir bool
+	template                    string
+	replicas                    int32
+}
+
+type toySet struct {
+	name, template           string
+	owner                    Owner
+	desired, exists          int32
+	ready, available, flaked int32
+}
+
+var errCrash = errors.New("the operator died")
+
+func newToy(t testing.TB) *toy {
+	w := &toy{
+		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), settle: 5 * time.Second,
+		sets: map[string]*toySet{}, verdict: v1beta1.VerdictPassed, broken: map[string]string{},
+	}
+	w.canary = &v1beta1.Canary{
+		ObjectMeta: metav1.ObjectMeta{Name: "app", Namespace: "default", UID: "uid", Generation: 1},
+		Spec: v1beta1.CanarySpec{
+			TargetRef: v1beta1.TargetRef{Name: "app", Kind: "Deployment", APIVersion: "apps/v1"},
+			Analysis: v1beta1.CanaryAnalysis{
+				Interval: "10s", Threshold: 2, StepWeights: []int32{10, 50},
+				Metrics: []v1beta1.CanaryMetric{{Name: "m"}},
+			},
+		},
+	}
+	w.target = toyTarget{found: true, template: "v1", replicas: 4}
+	w.sets["app-v1"] = &toySet{name: "app-v1", template: "v1", owner: OwnerTarget, desired: 4, exists: 4, ready: 4, available: 4}
+	return w
+}
+
+func (w *toy) wrote(format string, args ...any) error {
+	what := fmt.Sprintf(format, args...)
+	w.writes++
+	w.log = append(w.log, what)
+	if w.check != nil {
+		w.check(what)
+	}
+	if w.crashAt > 0 && w.writes >= w.crashAt {
+		w.crashAt = 0
+		return errCrash
+	}
+	return nil
+}
+
+func (w *toy) set(ref *v1beta1.RevisionStatus) *toySet {
+	if ref == nil {
+		return nil
+	}
+	return w.sets[ref.ReplicaSet]
+}
+
+func (w *toy) facts(s *toySet) ReplicaSet {
+	if s == nil {
+		return ReplicaSet{}
+	}
+	rs := ReplicaSet{
+		Found: true, Name: s.name, Hash: s.template, Images: []string{s.template}, Owner: s.owner,
+		Desired: s.desired, Exists: s.exists, Ready: s.ready, Available: s.available,
+	}
+	if reason, ok := w.broken[s.template]; ok && s.exists > 0 {
+		rs.Broken = &Broken{Pod: s.name + "-x", Reason: reason}
+	}
+	return rs
+}
+
+// own is the target's ReplicaSet of a template.
+func (w *toy) own(template string) *toySet {
+	for _, s := range w.sorted() {
+		if s.owner == OwnerTarget && s.template == template {
+			return s
+		}
+	}
+	return nil
+}
+
+func (w *toy) sorted() []*toySet {
+	all := make([]*toySet, 0, len(w.sets))
+	for _, s := range w.sets {
+		all = append(all, s)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].name < all[j].name })
+	return all
+}
+
+func (w *toy) complete() bool {
+	for _, s := range w.sets {
+		if s.owner != OwnerTarget {
+			continue
+		}
+		if s.template != w.target.template && (s.desired > 0 || s.exists > 0) {
+			return false
+		}
+		if s.template == w.target.template && s.available != w.target.replicas {
+			return false
+		}
+	}
+	return w.own(w.target.template) != nil
+}
+
+func (w *toy) snapshot() *Snapshot {
+	st := &w.canary.Status
+	primary := w.set(st.Primary)
+	if st.Primary == nil {
+		primary = w.own(w.target.template)
+	}
+	candidate := w.set(st.Canary)
+	s := &Snapshot{
+		Now: w.now, Canary: w.canary.DeepCopy(), Problems: w.problems, Settle: w.settle,
+		Primary: w.facts(primary), Candidate: w.facts(candidate), Retiring: w.facts(w.set(st.Retiring)),
+		Services: w.services, Route: w.route,
+		Target: Target{
+			Found: w.target.found, Paused: w.target.paused, Complete: w.complete(), Replicas: w.target.replicas,
+			Revision: Revision{
+				Hash: w.target.template, ReplicaSet: "app-" + w.target.template, Images: []string{w.target.template},
+				IsPrimary:   primary != nil && primary.template == w.target.template,
+				IsCandidate: candidate != nil && candidate.template == w.target.template,
+			},
+		},
+	}
+	for _, q := range Ask(s) {
+		if w.verdict != "" {
+			s.Answers = append(s.Answers, Answer{Round: q.Round, Check: v1beta1.CheckStatus{
+				Name: q.Metric.Name, Verdict: w.verdict, Message: "toy", At: metav1.NewTime(w.now),
+			}})
+		}
+	}
+	return s
+}
+
+// look is one turn of the operator: snapshot, decision, ensure, commit, announce.
+func (w *toy) look() (Decision, error) {
+	s := w.snapshot()
+	d := Decide(s)
+	again := Decide(s)
+	require.Equal(w.t, d, again, "the same snapshot gives the same decision")
+	return d, w.act(s, d)
+}
+
+func (w *toy) act(s *Snapshot, d Decision) error {
+	w.writes = 0
+	rv := w.canary.ResourceVersion
+	for _, ensure := range []func(*Snapshot, Decision) error{
+		w.ensurePause, w.ensureServices, w.ensureSets, w.ensureRoute, w.ensureHandOver,
+	} {
+		if err := ensure(s, d); err != nil {
+			return err
+		}
+	}
+	if !d.Finalizer {
+		w.gone = true
+		return w.announce(d)
+	}
+	if !equality.Semantic.DeepEqual(d.Status, w.canary.Status) {
+		if w.conflict || rv != s.Canary.ResourceVersion {
+			w.conflict = false
+			return errors.New("conflict")
+		}
+		w.commit(d.Status)
+		if err := w.wrote("commit phase=%s weight=%d", d.Status.Phase, d.Status.Weight); err != nil {
+			return err
+		}
+	}
+	return w.announce(d)
+}
+
+// commit stores a status as an API server would: as JSON, with its coarser times.
+func (w *toy) commit(st v1beta1.CanaryStatus) {
+	raw, err := json.Marshal(st)
+	require.NoError(w.t, err)
+	w.canary.Status = v1beta1.CanaryStatus{}
+	require.NoError(w.t, json.Unmarshal(raw, &w.canary.Status))
+	w.canary.ResourceVersion += "."
+}
+
+func (w *toy) announce(d Decision) error {
+	for _, n := range d.Notices {
+		w.notes = append(w.notes, n.ID)
+		w.log = append(w.log, "notice "+n.Reason+": "+n.Message)
+	}
+	return nil
+}
+
+func (w *toy) ensurePause(_ *Snapshot, d Decision) error {
+	switch {
+	case d.Pause == PauseSet && !w.target.paused:
+		w.target.paused, w.target.pausedByWeir = true, true
+		return w.wrote("pause")
+	case d.Pause == PauseRelease && w.target.pausedByWeir:
+		w.target.paused, w.target.pausedByWeir = false, false
+		return w.wrote("release pause")
+	}
+	return nil
+}
+
+func (w *toy) ensureServices(_ *Snapshot, d Decision) error {
+	if d.Services == ServicesApplied && !w.services.Found {
+		w.services = Services{Found: true, Since: w.now}
+		if err := w.wrote("make services"); err != nil {
+			return err
+		}
+	}
+	if d.Services == ServicesReleased {
+		w.services, w.released = Services{}, true
+		return w.wrote("release services")
+	}
+	if w.services.Found && d.Pins != w.pins {
+		w.pins = d.Pins
+		return w.wrote("pin %s", w.pins)
+	}
+	return nil
+}
+
+func (p Pins) String() string {
+	short := func(s string) string {
+		if s == "" {
+			return "-"
+		}
+		return s
+	}
+	return strings.Join([]string{short(p.Apex), short(p.Primary), short(p.Canary)}, "/")
+}
+
+func (w *toy) ensureSets(s *Snapshot, d Decision) error {
+	if err := w.ensureSet(s.Canary.Status.Retiring, d.Status.Retiring, d.Retiring); err != nil {
+		return err
+	}
+	return w.ensureSet(s.Canary.Status.Canary, d.Status.Canary, d.Candidate)
+}
+
+func (w *toy) ensureSet(was, ref *v1beta1.RevisionStatus, plan ReplicaSetPlan) error {
+	if ref == nil {
+		ref = was
+	}
+	if plan.State == ReplicaSetLeave || ref == nil {
+		return nil
+	}
+	set := w.sets[ref.ReplicaSet]
+	if plan.State == ReplicaSetAbsent {
+		switch {
+		case set == nil || set.owner != OwnerCanary:
+			return nil
+		case set.desired > 0:
+			set.desired = 0
+			return w.wrote("scale %s to 0", ref.ReplicaSet)
+		case set.exists == 0:
+			delete(w.sets, ref.ReplicaSet)
+			return w.wrote("delete %s", ref.ReplicaSet)
+		}
+		return nil
+	}
+	if set == nil {
+		if ref.Hash != w.target.template {
+			return nil // only the present template can be made
+		}
+		set = &toySet{name: ref.ReplicaSet, template: w.target.template, owner: OwnerCanary}
+		w.sets[ref.ReplicaSet] = set
+		if err := w.wrote("create %s", ref.ReplicaSet); err != nil {
+			return err
+		}
+	}
+	if set.owner == OwnerTarget && set.template == w.target.template && set.desired == 0 || set.owner == OwnerTarget && set.template != w.target.template {
+		set.owner = OwnerCanary
+		if err := w.wrote("borrow %s", ref.ReplicaSet); err != nil {
+			return err
+		}
+	}
+	if set.owner == OwnerCanary && set.desired != plan.Replicas {
+		set.desired = plan.Replicas
+		return w.wrote("scale %s to %d", ref.ReplicaSet, plan.Replicas)
+	}
+	return nil
+}
+
+func (w *toy) ensureRoute(_ *Snapshot, d Decision) error {
+	switch {
+	case d.Route == RouteApplied && (!w.route.Found || w.route.Split != d.Split):
+		if w.route.Found {
+			w.trail = append(w.trail, trail{w.route.Split.Weight, w.now.Add(w.settle)})
+		}
+		w.route = Route{Found: true, Split: d.Split, Accepted: true}
+		return w.wrote("route %d", d.Split.Weight)
+	case d.Route == RouteReleased && w.route.Found:
+		w.route = Route{}
+		return w.wrote("release route")
+	}
+	return nil
+}
+
+func (w *toy) ensureHandOver(_ *Snapshot, d Decision) error {
+	if !d.HandOver {
+		return nil
+	}
+	set := w.set(d.Status.Canary)
+	// The Deployment is read live: a template or a scale that moved on refuses.
+	if set.template != w.target.template || set.desired != w.target.replicas {
+		return errors.New("the target moved")
+	}
+	set.owner = OwnerTarget
+	return w.wrote("hand over %s", set.name)
+}
+
+// controllers is what Kubernetes does between two looks.
+func (w *toy) controllers() {
+	w.deploymentController()
+	for _, s := range w.sets {
+		s.exists = s.desired
+		if _, bad := w.broken[s.template]; bad {
+			s.ready, s.available = 0, 0
+			continue
+		}
+		s.ready = max(0, s.desired-s.flaked)
+		s.available = s.ready
+	}
+}
+
+func (w *toy) deploymentController() {
+	own := w.own(w.target.template)
+	var active []*toySet
+	for _, s := range w.sorted() {
+		if s.owner == OwnerTarget && s.desired > 0 {
+			active = append(active, s)
+		}
+	}
+	if !w.target.paused {
+		if own == nil {
+			own = &toySet{name: "own-" + w.target.template, template: w.target.template, owner: OwnerTarget}
+			w.sets[own.name] = own
+		}
+		own.desired = w.target.replicas
+	} else if len(active) == 1 {
+		active[0].desired = w.target.replicas
+		return
+	}
+	if own != nil && own.desired == w.target.replicas && own.available == w.target.replicas {
+		for _, s := range active {
+			if s != own {
+				s.desired = 0
+			}
+		}
+	}
+}
+
+// pass lets time go by.
+func (w *toy) pass(d time.Duration) {
+	w.now = w.now.Add(d)
+	w.trail = slices.DeleteFunc(w.trail, func(t trail) bool { return !t.until.After(w.now) })
+}
+
+// mayReceive says whether traffic may still go to the canary Service.
+func (w *toy) mayReceive() bool {
+	if w.route.Found && w.route.Split.Weight > 0 {
+		return true
+	}
+	return slices.ContainsFunc(w.trail, func(t trail) bool { return t.weight > 0 })
+}
