@@ -62,10 +62,7 @@ func checksDueIn(s *Snapshot) time.Duration {
 		return never
 	}
 	due := st.Step.JudgedAt.Add(step.Dwell)
-	if settled := st.WeightSince.Add(s.Settle); settled.After(due) {
-		due = settled
-	}
-	return max(0, due.Sub(s.Now))
+	return max(0, due.Sub(s.Now), settlesIn(s))
 }
 
 // stepOf is the step that the run is at. The plan may have become shorter in mid-run.

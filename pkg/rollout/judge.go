@@ -14,7 +14,7 @@ const answerLook = 2 * time.Second
 
 // judge waits out the dwell, then reads the round's answers.
 func (l *look) judge(step Step) {
-	l.wait(ReasonAnalysing, "step %s at weight %d is being analysed", l.st.Step.Progress, step.Weight)
+	l.lastRound(step)
 	if !inForce(l.Snapshot) {
 		return
 	}
@@ -37,7 +37,7 @@ func (l *look) judge(step Step) {
 		l.failRound(step, failed)
 	case len(held) > 0:
 		l.after(step.Dwell)
-		l.waiting = waiting{reason: holdReason(held), message: sentences(held)}
+		l.lastRound(step)
 	default:
 		l.advance()
 	}
@@ -66,9 +66,12 @@ func (l *look) answers() ([]v1beta1.CheckStatus, bool) {
 // count sorts the checks that speak against going on: those that failed, and those that have nothing
 // to say. What was left without an answer counts as the metric's onNoData and onError say.
 func (l *look) count(checks []v1beta1.CheckStatus) (failed, held []v1beta1.CheckStatus) {
-	for i, c := range checks {
-		m := l.Canary.Spec.Analysis.Metrics[i]
-		switch effect(m, c.Verdict) {
+	metrics := map[string]v1beta1.CanaryMetric{}
+	for _, m := range l.Canary.Spec.Analysis.Metrics {
+		metrics[m.Name] = m
+	}
+	for _, c := range checks {
+		switch effect(metrics[c.Name], c.Verdict) {
 		case v1beta1.Fail:
 			failed = append(failed, c)
 		case v1beta1.Hold:
@@ -109,7 +112,21 @@ func (l *look) failRound(step Step, failed []v1beta1.CheckStatus) {
 		Message: fmt.Sprintf("%d of %d failed rounds at weight %d: %s", l.st.FailedChecks, threshold, l.st.Weight, sentences(failed)),
 	})
 	l.after(step.Dwell)
-	l.wait(ReasonCheckFailed, "%s", sentences(failed))
+	l.lastRound(step)
+}
+
+// lastRound says what the step waits for, by what its last round of checks, if there was one, came to.
+func (l *look) lastRound(step Step) {
+	l.wait(ReasonAnalysing, "step %s at weight %d is being analysed", l.st.Step.Progress, step.Weight)
+	if l.st.Step.Round == 0 {
+		return
+	}
+	switch failed, held := l.count(l.st.Checks); {
+	case len(failed) > 0:
+		l.wait(ReasonCheckFailed, "%s", sentences(failed))
+	case len(held) > 0:
+		l.wait(holdReason(held), "%s", sentences(held))
+	}
 }
 
 func holdReason(held []v1beta1.CheckStatus) string {

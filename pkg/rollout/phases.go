@@ -7,8 +7,10 @@ import (
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
-// initializing adopts the target: Services, then, once they have endpoints, the route.
+// initializing adopts the target: its ReplicaSet once it is rolled out, Services, then, once they have
+// endpoints, the route.
 func (l *look) initializing() {
+	l.recognise()
 	switch {
 	case len(l.Problems) > 0:
 		l.problems()
@@ -26,10 +28,8 @@ func (l *look) initializing() {
 		l.wait(ReasonInitializing, "making the route")
 	case l.Route.Refused != "":
 		l.stall(ReasonRouteRefused, "%s", l.Route.Refused)
-	case !l.Target.Complete:
+	case l.st.Primary == nil:
 		l.wait(ReasonTargetRolling, "waiting until Deployment %s is rolled out", l.targetName())
-	case !l.Target.Paused || !l.Primary.Found:
-		l.wait(ReasonInitializing, "pausing Deployment %s", l.targetName())
 	case !settled(l.Snapshot):
 		l.after(settlesIn(l.Snapshot))
 		l.wait(ReasonInitializing, "waiting until the route is accepted")
@@ -39,9 +39,22 @@ func (l *look) initializing() {
 	}
 }
 
+// recognise takes what the target runs for the primary once it is rolled out and paused. What comes
+// after that is a new revision, even before the route is accepted.
+func (l *look) recognise() {
+	switch {
+	case !l.Target.Found || len(l.Problems) > 0:
+	case l.st.Primary == nil:
+		if l.Target.Complete && l.Target.Paused && l.Primary.Found {
+			l.st.Primary = revisionStatus(l.Primary)
+		}
+	case !l.Primary.Found || !l.Target.Paused && !l.Target.Revision.IsPrimary:
+		l.st.Primary = nil
+	}
+}
+
 // adopted ends the adoption, and with it a rollout that went on without Weir.
 func (l *look) adopted() {
-	l.st.Primary = revisionStatus(l.Primary)
 	if l.st.Run != nil {
 		message := fmt.Sprintf("Deployment %s was resumed by hand and rolled out without analysis", l.targetName())
 		l.notify(Notice{
@@ -189,7 +202,7 @@ func (l *look) advance() {
 		Message: fmt.Sprintf("revision %s of %s passed every step; it is brought to full size and takes all traffic",
 			l.st.Canary.Hash, l.targetName()),
 	})
-	l.wait(ReasonWaitingForPods, "bringing the canary to full size")
+	l.wait(ReasonWaitingForPods, "waiting for %d ready canary pods", l.Target.Replicas)
 }
 
 // promoting brings the canary to full size, gives it all traffic, and hands it over once that has

@@ -31,14 +31,14 @@ func (l *look) deleted() bool {
 	return true
 }
 
-// outOfBand notices that somebody resumed the target: its own controller is rolling out, so Weir steps
-// aside until that is complete, and the run's outcome is what came of it.
+// outOfBand notices that somebody resumed the target: its own controller is rolling out, or did so while
+// Weir did not look. Weir steps aside until that is complete, and the run's outcome is what came of it.
 func (l *look) outOfBand() bool {
 	switch l.st.Phase {
 	case v1beta1.PhaseInitializing, v1beta1.PhaseFinalising, v1beta1.PhaseTerminating:
 		return false
 	}
-	if !l.Target.Found || l.Target.Paused || l.Target.Revision.IsPrimary ||
+	if !l.Target.Found || l.Target.Paused && !l.Target.Complete || l.Target.Revision.IsPrimary ||
 		l.Candidate.Found && l.Candidate.Owner == OwnerTarget {
 		return false
 	}
@@ -46,7 +46,7 @@ func (l *look) outOfBand() bool {
 		l.st.Run = l.newRun()
 	}
 	l.retireCandidate()
-	l.st.Phase, l.st.Step = v1beta1.PhaseInitializing, nil
+	l.st.Phase, l.st.Step, l.st.Primary = v1beta1.PhaseInitializing, nil, nil
 	l.setWeight(0)
 	l.touch()
 	l.notify(Notice{

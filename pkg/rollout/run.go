@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -31,10 +33,8 @@ func (l *look) beginRun() {
 	l.startStep(0)
 	l.notify(Notice{
 		ID: l.st.Run.ID + "/started", Reason: ReasonNewRevision, OnTarget: true,
-		Message: fmt.Sprintf("new revision %s of %s detected: the canary starts with %d of %d steps to %d %%",
-			rev.Hash, l.targetName(), 1, len(Steps(l.Canary.Spec.Analysis)), Steps(l.Canary.Spec.Analysis)[0].Weight),
+		Message: fmt.Sprintf("new revision %s of %s detected; its weights are %s", rev.Hash, l.targetName(), weights(Steps(l.Canary.Spec.Analysis))),
 	})
-	l.wait(ReasonWaitingForPods, "waiting for the canary's pods")
 }
 
 // startStep enters a step. Its pods are asked for at once; the weight follows when they are ready.
@@ -46,7 +46,9 @@ func (l *look) startStep(index int32) {
 		StartedAt: l.now(),
 	}
 	l.waitForPods()
-	l.resize(Size(l.Target.Replicas, steps[index].Weight))
+	need := Size(l.Target.Replicas, steps[index].Weight)
+	l.resize(need)
+	l.wait(ReasonWaitingForPods, "waiting for %d ready canary pods", need)
 }
 
 // waitForPods starts the progress deadline, if it does not run already.
@@ -92,11 +94,12 @@ func (l *look) rollback(reason, message string) {
 	l.endRun(v1beta1.OutcomeRolledBack, reason, message)
 	l.st.Phase, l.st.Step = v1beta1.PhaseFailed, nil
 	l.setWeight(0)
+	l.waiting = waiting{}
 }
 
 // retireCandidate makes the canary ReplicaSet one that is to be removed once no traffic goes to it.
 func (l *look) retireCandidate() {
-	if l.st.Canary != nil && l.Candidate.Found && l.st.Retiring == nil {
+	if l.st.Canary != nil && l.Canary.Status.Canary != nil && l.st.Retiring == nil {
 		l.st.Retiring = l.st.Canary.DeepCopy()
 		l.st.Retiring.Replicas = max(l.st.Retiring.Replicas, 1)
 	}
@@ -109,7 +112,8 @@ func (l *look) retire() bool {
 	if l.st.Retiring == nil {
 		return false
 	}
-	if !l.Retiring.Found {
+	if !l.Retiring.Found || l.st.Weight == 0 && l.Retiring.Owner != OwnerCanary {
+		// Gone, or given back: only one that slipped away under traffic is taken back.
 		l.st.Retiring = nil
 		return false
 	}
@@ -130,4 +134,13 @@ func (l *look) dropSplit(able bool) {
 	if able {
 		l.setWeight(0)
 	}
+}
+
+// weights are the steps in words, as in "10, 20, 50 %".
+func weights(steps []Step) string {
+	parts := make([]string, 0, len(steps))
+	for _, s := range steps {
+		parts = append(parts, strconv.Itoa(int(s.Weight)))
+	}
+	return strings.Join(parts, ", ") + " %"
 }

@@ -18,7 +18,7 @@ func settled(s *Snapshot) bool {
 // that has no share any more loses its pods. A route that nobody accepts any more must not keep those
 // pods for ever, so after a dozen settle times the clock alone is believed.
 func drained(s *Snapshot) bool {
-	if settlesIn(s) > 0 {
+	if settlesIn(s) > 0 || s.Route.Found && s.Route.Split.Weight != s.Canary.Status.Weight {
 		return false
 	}
 	const patience = 12
@@ -26,10 +26,16 @@ func drained(s *Snapshot) bool {
 	return inForce(s) || since == nil || !s.Now.Before(since.Add(patience*s.Settle))
 }
 
-// settlesIn is how long the settle time still runs.
+// settlesIn is how long the settle time still runs, from the last change that was committed or seen.
 func settlesIn(s *Snapshot) time.Duration {
-	since := s.Canary.Status.WeightSince
-	if since == nil {
+	var since time.Time
+	if committed := s.Canary.Status.WeightSince; committed != nil {
+		since = committed.Time
+	}
+	if s.Route.Found && s.Route.Since.After(since) {
+		since = s.Route.Since
+	}
+	if since.IsZero() {
 		return 0
 	}
 	return max(0, since.Add(s.Settle).Sub(s.Now))

@@ -122,6 +122,9 @@ type Route struct {
 	Found bool
 	// Split that is written in it.
 	Split Split
+	// Since is when this process first saw that split. It covers what no status tells: a split that was
+	// written by an operator that died before the commit, or by somebody else.
+	Since time.Time
 	// Accepted says that whoever serves the route has accepted this very version of it.
 	Accepted bool
 	// Refused is the sentence of who serves it, where it was turned down.

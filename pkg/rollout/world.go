@@ -15,7 +15,7 @@ func world(s *Snapshot, d *Decision) {
 	case v1beta1.PhaseInitializing:
 		initializingWorld(s, d)
 	case v1beta1.PhaseProgressing, v1beta1.PhasePromoting:
-		if st.Retiring == nil {
+		if st.Retiring == nil && committed(s, st.Canary) {
 			d.Candidate = ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Canary.Replicas}
 		}
 	case v1beta1.PhaseFailed:
@@ -37,6 +37,14 @@ func world(s *Snapshot, d *Decision) {
 	}
 }
 
+// committed says that the committed status names this candidate. A ReplicaSet is made, borrowed or taken
+// back only then: one that no status names would be lost if the operator died here and the template
+// moved on.
+func committed(s *Snapshot, r *v1beta1.RevisionStatus) bool {
+	was := s.Canary.Status.Canary
+	return s.Canary.Status.Retiring == nil && was != nil && was.ReplicaSet == r.ReplicaSet
+}
+
 // withProblems keeps hands off what a spec that cannot be carried out would be rendered to; a split
 // that must fall still falls.
 func withProblems(d *Decision) {
@@ -54,7 +62,10 @@ func initializingWorld(s *Snapshot, d *Decision) {
 		d.Route = RouteLeave
 	}
 	switch {
-	case s.Target.Complete:
+	case s.Canary.Status.Phase != "" && s.Canary.Status.Phase != v1beta1.PhaseInitializing:
+		// That the target was resumed is committed first: pausing it would take the evidence away.
+		d.Pause = PauseLeave
+	case s.Target.Complete || d.Status.Primary != nil:
 	case s.Target.Paused && !s.Primary.Found:
 		// Paused without any ReplicaSet of its template: nothing would ever come up. Only what Weir
 		// itself has set is given back.

@@ -38,6 +38,7 @@ type toy struct {
 	// crashAt is the write of the next look at which the operator dies; 0 means it does not.
 	crashAt int
 	writes  int
+	died    bool
 	// conflict makes the next commit fail.
 	conflict bool
 	// weights that traffic may still follow, with the time at which each was replaced.
@@ -98,7 +99,7 @@ func (w *toy) wrote(format string, args ...any) error {
 		w.check(what)
 	}
 	if w.crashAt > 0 && w.writes >= w.crashAt {
-		w.crashAt = 0
+		w.crashAt, w.died = 0, true
 		return errCrash
 	}
 	return nil
@@ -166,6 +167,10 @@ func (w *toy) snapshot() *Snapshot {
 		primary = w.own(w.target.template)
 	}
 	candidate := w.set(st.Canary)
+	name := "app-" + w.target.template
+	if own := w.own(w.target.template); own != nil {
+		name = own.name // an equal old ReplicaSet is borrowed, never doubled
+	}
 	s := &Snapshot{
 		Now: w.now, Canary: w.canary.DeepCopy(), Problems: w.problems, Settle: w.settle,
 		Primary: w.facts(primary), Candidate: w.facts(candidate), Retiring: w.facts(w.set(st.Retiring)),
@@ -173,7 +178,7 @@ func (w *toy) snapshot() *Snapshot {
 		Target: Target{
 			Found: w.target.found, Paused: w.target.paused, Complete: w.complete(), Replicas: w.target.replicas,
 			Revision: Revision{
-				Hash: w.target.template, ReplicaSet: "app-" + w.target.template, Images: []string{w.target.template},
+				Hash: w.target.template, ReplicaSet: name, Images: []string{w.target.template},
 				IsPrimary:   primary != nil && primary.template == w.target.template,
 				IsCandidate: candidate != nil && candidate.template == w.target.template,
 			},
@@ -191,6 +196,9 @@ func (w *toy) snapshot() *Snapshot {
 
 // look is one turn of the operator: snapshot, decision, ensure, commit, announce.
 func (w *toy) look() (Decision, error) {
+	if w.died { // a new process sees everything for the first time
+		w.died, w.route.Since = false, w.now
+	}
 	s := w.snapshot()
 	d := Decide(s)
 	again := Decide(s)
@@ -339,7 +347,7 @@ func (w *toy) ensureRoute(_ *Snapshot, d Decision) error {
 		if w.route.Found {
 			w.trail = append(w.trail, trail{w.route.Split.Weight, w.now.Add(w.settle)})
 		}
-		w.route = Route{Found: true, Split: d.Split, Accepted: true}
+		w.route = Route{Found: true, Split: d.Split, Accepted: true, Since: w.now}
 		return w.wrote("route %d", d.Split.Weight)
 	case d.Route == RouteReleased && w.route.Found:
 		w.route = Route{}
