@@ -45,7 +45,7 @@ func (l *look) recognise() {
 	switch {
 	case !l.Target.Found || len(l.Problems) > 0:
 	case l.st.Primary == nil:
-		if l.Target.Complete && l.Target.Paused && l.Primary.Found {
+		if l.Target.Paused && l.Primary.Found && l.Primary.Owner == OwnerTarget && l.Primary.Available >= l.Target.Replicas {
 			l.st.Primary = revisionStatus(l.Primary)
 		}
 	case !l.Primary.Found || !l.Target.Paused && !l.Target.Revision.IsPrimary:

@@ -84,7 +84,7 @@ func (l *look) superseded() bool {
 	})
 	tookBack := l.st.Phase == v1beta1.PhaseFinalising
 	l.retireCandidate()
-	l.dropSplit(!tookBack)
+	l.dropSplit(!tookBack || l.Target.Revision.IsPrimary || l.Primary.Ready >= l.Target.Replicas)
 	if l.Target.Revision.IsPrimary {
 		l.st.Phase, l.st.Step = v1beta1.PhaseSucceeded, nil
 		return true

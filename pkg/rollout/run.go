@@ -112,14 +112,14 @@ func (l *look) retire() bool {
 	if l.st.Retiring == nil {
 		return false
 	}
-	if !l.Retiring.Found || l.st.Weight == 0 && l.Retiring.Owner != OwnerCanary {
-		// Gone, or given back: only one that slipped away under traffic is taken back.
+	if !l.Retiring.Found || l.isTargets(l.Retiring) {
 		l.st.Retiring = nil
 		return false
 	}
 	switch {
 	case l.st.Weight > 0:
 		l.dropSplit(l.Target.Found && l.Primary.Ready >= l.Target.Replicas)
+	case l.Retiring.Owner != OwnerCanary: // taken back first
 	case drained(l.Snapshot):
 		l.st.Retiring.Replicas = 0
 	default:
@@ -127,6 +127,13 @@ func (l *look) retire() bool {
 	}
 	l.wait(ReasonRetiring, "waiting until the pods of revision %s are removed", l.st.Retiring.Hash)
 	return true
+}
+
+// isTargets says that a ReplicaSet is rightly the target's: given back, or rolled out by the target
+// itself. One that was handed over while the template slipped away is not: it is taken back.
+func (l *look) isTargets(rs ReplicaSet) bool {
+	return rs.Owner != OwnerCanary &&
+		(rs.Desired == 0 || l.st.Phase == v1beta1.PhaseInitializing || l.st.Primary != nil && l.st.Primary.ReplicaSet == rs.Name)
 }
 
 // dropSplit sends all traffic to the primary, where that is able to take it.

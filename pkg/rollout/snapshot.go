@@ -17,8 +17,8 @@ type Snapshot struct {
 	Problems []Problem
 	// Target is the workload that the Canary names.
 	Target Target
-	// Primary is the ReplicaSet named by status.primary, or, before there is one, the target's own
-	// active ReplicaSet.
+	// Primary is the ReplicaSet named by status.primary, or, before there is one, the only ReplicaSet of
+	// the target that has pods; where none has, the one of its template.
 	Primary ReplicaSet
 	// Candidate is the ReplicaSet of status.canary.
 	Candidate ReplicaSet

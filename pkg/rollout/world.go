@@ -67,8 +67,8 @@ func initializingWorld(s *Snapshot, d *Decision) {
 		d.Pause = PauseLeave
 	case s.Target.Complete || d.Status.Primary != nil:
 	case s.Target.Paused && !s.Primary.Found:
-		// Paused without any ReplicaSet of its template: nothing would ever come up. Only what Weir
-		// itself has set is given back.
+		// Paused between two ReplicaSets, or without any: that would never end. Only what Weir itself has
+		// set is given back.
 		d.Pause = PauseRelease
 	default:
 		d.Pause = PauseLeave
@@ -108,7 +108,7 @@ func pins(s *Snapshot, st *v1beta1.CanaryStatus) Pins {
 
 // retiringPlan keeps a retiring ReplicaSet whole until no traffic goes to it, and removes it then.
 func retiringPlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {
-	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found {
+	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found || st.Phase == v1beta1.PhaseInitializing && s.Retiring.Owner != OwnerCanary {
 		return ReplicaSetPlan{}
 	}
 	if st.Retiring.Replicas > 0 {
