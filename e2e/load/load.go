@@ -1,0 +1,199 @@
+// Package load sends a steady stream of requests through a gateway and counts every answer by the pod
+// that gave it. A request is never retried and never left out of the count: what the client could not
+// get is a failure, whoever is to blame.
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Config says what is sent where.
+type Config struct {
+	// URL of the gateway.
+	URL string
+	// Host header of every request.
+	Host string
+	// Path of every request. The application answers it with JSON that has a field "hostname".
+	Path string
+	// Rate is in requests a second.
+	Rate int
+}
+
+// Load is a stream of requests that is under way.
+type Load struct {
+	client *http.Client
+	config Config
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+
+	mu      sync.Mutex
+	answers []Answer
+}
+
+// Answer is what one request came to.
+type Answer struct {
+	// At is when the request was sent, Took how long its answer needed.
+	At   time.Time
+	Took time.Duration
+	// Status is the HTTP status, 0 where there was no answer.
+	Status int
+	// Pod that answered, empty where it did not say.
+	Pod string
+	// FromApplication says that the application itself gave this answer, whatever its status.
+	FromApplication bool
+	// Err is why there was no answer.
+	Err string
+}
+
+// Failed says that the client did not get what it asked for.
+func (a Answer) Failed() bool {
+	return a.Err != "" || a.Status >= http.StatusInternalServerError || a.Status == http.StatusNotFound
+}
+
+// Start begins to send. Requests are spaced evenly and are not held back by slow answers.
+func Start(ctx context.Context, config Config) *Load {
+	ctx, stop := context.WithCancel(ctx)
+	l := &Load{
+		config: config, stop: stop,
+		client: &http.Client{
+			Timeout:   10 * time.Second,
+			Transport: &http.Transport{MaxIdleConnsPerHost: config.Rate, MaxIdleConns: config.Rate, IdleConnTimeout: time.Minute},
+		},
+	}
+	l.done.Add(1)
+	go l.run(ctx)
+	return l
+}
+
+func (l *Load) run(ctx context.Context) {
+	defer l.done.Done()
+	tick := time.NewTicker(time.Second / time.Duration(l.config.Rate))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			l.done.Add(1)
+			go func() {
+				defer l.done.Done()
+				l.record(l.send())
+			}()
+		}
+	}
+}
+
+// send is not cancelled when the load stops: a request under way is waited for and counted.
+func (l *Load) send() Answer {
+	a := Answer{At: time.Now()}
+	defer func() { a.Took = time.Since(a.At) }()
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, l.config.URL+l.config.Path, http.NoBody)
+	if err != nil {
+		a.Err = err.Error()
+		return a
+	}
+	req.Host = l.config.Host
+	res, err := l.client.Do(req)
+	if err != nil {
+		a.Err = err.Error()
+		return a
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<16))
+	if err != nil {
+		a.Err = err.Error()
+		return a
+	}
+	a.Status = res.StatusCode
+	var info struct {
+		Hostname string `json:"hostname"`
+		Code     int    `json:"code"`
+	}
+	if json.Unmarshal(body, &info) == nil {
+		a.Pod, a.FromApplication = info.Hostname, true
+	}
+	return a
+}
+
+func (l *Load) record(a Answer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answers = append(l.answers, a)
+}
+
+// Stop ends the stream, waits for the answers that are under way and returns all of them.
+func (l *Load) Stop() []Answer {
+	l.stop()
+	l.done.Wait()
+	return l.Answers()
+}
+
+// Answers are those that have come so far.
+func (l *Load) Answers() []Answer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]Answer(nil), l.answers...)
+}
+
+// Summary counts answers.
+type Summary struct {
+	Total, Failed int
+	// Lost are failures that the application did not itself produce.
+	Lost int
+	// ByRevision counts answers by the pod-template-hash in the pod's name.
+	ByRevision map[string]int
+	// Examples are the first few that were lost, in words.
+	Examples []string
+}
+
+// Summarise counts the answers from a time on; a zero time counts them all.
+func Summarise(answers []Answer, from time.Time) Summary {
+	s := Summary{ByRevision: map[string]int{}}
+	for _, a := range answers {
+		if a.At.Before(from) {
+			continue
+		}
+		s.Total++
+		if a.Pod != "" {
+			s.ByRevision[Revision(a.Pod)]++
+		}
+		if !a.Failed() {
+			continue
+		}
+		s.Failed++
+		if !a.FromApplication {
+			s.Lost++
+			if len(s.Examples) < 5 {
+				s.Examples = append(s.Examples, fmt.Sprintf("%s: status %d %s after %s", a.At.Format("15:04:05.000"), a.Status, a.Err, a.Took.Round(time.Millisecond)))
+			}
+		}
+	}
+	return s
+}
+
+// String is the summary in one line.
+func (s Summary) String() string {
+	revisions := make([]string, 0, len(s.ByRevision))
+	for r, n := range s.ByRevision {
+		revisions = append(revisions, fmt.Sprintf("%s: %d", r, n))
+	}
+	sort.Strings(revisions)
+	return fmt.Sprintf("%d requests (%s), %d failed, %d lost", s.Total, strings.Join(revisions, ", "), s.Failed, s.Lost)
+}
+
+// Revision is the pod-template-hash in the name of a Deployment's pod.
+func Revision(pod string) string {
+	parts := strings.Split(pod, "-")
+	if len(parts) < 3 {
+		return pod
+	}
+	return parts[len(parts)-2]
+}

@@ -1,0 +1,210 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// APIServerOptions of StartAPIServer.
+type APIServerOptions struct {
+	// ControllerManager adds the real controllers: Deployments make ReplicaSets
+	// and ReplicaSets make Pods, which nobody runs.
+	ControllerManager bool
+	// Progress is told what is built; nil for silence.
+	Progress io.Writer
+}
+
+// APIServer is an API server and its etcd on loopback, for one test binary. It
+// ends with Stop, and by the kernel's hand when the process that started it
+// dies in whatever way.
+type APIServer struct {
+	// Kubeconfig is the path of an administrator's.
+	Kubeconfig string
+
+	dir    string
+	creds  *credentials
+	nursed *nursery
+
+	stopping sync.Once
+}
+
+// errDied is when a component ended by itself before it was ready; mostly
+// because somebody took its port between choosing and listening.
+var errDied = errors.New("died")
+
+// StartAPIServer starts an empty API server that is ready to serve.
+func StartAPIServer(ctx context.Context, options APIServerOptions) (*APIServer, error) {
+	kitchen, err := openKitchen(newProgress(options.Progress))
+	if err != nil {
+		return nil, err
+	}
+	recipes := []recipe{etcd(), kubernetes("kube-apiserver")}
+	if options.ControllerManager {
+		recipes = append(recipes, kubernetes("kube-controller-manager"))
+	}
+	if err := kitchen.ready(ctx, recipes...); err != nil {
+		return nil, err
+	}
+	for range 3 {
+		var server *APIServer
+		server, err = startAPIServer(ctx, kitchen, options)
+		if err == nil {
+			return server, nil
+		}
+		if !errors.Is(err, errDied) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("starting an API server: %w", err)
+}
+
+func startAPIServer(ctx context.Context, kitchen *kitchen, options APIServerOptions) (*APIServer, error) {
+	dir, err := os.MkdirTemp("", "weir-apiserver-")
+	if err != nil {
+		return nil, fmt.Errorf("making its folder: %w", err)
+	}
+	s := &APIServer{dir: dir, nursed: openNursery()}
+	if err := s.start(ctx, kitchen, options); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+func (s *APIServer) start(ctx context.Context, kitchen *kitchen, options APIServerOptions) error {
+	const address = "127.0.0.1"
+	free, err := freePorts(address, 6)
+	if err != nil {
+		return err
+	}
+	chosen := ports{etcd: free[0], etcdPeer: free[1], etcdHealth: free[2], apiserver: free[3], controllers: free[4], scheduler: free[5]}
+	s.creds, err = issueCredentials(filepath.Join(s.dir, "pki"), url("https", address, chosen.apiserver), address)
+	if err != nil {
+		return err
+	}
+	s.Kubeconfig = s.creds.kubeconfig("admin")
+	plane := &controlPlane{kitchen: kitchen, creds: s.creds, dir: s.dir, address: address, serviceCIDR: "10.96.0.0/24", ports: chosen}
+	components := []component{plane.etcd(), plane.apiserver()}
+	if options.ControllerManager {
+		components = append(components, plane.controllers())
+	}
+	for _, c := range components {
+		if err := s.nursed.raise(ctx, c, filepath.Join(s.dir, c.name+".log")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RESTConfig is an administrator's, without limit of rate.
+func (s *APIServer) RESTConfig() *rest.Config { return s.creds.admin() }
+
+// Stop ends the API server and removes what it wrote.
+func (s *APIServer) Stop() error {
+	s.stopping.Do(s.nursed.close)
+	if err := os.RemoveAll(s.dir); err != nil {
+		return fmt.Errorf("removing what the API server wrote: %w", err)
+	}
+	return nil
+}
+
+// freePorts finds ports that nobody listens on, all of them different.
+func freePorts(address string, count int) ([]int, error) {
+	var found []int
+	for range count {
+		listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+		if err != nil {
+			return nil, fmt.Errorf("finding a free port: %w", err)
+		}
+		defer listener.Close()
+		found = append(found, listener.Addr().(*net.TCPAddr).Port)
+	}
+	return found, nil
+}
+
+// nursery keeps children that must not survive this process. The kernel ties a
+// child's death signal to the thread that started it, not to the process: so one
+// thread starts them all, and is held until the nursery closes.
+type nursery struct {
+	births chan func()
+	gone   []<-chan struct{}
+	pids   []int
+}
+
+func openNursery() *nursery {
+	n := &nursery{births: make(chan func())}
+	go func() {
+		runtime.LockOSThread()
+		for give := range n.births {
+			give()
+		}
+	}()
+	return n
+}
+
+// raise starts a component as a child and waits until it is ready.
+func (n *nursery) raise(ctx context.Context, c component, logFile string) error {
+	log, err := os.Create(logFile)
+	if err != nil {
+		return fmt.Errorf("opening the log of %s: %w", c.name, err)
+	}
+	defer log.Close()
+	command := exec.Command(c.program, c.args...)
+	command.Stdout, command.Stderr = log, log
+	// A group of its own, so that ^C in a terminal reaches the test first.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	started := make(chan error)
+	n.births <- func() { started <- command.Start() }
+	if err := <-started; err != nil {
+		return fmt.Errorf("starting %s: %w", c.name, err)
+	}
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_ = command.Wait() // that it ended is what matters, not how
+	}()
+	n.gone, n.pids = append(n.gone, gone), append(n.pids, command.Process.Pid)
+	return n.await(ctx, c, gone, logFile)
+}
+
+func (n *nursery) await(ctx context.Context, c component, gone <-chan struct{}, logFile string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		err := c.ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-gone:
+			return fmt.Errorf("%s %w, saying:\n%s", c.name, errDied, tail(logFile, 15))
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w\n%s", c.name, err, tail(logFile, 15))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// close ends the children, the last first, and waits until they are gone.
+func (n *nursery) close() {
+	for i := len(n.pids) - 1; i >= 0; i-- {
+		select {
+		case <-n.gone[i]: // its id may be another's by now
+		default:
+			_ = syscall.Kill(n.pids[i], syscall.SIGKILL)
+		}
+		<-n.gone[i]
+	}
+	close(n.births)
+}

@@ -1,0 +1,30 @@
+// Package sandbox brings a real Kubernetes cluster up on one Linux machine,
+// without a container engine and without downloading anything but Go modules
+// and Debian packages: etcd, the control plane, containerd, kubelet and
+// kube-proxy, Traefik as a Gateway API proxy, and Prometheus.
+//
+// There are two forms.
+//
+// [Up] makes the full one. It outlives the process that called it and is found
+// again by the next: Up repairs and reuses what is there, [Down] removes it.
+// All of it lives behind one process, the ground, which is the first process
+// of its own PID, mount and network namespace:
+//
+//	host                 | the ground of sandbox N
+//	---------------------+---------------------------------------------------
+//	weirN  10.89.N.1  ---+--- eth0 10.89.N.2: API server, Traefik, Prometheus
+//	route to pods and    |     |
+//	Services via .2      |    weir0 bridge 10.244.N.1 --- pods 10.244.N.0/24
+//	                     |    kube-proxy: Services 10.96.N.0/24
+//	                     |    own /run and /var, own nftables, own sysctls
+//
+// So two sandboxes cannot meet each other, nor a real containerd; and when the
+// ground dies, the kernel takes bridge, nftables tables, mounts, containers and
+// every component with it. What then remains is a folder and a cgroup, swept by
+// Down and by the next Up alike.
+//
+// [StartAPIServer] makes the light one: etcd and an API server on loopback,
+// ready in seconds, gone with the test.
+//
+// When KUBECONFIG is set, Up starts nothing and speaks to that cluster.
+package sandbox

@@ -1,0 +1,251 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// ground is what a sandbox stands on: a process that holds a PID, a mount and a
+// network namespace, and the addresses that were claimed for it.
+type ground struct {
+	dir string
+	// Claim is written down once the ground is complete. A ground without its
+	// claim was cut short and is torn down.
+	claim
+}
+
+type claim struct {
+	// Number tells sandboxes of one machine apart.
+	Number int `json:"number"`
+	// Holder is the process id of the ground.
+	Holder int `json:"holder"`
+}
+
+const (
+	groundName = "ground"
+	claimFile  = "claim.json"
+	// mostSandboxes is how many fit on one machine: each takes one /24 of pods.
+	mostSandboxes = 100
+)
+
+func (c claim) link() string       { return fmt.Sprintf("weir%d", c.Number) }
+func (c claim) hostIP() string     { return fmt.Sprintf("10.89.%d.1", c.Number) }
+func (c claim) nodeIP() string     { return fmt.Sprintf("10.89.%d.2", c.Number) }
+func (c claim) podCIDR() string    { return fmt.Sprintf("10.244.%d.0/24", c.Number) }
+func (c claim) podGateway() string { return fmt.Sprintf("10.244.%d.1", c.Number) }
+func (c claim) serviceCIDR() string {
+	return fmt.Sprintf("10.96.%d.0/24", c.Number)
+}
+func (c claim) serviceIP() string { return fmt.Sprintf("10.96.%d.1", c.Number) }
+func (c claim) linkCIDR() string  { return fmt.Sprintf("10.89.%d.0/30", c.Number) }
+
+// standing finds the ground of a folder; nil when there is none that is whole.
+func standing(dir string) (*ground, error) {
+	holder, err := running(dir, groundName)
+	if err != nil {
+		return nil, err
+	}
+	written, err := os.ReadFile(filepath.Join(dir, claimFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the claim: %w", err)
+	}
+	g := &ground{dir: dir}
+	if err := json.Unmarshal(written, &g.claim); err != nil || holder == 0 || g.Holder != holder {
+		return nil, nil // of an earlier life, or cut short
+	}
+	return g, nil
+}
+
+// breakGround makes a new ground in an empty folder.
+func breakGround(ctx context.Context, dir, holderProgram string) (*ground, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "logs"), 0o755); err != nil {
+		return nil, fmt.Errorf("making the sandbox folder: %w", err)
+	}
+	holder, err := startHolder(dir, holderProgram)
+	if err != nil {
+		return nil, err
+	}
+	g := &ground{dir: dir, claim: claim{Holder: holder}}
+	if err := g.claimNumber(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.furnish(ctx); err != nil {
+		return nil, err
+	}
+	written, err := json.Marshal(g.claim)
+	if err != nil {
+		return nil, fmt.Errorf("writing the claim: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, claimFile), written, 0o644); err != nil {
+		return nil, fmt.Errorf("writing the claim: %w", err)
+	}
+	return g, nil
+}
+
+func startHolder(dir, program string) (int, error) {
+	holder := exec.Command(program)
+	holder.Env = append(os.Environ(), markOf(dir, groundName))
+	holder.Dir = "/"
+	holder.SysProcAttr = &syscall.SysProcAttr{
+		Setsid:     true,
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
+	}
+	if err := holder.Start(); err != nil {
+		return 0, fmt.Errorf("making namespaces: %w", err)
+	}
+	// Whoever starts it reaps it, if it is still there when the ground ends.
+	go holder.Wait()
+	return holder.Process.Pid, nil
+}
+
+// claimNumber takes the first number whose addresses nobody uses. Making the
+// link is the claim: of two who try the same name, the kernel lets one.
+func (g *ground) claimNumber(ctx context.Context) error {
+	routes, err := hostRoutes(ctx)
+	if err != nil {
+		return err
+	}
+	for g.Number = range mostSandboxes {
+		if overlaps(routes, g.linkCIDR(), g.podCIDR(), g.serviceCIDR()) {
+			continue
+		}
+		_, err := onHost(ctx, "ip", "link", "add", g.link(), "type", "veth", "peer", "name", "eth0", "netns", strconv.Itoa(g.Holder))
+		if err != nil && strings.Contains(err.Error(), "exists") {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("claiming link %s: %w", g.link(), err)
+		}
+		for _, args := range [][]string{
+			{"link", "set", g.link(), "alias", "weir sandbox " + g.dir},
+			{"addr", "add", g.hostIP() + "/30", "dev", g.link()},
+			{"link", "set", g.link(), "up"},
+			{"route", "add", g.podCIDR(), "via", g.nodeIP()},
+			{"route", "add", g.serviceCIDR(), "via", g.nodeIP()},
+		} {
+			if _, err := onHost(ctx, "ip", args...); err != nil {
+				return fmt.Errorf("setting up link %s: %w", g.link(), err)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("claiming addresses: all of %d sandboxes' are in use on this machine", mostSandboxes)
+}
+
+// furnish gives the namespaces what a machine has: processes, a private /run
+// and /var, a network.
+func (g *ground) furnish(ctx context.Context) error {
+	for _, dir := range []string{"log", "lib", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(g.dir, "var", dir), 0o755); err != nil {
+			return fmt.Errorf("furnishing the ground: %w", err)
+		}
+	}
+	for _, line := range [][]string{
+		// Nothing mounted here may be seen outside; and kubelet wants its own
+		// mounts to reach containers, for which the root is shared anew.
+		{"mount", "--make-rprivate", "/"},
+		{"mount", "--make-rshared", "/"},
+		{"mount", "-t", "proc", "proc", "/proc"},
+		{"mount", "-t", "tmpfs", "tmpfs", "/run"},
+		{"mount", "--bind", filepath.Join(g.dir, "var"), "/var"},
+		{"ip", "link", "set", "lo", "up"},
+		{"ip", "addr", "add", g.nodeIP() + "/30", "dev", "eth0"},
+		{"ip", "link", "set", "eth0", "up"},
+		{"ip", "route", "add", "default", "via", g.hostIP()},
+		{"sysctl", "-q", "-w", "net.ipv4.ip_forward=1"},
+	} {
+		if _, err := g.run(ctx, nil, line...); err != nil {
+			return fmt.Errorf("furnishing the ground: %w", err)
+		}
+	}
+	return nil
+}
+
+// hostRoutes lists the networks that the machine already knows, default aside.
+func hostRoutes(ctx context.Context) ([]netip.Prefix, error) {
+	said, err := onHost(ctx, "ip", "-j", "-4", "route", "show", "table", "all")
+	if err != nil {
+		return nil, fmt.Errorf("reading the machine's routes: %w", err)
+	}
+	var routes []struct {
+		Dst string `json:"dst"`
+	}
+	if err := json.Unmarshal([]byte(said), &routes); err != nil {
+		return nil, fmt.Errorf("reading the machine's routes: %w", err)
+	}
+	var known []netip.Prefix
+	for _, route := range routes {
+		dst := route.Dst
+		if !strings.Contains(dst, "/") {
+			dst += "/32"
+		}
+		if prefix, err := netip.ParsePrefix(dst); err == nil && prefix.Bits() > 0 {
+			known = append(known, prefix)
+		}
+	}
+	return known, nil
+}
+
+func overlaps(known []netip.Prefix, wanted ...string) bool {
+	for _, w := range wanted {
+		for _, k := range known {
+			if k.Overlaps(netip.MustParsePrefix(w)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// onHost runs a command outside of the ground.
+func onHost(ctx context.Context, program string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return string(out), nil
+}
+
+// raze ends the ground of a folder, whole or not, and removes all it leaves.
+func raze(ctx context.Context, dir string) error {
+	all, err := processes(dir)
+	if err != nil {
+		return err
+	}
+	// The kernel kills all of a PID namespace with its first process; the others
+	// are waited for, since their mounts end with them.
+	for _, p := range all {
+		if err := stop(ctx, p.pid, 0); err != nil {
+			return err
+		}
+	}
+	if err := removeCgroups(ctx, cgroupName(dir)); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("removing what the sandbox wrote: %w", err)
+	}
+	return nil
+}
+
+// cgroupName is the cgroup that all of a sandbox's pods are in.
+func cgroupName(dir string) string {
+	sum := fnv.New32a()
+	io.WriteString(sum, dir)
+	return fmt.Sprintf("weir-%08x", sum.Sum32())
+}

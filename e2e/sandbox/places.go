@@ -1,0 +1,85 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// cacheDir is where everything of Weir that can be made again is kept.
+func cacheDir() (string, error) {
+	root := os.Getenv("XDG_CACHE_HOME")
+	if root == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("finding the cache folder: %w", err)
+		}
+		root = filepath.Join(home, ".cache")
+	}
+	return filepath.Join(root, "weir"), nil
+}
+
+// sandboxDir is the folder of the sandbox that is meant: the one asked for, the
+// one the environment names, or the default.
+func sandboxDir(asked string) (string, error) {
+	dir := asked
+	if dir == "" {
+		dir = os.Getenv("WEIR_SANDBOX_DIR")
+	}
+	if dir == "" {
+		cache, err := cacheDir()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(cache, "sandbox")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("resolving the sandbox folder: %w", err)
+	}
+	// The ground has a /run and a /var of its own and would not see it.
+	for _, masked := range []string{"/run/", "/var/"} {
+		if strings.HasPrefix(dir+"/", masked) {
+			return "", fmt.Errorf("the sandbox folder %s may not be under %s: choose another with WEIR_SANDBOX_DIR", dir, masked)
+		}
+	}
+	return dir, nil
+}
+
+// moduleDir is the folder that a module's files are in, in the version that
+// Weir's go.mod asks for.
+func moduleDir(ctx context.Context, module string) (string, error) {
+	dir, err := goSays(ctx, "list", "-m", "-f", "{{.Dir}}", module)
+	if err != nil || dir != "" {
+		return dir, err
+	}
+	if _, err := goSays(ctx, "mod", "download", module); err != nil {
+		return "", err
+	}
+	return goSays(ctx, "list", "-m", "-f", "{{.Dir}}", module)
+}
+
+func goSays(ctx context.Context, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, "go", args...)
+	command.Env = append(os.Environ(), "GOWORK=off")
+	var said strings.Builder
+	command.Stderr = &said
+	out, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("asking go %s: %w: %s", strings.Join(args, " "), err, said.String())
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// treeDir is the root of Weir's source tree. The recipes of the tools are
+// there, so Weir's tests have to run from within it.
+func treeDir(ctx context.Context) (string, error) {
+	dir, err := goSays(ctx, "list", "-m", "-f", "{{.Dir}}", "weir.dev/weir")
+	if err != nil {
+		return "", fmt.Errorf("finding Weir's source tree (run this from within it): %w", err)
+	}
+	return dir, nil
+}
