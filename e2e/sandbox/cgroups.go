@@ -13,16 +13,44 @@ import (
 
 const cgroupMount = "/sys/fs/cgroup"
 
-// removeCgroups removes the cgroups below one name, in the one hierarchy of
-// version 2 or in every one of version 1. Their processes are dead or dying.
-func removeCgroups(ctx context.Context, name string) error {
-	roots, err := filepath.Glob(filepath.Join(cgroupMount, "*", name))
+// makeCgroups makes the cgroup that kubelet puts its pods in, wherever there is a
+// hierarchy: it expects to find it.
+func makeCgroups(name string) error {
+	roots, err := hierarchies()
 	if err != nil {
-		return fmt.Errorf("finding cgroups: %w", err)
+		return err
 	}
-	for _, root := range append(roots, filepath.Join(cgroupMount, name)) {
-		if err := removeTree(ctx, root); err != nil {
-			return fmt.Errorf("removing cgroup %s: %w", root, err)
+	for _, root := range roots {
+		if err := os.MkdirAll(filepath.Join(root, name), 0o755); err != nil {
+			return fmt.Errorf("making cgroup %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// hierarchies lists the roots of cgroups: one of version 2, else all those of
+// version 1 and, where it is mounted beside them, the one of version 2.
+func hierarchies() ([]string, error) {
+	if _, err := os.Stat(filepath.Join(cgroupMount, "cgroup.controllers")); err == nil {
+		return []string{cgroupMount}, nil
+	}
+	roots, err := filepath.Glob(filepath.Join(cgroupMount, "*"))
+	if err != nil {
+		return nil, fmt.Errorf("finding cgroups: %w", err)
+	}
+	return roots, nil
+}
+
+// removeCgroups removes the cgroups below one name in every hierarchy. Their
+// processes are dead or dying.
+func removeCgroups(ctx context.Context, name string) error {
+	roots, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	for _, root := range roots {
+		if err := removeTree(ctx, filepath.Join(root, name)); err != nil {
+			return fmt.Errorf("removing cgroup %s: %w", name, err)
 		}
 	}
 	return nil

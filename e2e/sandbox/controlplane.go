@@ -72,6 +72,8 @@ func (p *controlPlane) apiserver() component {
 			"--client-ca-file=" + p.creds.file("ca.crt"),
 			"--kubelet-client-certificate=" + p.creds.file("kubelet-client.crt"),
 			"--kubelet-client-key=" + p.creds.file("kubelet-client.key"),
+			// The node's name is in no DNS.
+			"--kubelet-preferred-address-types=InternalIP",
 			"--token-auth-file=" + p.creds.file("tokens.csv"),
 			"--authorization-mode=Node,RBAC",
 			"--service-account-issuer=https://kubernetes.default.svc",

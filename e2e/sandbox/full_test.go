@@ -60,7 +60,9 @@ func TestFullForm(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("%s is still there after Down", dir)
 	}
-	eventually(t, "links, routes, mounts, tables and cgroups to be as before", func() bool { return traces(t) == before })
+	if after := traces(t); after != before {
+		t.Errorf("Down left something behind; before:\n%s\nafter:\n%s", before, after)
+	}
 }
 
 func up(t *testing.T, options sandbox.Options) *sandbox.Sandbox {
@@ -155,7 +157,7 @@ func traces(t *testing.T) string {
 	for _, line := range [][]string{
 		{"ip", "-br", "link"}, {"ip", "route"}, {"ip", "netns"}, {"nft", "list", "tables"},
 		{"sh", "-c", "cut -d' ' -f4- /proc/self/mountinfo"},
-		{"sh", "-c", "ls -d /sys/fs/cgroup/weir-* /sys/fs/cgroup/*/weir-* 2>/dev/null; true"},
+		{"sh", "-c", "find /sys/fs/cgroup -maxdepth 3 -name 'weir-*' -o -path '*k8s.io*' | sort"},
 		{"sh", "-c", "ls -d /run/containerd /var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers 2>/dev/null; true"},
 		{"sysctl", "net.ipv4.ip_forward"},
 	} {

@@ -76,6 +76,9 @@ func breakGround(ctx context.Context, dir, holderProgram string) (*ground, error
 	if err := os.MkdirAll(filepath.Join(dir, "logs"), 0o755); err != nil {
 		return nil, fmt.Errorf("making the sandbox folder: %w", err)
 	}
+	if err := makeCgroups(cgroupName(dir)); err != nil {
+		return nil, err
+	}
 	holder, err := startHolder(dir, holderProgram)
 	if err != nil {
 		return nil, err
@@ -132,7 +135,7 @@ func (g *ground) claimNumber(ctx context.Context) error {
 			return fmt.Errorf("claiming link %s: %w", g.link(), err)
 		}
 		for _, args := range [][]string{
-			{"link", "set", g.link(), "alias", "weir sandbox " + g.dir},
+			{"link", "set", g.link(), "alias", linkAlias(g.dir)},
 			{"addr", "add", g.hostIP() + "/30", "dev", g.link()},
 			{"link", "set", g.link(), "up"},
 			{"route", "add", g.podCIDR(), "via", g.nodeIP()},
@@ -234,11 +237,43 @@ func raze(ctx context.Context, dir string) error {
 			return err
 		}
 	}
+	if err := removeLinks(ctx, dir); err != nil {
+		return err
+	}
 	if err := removeCgroups(ctx, cgroupName(dir)); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("removing what the sandbox wrote: %w", err)
+	}
+	return nil
+}
+
+// linkAlias says on the link itself whose it is.
+func linkAlias(dir string) string { return "weir sandbox " + dir }
+
+// removeLinks removes a folder's link. The kernel does too, when it gets round
+// to the dead network namespace; until then the number would seem taken.
+func removeLinks(ctx context.Context, dir string) error {
+	said, err := onHost(ctx, "ip", "-j", "link", "show", "type", "veth")
+	if err != nil {
+		return fmt.Errorf("listing links: %w", err)
+	}
+	var links []struct {
+		Name  string `json:"ifname"`
+		Alias string `json:"ifalias"`
+	}
+	if err := json.Unmarshal([]byte(said), &links); err != nil && said != "" {
+		return fmt.Errorf("listing links: %w", err)
+	}
+	for _, link := range links {
+		if link.Alias != linkAlias(dir) {
+			continue
+		}
+		_, err := onHost(ctx, "ip", "link", "delete", link.Name)
+		if err != nil && !strings.Contains(err.Error(), "Cannot find device") {
+			return fmt.Errorf("removing link %s: %w", link.Name, err)
+		}
 	}
 	return nil
 }

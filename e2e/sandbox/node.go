@@ -115,7 +115,7 @@ resolvConf: %[4]q
 failCgroupV1: false
 cgroupDriver: cgroupfs
 cgroupRoot: /%[5]s
-cgroupsPerQOS: false
+cgroupsPerQOS: true
 enforceNodeAllocatable: []
 failSwapOn: false
 syncFrequency: 1s

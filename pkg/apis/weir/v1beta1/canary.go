@@ -273,7 +273,7 @@ type CanaryAnalysis struct {
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:items:Minimum=1
 	// +kubebuilder:validation:items:Maximum=100
-	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a == b)) && self == self.sort()",message="spec.analysis.stepWeights must rise from step to step, for example [5, 20, 50]"
+	// +kubebuilder:validation:XValidation:rule="self.isSorted() && self.all(a, self.exists_one(b, a == b))",message="spec.analysis.stepWeights must rise from step to step, for example [5, 20, 50]"
 	StepWeights []int32 `json:"stepWeights,omitempty"`
 
 	// Metrics are the checks of each step. Without any, a step passes when its interval is over and

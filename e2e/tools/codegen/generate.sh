@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Regenerates everything that is generated from the types of pkg/apis: deep copies, the clients, and the
+# CRDs. The same sources give the same files.
+set -euo pipefail
+cd "$(dirname "$0")"
+header=$PWD/header.txt
+bin=$PWD/../../../bin/codegen
+GOBIN=$(mkdir -p "$bin" && cd "$bin" && pwd)
+export GOBIN
+go install tool
+cd ../../..
+module=$(go list -m)
+apis=pkg/apis/weir/v1beta1
+client=pkg/client
+
+"$GOBIN/deepcopy-gen" --go-header-file "$header" --output-file zz_generated.deepcopy.go "./$apis"
+
+rm -rf "$client"
+"$GOBIN/applyconfiguration-gen" --go-header-file "$header" \
+  --output-dir "$client/applyconfiguration" --output-pkg "$module/$client/applyconfiguration" \
+  --external-applyconfigurations sigs.k8s.io/gateway-api/apis/v1.ParentReference:sigs.k8s.io/gateway-api/applyconfiguration/apis/v1 \
+  --external-applyconfigurations sigs.k8s.io/gateway-api/apis/v1.HTTPRouteMatch:sigs.k8s.io/gateway-api/applyconfiguration/apis/v1 \
+  "$module/$apis"
+"$GOBIN/client-gen" --go-header-file "$header" --clientset-name versioned \
+  --input-base "$module/pkg/apis" --input weir/v1beta1 \
+  --apply-configuration-package "$module/$client/applyconfiguration" \
+  --output-dir "$client/clientset" --output-pkg "$module/$client/clientset"
+"$GOBIN/lister-gen" --go-header-file "$header" \
+  --output-dir "$client/listers" --output-pkg "$module/$client/listers" "$module/$apis"
+"$GOBIN/informer-gen" --go-header-file "$header" \
+  --versioned-clientset-package "$module/$client/clientset/versioned" \
+  --listers-package "$module/$client/listers" \
+  --output-dir "$client/informers" --output-pkg "$module/$client/informers" "$module/$apis"
+
+rm -rf artifacts/crds
+"$GOBIN/controller-gen" crd:allowDangerousTypes=true,generateEmbeddedObjectMeta=false \
+  paths="./$apis" output:crd:artifacts:config=artifacts/crds

@@ -1,0 +1,153 @@
+package workload
+
+import (
+	"fmt"
+	"maps"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
+)
+
+// CanaryLabel is on everything that Weir makes; its value is the name of the Canary.
+const CanaryLabel = "weir.dev/canary"
+
+// Names are those of a Canary's three Services.
+type Names struct {
+	Apex, Primary, Canary string
+}
+
+// ServiceNames are the names of a Canary's Services.
+func ServiceNames(c *v1beta1.Canary) Names {
+	apex := c.Spec.Service.Name
+	if apex == "" {
+		apex = c.Spec.TargetRef.Name
+	}
+	return Names{Apex: apex, Primary: apex + "-primary", Canary: apex + "-canary"}
+}
+
+// ServicePlan is what the Services of a Canary ought to be.
+type ServicePlan struct {
+	// Apex is nil where the user's own Service serves.
+	Apex *corev1.Service
+	// Primary and Canary have the ports of the apex, and its selector with a pin.
+	Primary, Canary *corev1.Service
+}
+
+// Services plans the Services for an apex as found, nil where there is none. The apex of a user is
+// never part of the plan: its one key is pinned by itself.
+func Services(c *v1beta1.Canary, deploy *appsv1.Deployment, apex *corev1.Service, pins rollout.Pins) ServicePlan {
+	names := ServiceNames(c)
+	ports, selector := portsOf(c, apex), maps.Clone(deploy.Spec.Selector.MatchLabels)
+	made := apex == nil || Made(apex, c)
+	if !made {
+		selector = maps.Clone(apex.Spec.Selector)
+	}
+	delete(selector, HashLabel)
+	plan := ServicePlan{
+		Primary: service(c, names.Primary, ports, pinned(selector, pins.Primary)),
+		Canary:  service(c, names.Canary, ports, pinned(selector, pins.Canary)),
+	}
+	if made {
+		plan.Apex = service(c, names.Apex, ports, pinned(selector, pins.Apex))
+	}
+	return plan
+}
+
+// Made says that a Service was made by Weir for this Canary.
+func Made(svc *corev1.Service, c *v1beta1.Canary) bool { return metav1.IsControlledBy(svc, c) }
+
+func pinned(selector map[string]string, hash string) map[string]string {
+	s := maps.Clone(selector)
+	if hash != "" {
+		s[HashLabel] = hash
+	}
+	return s
+}
+
+func service(c *v1beta1.Canary, name string, ports []corev1.ServicePort, selector map[string]string) *corev1.Service {
+	return &corev1.Service{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: c.Namespace,
+			Labels:          map[string]string{CanaryLabel: c.Name},
+			OwnerReferences: []metav1.OwnerReference{ControlledByCanary(c)},
+		},
+		Spec: corev1.ServiceSpec{Ports: ports, Selector: selector},
+	}
+}
+
+// portsOf are all ports of the apex without what belongs to that one Service alone; or the one port
+// of the spec where there is no apex.
+func portsOf(c *v1beta1.Canary, apex *corev1.Service) []corev1.ServicePort {
+	s := c.Spec.Service
+	if apex == nil || Made(apex, c) {
+		port := corev1.ServicePort{
+			Name: s.PortName, Port: s.Port, Protocol: corev1.ProtocolTCP,
+			TargetPort: intstr.FromInt32(s.Port), AppProtocol: s.AppProtocol,
+		}
+		if s.TargetPort != nil {
+			port.TargetPort = *s.TargetPort
+		}
+		return []corev1.ServicePort{port}
+	}
+	ports := make([]corev1.ServicePort, 0, len(apex.Spec.Ports))
+	for _, p := range apex.Spec.Ports {
+		p.NodePort = 0
+		if p.Port == s.Port {
+			if s.TargetPort != nil {
+				p.TargetPort = *s.TargetPort
+			}
+			if s.AppProtocol != nil {
+				p.AppProtocol = s.AppProtocol
+			}
+		}
+		ports = append(ports, p)
+	}
+	return ports
+}
+
+// ServiceProblems are the reasons why the target cannot be reached as the spec says.
+func ServiceProblems(c *v1beta1.Canary, deploy *appsv1.Deployment, apex, primary, canary *corev1.Service) []rollout.Problem {
+	names := ServiceNames(c)
+	for _, svc := range []*corev1.Service{primary, canary} {
+		if svc != nil && !Made(svc, c) {
+			return []rollout.Problem{{Reason: "ServiceNotOurs", Message: fmt.Sprintf(
+				"Service %s exists and is not Weir's; delete it or choose another spec.service.name, because Weir makes %s and %s itself",
+				svc.Name, names.Primary, names.Canary)}}
+		}
+	}
+	if len(deploy.Spec.Selector.MatchLabels) == 0 {
+		return []rollout.Problem{{Reason: "SelectorNotSupported", Message: fmt.Sprintf(
+			"Deployment %s selects its pods by expressions alone; give spec.selector.matchLabels at least one label", deploy.Name)}}
+	}
+	if apex == nil || Made(apex, c) {
+		return nil
+	}
+	return apexProblems(c, deploy, apex)
+}
+
+func apexProblems(c *v1beta1.Canary, deploy *appsv1.Deployment, apex *corev1.Service) []rollout.Problem {
+	if len(apex.Spec.Selector) == 0 {
+		return []rollout.Problem{{Reason: "SelectorMissing", Message: fmt.Sprintf(
+			"Service %s has no selector; Weir can split only a Service that selects the pods of Deployment %s", apex.Name, deploy.Name)}}
+	}
+	selector := maps.Clone(apex.Spec.Selector)
+	delete(selector, HashLabel)
+	if !labels.SelectorFromSet(selector).Matches(labels.Set(deploy.Spec.Template.Labels)) {
+		return []rollout.Problem{{Reason: "SelectorMismatch", Message: fmt.Sprintf(
+			"Service %s does not select the pods of Deployment %s; correct its selector or spec.service.name", apex.Name, deploy.Name)}}
+	}
+	for _, p := range apex.Spec.Ports {
+		if p.Port == c.Spec.Service.Port {
+			return nil
+		}
+	}
+	return []rollout.Problem{{Reason: "PortNotFound", Message: fmt.Sprintf(
+		"Service %s has no port %d; set spec.service.port to one of its ports", apex.Name, c.Spec.Service.Port)}}
+}
