@@ -75,7 +75,7 @@ func applyOne(ctx context.Context, client dynamic.Interface, kinds meta.Resettab
 // resourceOf finds the resource of a kind. A kind that was defined a moment ago
 // may not be in the API server's list yet, so an absence is looked at again.
 func resourceOf(ctx context.Context, kinds meta.ResettableRESTMapper, kind schema.GroupVersionKind) (*meta.RESTMapping, error) {
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(10 * time.Second); ; {
 		mapping, err := kinds.RESTMapping(kind.GroupKind(), kind.Version)
 		if !meta.IsNoMatchError(err) || time.Now().After(deadline) {
 			return mapping, err

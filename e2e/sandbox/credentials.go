@@ -33,11 +33,10 @@ type credentials struct {
 // users are the cluster's components and the group that each needs to be in.
 func users() map[string]string {
 	return map[string]string{
-		"admin":                          "system:masters",
-		"system:kube-controller-manager": "",
-		"system:kube-scheduler":          "",
-		"system:kube-proxy":              "",
-		"system:node:" + nodeName:        "system:nodes",
+		"admin":                   "system:masters",
+		"system:kube-scheduler":   "",
+		"system:kube-proxy":       "",
+		"system:node:" + nodeName: "system:nodes",
 	}
 }
 

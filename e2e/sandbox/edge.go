@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,37 +32,43 @@ type edge struct {
 func (e *edge) adminURL() string { return url("http", e.ground.nodeIP(), edgeAdminPort) }
 
 func (e *edge) traefik() component {
-	const provider = "--providers.kubernetesgateway"
+	args := []string{
+		"--global.checknewversion=false", "--global.sendanonymoususage=false",
+		fmt.Sprintf("--entrypoints.web.address=%s:%d", e.ground.nodeIP(), edgePort),
+		fmt.Sprintf("--entrypoints.traefik.address=%s:%d", e.ground.nodeIP(), edgeAdminPort),
+		"--api.insecure=true", "--api.dashboard=false", "--ping=true",
+		"--log.level=INFO", "--log.nocolor=true",
+		"--metrics.prometheus=true",
+		// Finer than Traefik's own, which say nothing between 100 and 300 ms.
+		"--metrics.prometheus.buckets=0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10",
+		"--metrics.prometheus.addserviceslabels=true",
+		"--metrics.prometheus.addrouterslabels=true",
+		"--metrics.prometheus.addentrypointslabels=true",
+		// A new weight shows in traffic at once, not after Traefik's two seconds.
+		"--providers.providersthrottleduration=100ms",
+		"--providers.kubernetesgateway.statusaddress.ip=" + e.ground.nodeIP(),
+		"--providers.kubernetesingressnginx.publishstatusaddress=" + e.ground.nodeIP(),
+		"--providers.kubernetesingressnginx.httpentrypoint=web",
+	}
+	// One proxy for three kinds of routes: Gateway API, Ingress with the
+	// annotations of ingress-nginx, and Traefik's own.
+	for _, kind := range []string{"kubernetesgateway", "kubernetesingressnginx", "kubernetescrd"} {
+		provider := "--providers." + kind
+		args = append(args, provider+"=true", provider+".endpoint="+e.creds.server,
+			provider+".certauthfilepath="+e.creds.file("ca.crt"), provider+".token="+e.creds.tokens["admin"])
+	}
 	return component{
-		name: "traefik", program: e.kitchen.path(traefik()),
-		args: []string{
-			"--global.checknewversion=false", "--global.sendanonymoususage=false",
-			fmt.Sprintf("--entrypoints.web.address=%s:%d", e.ground.nodeIP(), edgePort),
-			fmt.Sprintf("--entrypoints.traefik.address=%s:%d", e.ground.nodeIP(), edgeAdminPort),
-			"--api.insecure=true", "--ping=true", "--log.level=INFO",
-			"--metrics.prometheus=true",
-			// Finer than Traefik's own, which say nothing between 100 and 300 ms.
-			"--metrics.prometheus.buckets=0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10",
-			"--metrics.prometheus.addserviceslabels=true",
-			"--metrics.prometheus.addrouterslabels=true",
-			"--metrics.prometheus.addentrypointslabels=true",
-			provider + "=true",
-			provider + ".endpoint=" + e.creds.server,
-			provider + ".certauthfilepath=" + e.creds.file("ca.crt"),
-			provider + ".token=" + e.creds.tokens["admin"],
-			provider + ".statusaddress.ip=" + e.ground.nodeIP(),
-			// A new weight shows in traffic at once, not after Traefik's two seconds.
-			"--providers.providersthrottleduration=100ms",
-		},
+		name: "traefik", program: e.kitchen.path(traefik()), args: args,
 		ready: func(ctx context.Context) error {
 			return answersOK(ctx, http.DefaultClient, e.adminURL()+"/ping")
 		},
 	}
 }
 
-// defineGateway installs Gateway API's standard channel and the one Gateway.
-func (e *edge) defineGateway(ctx context.Context) error {
-	manifests, err := gatewayAPI(ctx)
+// defineRoutes installs the kinds of routes: Gateway API's standard channel with
+// the one Gateway, Traefik's own, and the class of ingress-nginx.
+func (e *edge) defineRoutes(ctx context.Context) error {
+	manifests, err := definitions(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,32 +99,45 @@ spec:
     allowedRoutes:
       namespaces:
         from: All
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata:
+  name: nginx
+spec:
+  controller: k8s.io/ingress-nginx
 `, gatewayNamespace, gatewayName, edgePort)...)
 	return Apply(ctx, e.creds.admin(), manifests)
 }
 
-// gatewayAPI is the standard channel's definitions, as Weir's go.mod pins them.
-func gatewayAPI(ctx context.Context) ([]byte, error) {
-	module, err := moduleDir(ctx, "sigs.k8s.io/gateway-api")
+// definitions reads CRDs out of the modules that own them: Gateway API's as
+// Weir's go.mod pins it, Traefik's as its tool module does. The admission policies
+// of Gateway API's channel are left out: what they protect is an upgrade.
+func definitions(ctx context.Context) ([]byte, error) {
+	tree, err := treeDir(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// The channel's admission policies are left out: what they protect is an
-	// upgrade, and nothing is upgraded here.
-	files, err := filepath.Glob(filepath.Join(module, "config/crd/standard/gateway.networking.k8s.io_*s.yaml"))
-	if err != nil {
-		return nil, fmt.Errorf("finding Gateway API's definitions: %w", err)
-	}
 	var manifests []byte
-	for _, file := range files {
-		if strings.Contains(file, "_vap_") {
-			continue
-		}
-		content, err := os.ReadFile(file)
+	for _, source := range []struct{ from, module, files string }{
+		{tree, "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_[^v]*.yaml"},
+		{filepath.Join(tree, traefik().module), "github.com/traefik/traefik/v3", "docs/content/reference/dynamic-configuration/traefik.io_*.yaml"},
+	} {
+		module, err := moduleDir(ctx, source.from, source.module)
 		if err != nil {
-			return nil, fmt.Errorf("reading Gateway API's definitions: %w", err)
+			return nil, err
 		}
-		manifests = append(append(manifests, "\n---\n"...), content...)
+		files, err := filepath.Glob(filepath.Join(module, source.files))
+		if err != nil || len(files) == 0 {
+			return nil, fmt.Errorf("finding definitions in %s: there is no %s (%v)", source.module, source.files, err)
+		}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("reading definitions of %s: %w", source.module, err)
+			}
+			manifests = append(append(manifests, "\n---\n"...), content...)
+		}
 	}
 	return manifests, nil
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +51,15 @@ func TestFullForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	serves(t, s)
+
+	if err := s.BuildAndImport(t.Context(), "weir.dev/weir/e2e/sandbox/cmd/pause", "spare:dev"); err != nil {
+		t.Error(err)
+	}
+
+	kill(t, dir, "kubelet")
+	serves(t, up(t, options))
+	kill(t, dir, "ground") // and all with it, as when the machine restarts
+	serves(t, up(t, options))
 
 	if err := s.Down(t.Context()); err != nil {
 		t.Fatal(err)
@@ -98,6 +108,30 @@ func killHalfway(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	_ = command.Wait()
+}
+
+// kill ends one process of a sandbox by force.
+func kill(t *testing.T, dir, component string) {
+	t.Helper()
+	environments, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range environments {
+		content, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(content), "="+dir+"/state#"+component+"\x00") {
+			continue
+		}
+		var pid int
+		if _, err := fmt.Sscanf(file, "/proc/%d/environ", &pid); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Fatalf("there is no %s to kill", component)
 }
 
 // serves rolls podinfo out and expects it through the Gateway and in Prometheus.

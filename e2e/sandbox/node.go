@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -112,6 +113,8 @@ authentication:
 authorization: {mode: Webhook}
 containerRuntimeEndpoint: unix://%[3]s
 resolvConf: %[4]q
+clusterDNS: [%[1]s]
+clusterDomain: cluster.local
 failCgroupV1: false
 cgroupDriver: cgroupfs
 cgroupRoot: /%[5]s
@@ -178,6 +181,26 @@ func (n *node) kubeProxy() component {
 		args: []string{"--config=" + n.conf("kube-proxy.yaml")},
 		ready: func(ctx context.Context) error {
 			return answersOK(ctx, http.DefaultClient, "http://"+n.ground.nodeIP()+":10256/healthz")
+		},
+	}
+}
+
+func namesProgram() recipe { return own("names", "weir.dev/weir/e2e/sandbox/cmd/names") }
+
+// names is the cluster's DNS.
+func (n *node) names() component {
+	address := n.ground.nodeIP() + ":53"
+	asking := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", address)
+	}}
+	return component{
+		name: "names", program: n.kitchen.path(namesProgram()),
+		args: []string{"-kubeconfig", n.creds.kubeconfig("admin"), "-address", address},
+		ready: func(ctx context.Context) error {
+			if _, err := asking.LookupHost(ctx, "kubernetes.default.svc.cluster.local."); err != nil {
+				return fmt.Errorf("looking a name up: %w", err)
+			}
+			return nil
 		},
 	}
 }

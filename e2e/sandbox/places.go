@@ -49,21 +49,32 @@ func sandboxDir(asked string) (string, error) {
 	return dir, nil
 }
 
-// moduleDir is the folder that a module's files are in, in the version that
-// Weir's go.mod asks for.
-func moduleDir(ctx context.Context, module string) (string, error) {
-	dir, err := goSays(ctx, "list", "-m", "-f", "{{.Dir}}", module)
+// moduleDir is the folder that a module's files are in, in the version that the
+// go.mod of the folder from asks for.
+func moduleDir(ctx context.Context, from, module string) (string, error) {
+	dir, err := goSays(ctx, from, "list", "-m", "-f", "{{.Dir}}", module)
 	if err != nil || dir != "" {
 		return dir, err
 	}
-	if _, err := goSays(ctx, "mod", "download", module); err != nil {
+	if _, err := goSays(ctx, from, "mod", "download", module); err != nil {
 		return "", err
 	}
-	return goSays(ctx, "list", "-m", "-f", "{{.Dir}}", module)
+	return goSays(ctx, from, "list", "-m", "-f", "{{.Dir}}", module)
 }
 
-func goSays(ctx context.Context, args ...string) (string, error) {
+// treeDir is the root of Weir's source tree. The recipes of the tools are
+// there, so Weir's tests have to run from within it.
+func treeDir(ctx context.Context) (string, error) {
+	dir, err := goSays(ctx, ".", "list", "-m", "-f", "{{.Dir}}", "weir.dev/weir")
+	if err != nil {
+		return "", fmt.Errorf("finding Weir's source tree (run this from within it): %w", err)
+	}
+	return dir, nil
+}
+
+func goSays(ctx context.Context, from string, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, "go", args...)
+	command.Dir = from
 	command.Env = append(os.Environ(), "GOWORK=off")
 	var said strings.Builder
 	command.Stderr = &said
@@ -72,14 +83,4 @@ func goSays(ctx context.Context, args ...string) (string, error) {
 		return "", fmt.Errorf("asking go %s: %w: %s", strings.Join(args, " "), err, said.String())
 	}
 	return strings.TrimSpace(string(out)), nil
-}
-
-// treeDir is the root of Weir's source tree. The recipes of the tools are
-// there, so Weir's tests have to run from within it.
-func treeDir(ctx context.Context) (string, error) {
-	dir, err := goSays(ctx, "list", "-m", "-f", "{{.Dir}}", "weir.dev/weir")
-	if err != nil {
-		return "", fmt.Errorf("finding Weir's source tree (run this from within it): %w", err)
-	}
-	return dir, nil
 }

@@ -101,7 +101,7 @@ func Up(ctx context.Context, options Options) (*Sandbox, error) {
 
 // fullForm lists the programs of a whole cluster.
 func fullForm() []recipe {
-	recipes := []recipe{pauseProgram(), targetsProgram(), etcd()}
+	recipes := []recipe{pauseProgram(), namesProgram(), targetsProgram(), etcd()}
 	for _, program := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"} {
 		recipes = append(recipes, kubernetes(program))
 	}
@@ -196,9 +196,9 @@ func (s *Sandbox) raise(ctx context.Context) error {
 	}
 	return together(
 		func() error { return s.ensure(ctx, s.plane.controllers(), s.plane.scheduler()) },
-		func() error { return s.ensure(ctx, s.node.kubelet(), s.node.kubeProxy()) },
+		func() error { return s.ensure(ctx, s.node.names(), s.node.kubelet(), s.node.kubeProxy()) },
 		func() error {
-			if err := s.edge.defineGateway(ctx); err != nil {
+			if err := s.edge.defineRoutes(ctx); err != nil {
 				return err
 			}
 			if err := s.ensure(ctx, s.edge.traefik()); err != nil {
@@ -349,7 +349,7 @@ func (s *Sandbox) components() []component {
 	}
 	return []component{
 		s.plane.etcd(), s.plane.apiserver(), s.plane.controllers(), s.plane.scheduler(),
-		s.node.containerd(), s.node.kubelet(), s.node.kubeProxy(),
+		s.node.containerd(), s.node.names(), s.node.kubelet(), s.node.kubeProxy(),
 		s.edge.traefik(), s.monitoring.discovery(), s.monitoring.prometheus(),
 	}
 }

@@ -115,6 +115,30 @@ func TestAPIServerWithControllers(t *testing.T) {
 	})
 }
 
+func TestUpUsesTheUsersCluster(t *testing.T) {
+	server := startAPIServer(t, sandbox.APIServerOptions{})
+	t.Setenv("KUBECONFIG", server.Kubeconfig)
+	t.Setenv("WEIR_GATEWAY", "edge/main")
+	t.Setenv("WEIR_GATEWAY_URL", "http://gateway.example")
+	dir := filepath.Join(t.TempDir(), "sandbox")
+	s, err := sandbox.Up(t.Context(), sandbox.Options{Dir: dir, Progress: t.Output()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.External || s.Gateway.String() != "edge/main" || s.TraefikURL != "http://gateway.example" {
+		t.Errorf("Up did not take the user's cluster as it is: %+v", s)
+	}
+	if err := s.Import(t.Context(), "image.tar"); err == nil {
+		t.Error("Import into the user's cluster was not refused")
+	}
+	if err := s.Down(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("Up made %s, though there was nothing to make", dir)
+	}
+}
+
 func startAPIServer(t *testing.T, options sandbox.APIServerOptions) *sandbox.APIServer {
 	t.Helper()
 	options.Progress = t.Output()

@@ -1,6 +1,6 @@
 // Package image turns static Go binaries into container images without a
 // container engine: an empty base, one layer per binary, an entry point. The
-// same inputs give the same image, byte for byte.
+// same inputs give an image of the same digest.
 package image
 
 import (

@@ -1,0 +1,47 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+// ErrMoved says that the target changed between the decision and its carrying out.
+var ErrMoved = errors.New("the target has changed")
+
+// Pause sets the one field of the user's Deployment that Weir owns. While it is set, a new template
+// rolls nothing out, and a new scale still does.
+func (w *Writer) Pause(ctx context.Context, d *appsv1.Deployment) error {
+	if d.Spec.Paused {
+		return nil
+	}
+	intent := appsv1ac.Deployment(d.Name, d.Namespace).WithSpec(appsv1ac.DeploymentSpec().WithPaused(true))
+	return w.applyDeployment(ctx, d, "pausing", intent)
+}
+
+// ReleasePause gives the field up by applying an intent without it: what another manager set stays,
+// and what nobody else set goes.
+func (w *Writer) ReleasePause(ctx context.Context, d *appsv1.Deployment) error {
+	for _, m := range d.ManagedFields {
+		if m.Manager == v1beta1.FieldManager && m.Operation == metav1.ManagedFieldsOperationApply {
+			return w.applyDeployment(ctx, d, "releasing", appsv1ac.Deployment(d.Name, d.Namespace))
+		}
+	}
+	return nil
+}
+
+func (w *Writer) applyDeployment(ctx context.Context, d *appsv1.Deployment, verb string, intent *appsv1ac.DeploymentApplyConfiguration) error {
+	// The UID keeps the apply from making a Deployment that was deleted meanwhile.
+	intent.WithUID(d.UID)
+	_, err := write(ctx, w, deployments, fmt.Sprintf("%s Deployment %s/%s", verb, d.Namespace, d.Name), func(ctx context.Context) (*appsv1.Deployment, error) {
+		return w.kube.AppsV1().Deployments(d.Namespace).Apply(ctx, intent,
+			metav1.ApplyOptions{FieldManager: v1beta1.FieldManager, Force: true})
+	})
+	return err
+}

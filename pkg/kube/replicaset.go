@@ -1,0 +1,143 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/workload"
+)
+
+// The annotations by which the Deployment's controller knows that a ReplicaSet is saturated.
+const (
+	desiredReplicas = "deployment.kubernetes.io/desired-replicas"
+	maxReplicas     = "deployment.kubernetes.io/max-replicas"
+)
+
+// CreateReplicaSet makes the canary ReplicaSet, without pods.
+func (w *Writer) CreateReplicaSet(ctx context.Context, rs *appsv1.ReplicaSet) (*appsv1.ReplicaSet, error) {
+	return write(ctx, w, replicaSets, "creating ReplicaSet "+rs.Namespace+"/"+rs.Name, func(ctx context.Context) (*appsv1.ReplicaSet, error) {
+		return w.kube.AppsV1().ReplicaSets(rs.Namespace).Create(ctx, rs, metav1.CreateOptions{FieldManager: v1beta1.FieldManager})
+	})
+}
+
+// Borrow takes one of the Deployment's own ReplicaSets for the canary: an equal old one at the start of
+// a run, or one that was handed over while the template moved on. The Deployment's controller leaves it
+// alone from then on, and its pods stay.
+func (w *Writer) Borrow(ctx context.Context, rs *appsv1.ReplicaSet, canary *v1beta1.Canary) (*appsv1.ReplicaSet, error) {
+	annotations := maps.Clone(rs.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	if owner := metav1.GetControllerOf(rs); owner != nil {
+		annotations[workload.BorrowedAnnotation] = string(owner.UID)
+	}
+	return w.reparent(ctx, rs, "borrowing", workload.ControlledByCanary(canary), annotations)
+}
+
+// Scale sets the size of a ReplicaSet of Weir's.
+func (w *Writer) Scale(ctx context.Context, rs *appsv1.ReplicaSet, replicas int32) (*appsv1.ReplicaSet, error) {
+	if rs.Spec.Replicas != nil && *rs.Spec.Replicas == replicas {
+		return rs, nil
+	}
+	return w.patchReplicaSet(ctx, rs, fmt.Sprintf("scaling ReplicaSet %s/%s to %d", rs.Namespace, rs.Name, replicas),
+		operation{Op: "replace", Path: "/spec/replicas", Value: replicas})
+}
+
+// HandOver makes the canary ReplicaSet the Deployment's own. It is the one thing that is done on a live
+// read: the Deployment must still be what was decided on, because its controller ends the old pods right
+// after. It returns ErrMoved where it is not.
+func (w *Writer) HandOver(ctx context.Context, rs *appsv1.ReplicaSet, deploy *appsv1.Deployment) error {
+	if metav1.IsControlledBy(rs, deploy) {
+		return nil
+	}
+	doing := fmt.Sprintf("handing ReplicaSet %s/%s over to Deployment %s", rs.Namespace, rs.Name, deploy.Name)
+	live, err := w.kube.AppsV1().Deployments(deploy.Namespace).Get(ctx, deploy.Name, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("%s: reading the Deployment: %w", doing, err)
+	}
+	replicas := workload.Replicas(live)
+	switch {
+	case live.UID != deploy.UID, live.DeletionTimestamp != nil, !live.Spec.Paused,
+		!workload.Equal(&live.Spec.Template, &rs.Spec.Template),
+		rs.Spec.Replicas == nil || *rs.Spec.Replicas != replicas:
+		return fmt.Errorf("%s: %w", doing, ErrMoved)
+	}
+	annotations := maps.Clone(rs.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	delete(annotations, workload.BorrowedAnnotation)
+	annotations[desiredReplicas] = strconv.Itoa(int(replicas))
+	annotations[maxReplicas] = strconv.Itoa(int(workload.MaxReplicas(live)))
+	_, err = w.reparent(ctx, rs, "handing over", workload.ControlledByDeployment(live), annotations)
+	return err
+}
+
+// Remove takes a ReplicaSet of Weir's away: first its pods, then, once they are gone, the ReplicaSet
+// itself. A borrowed one goes back to the Deployment it came from instead.
+func (w *Writer) Remove(ctx context.Context, rs *appsv1.ReplicaSet, deploy *appsv1.Deployment) error {
+	if rs.Spec.Replicas == nil || *rs.Spec.Replicas > 0 {
+		_, err := w.Scale(ctx, rs, 0)
+		return err
+	}
+	if rs.Status.Replicas > 0 || rs.Status.ObservedGeneration < rs.Generation {
+		return nil
+	}
+	if deploy != nil && rs.Annotations[workload.BorrowedAnnotation] == string(deploy.UID) {
+		annotations := maps.Clone(rs.Annotations)
+		delete(annotations, workload.BorrowedAnnotation)
+		_, err := w.reparent(ctx, rs, "giving back", workload.ControlledByDeployment(deploy), annotations)
+		return err
+	}
+	return w.erase(ctx, replicaSets, rs, "deleting ReplicaSet "+rs.Namespace+"/"+rs.Name, func(ctx context.Context, o metav1.DeleteOptions) error {
+		return w.kube.AppsV1().ReplicaSets(rs.Namespace).Delete(ctx, rs.Name, o)
+	})
+}
+
+// reparent replaces the controller reference, and leaves every other owner as it is.
+func (w *Writer) reparent(ctx context.Context, rs *appsv1.ReplicaSet, verb string, owner metav1.OwnerReference, annotations map[string]string) (*appsv1.ReplicaSet, error) {
+	owners := []metav1.OwnerReference{owner}
+	for _, o := range rs.OwnerReferences {
+		if o.Controller == nil || !*o.Controller {
+			owners = append(owners, o)
+		}
+	}
+	return w.patchReplicaSet(ctx, rs, fmt.Sprintf("%s ReplicaSet %s/%s", verb, rs.Namespace, rs.Name),
+		operation{Op: "add", Path: "/metadata/ownerReferences", Value: owners},
+		operation{Op: "add", Path: "/metadata/annotations", Value: annotations})
+}
+
+func (w *Writer) patchReplicaSet(ctx context.Context, rs *appsv1.ReplicaSet, doing string, ops ...operation) (*appsv1.ReplicaSet, error) {
+	patch, err := guarded(rs, ops...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	return write(ctx, w, replicaSets, doing, func(ctx context.Context) (*appsv1.ReplicaSet, error) {
+		return w.kube.AppsV1().ReplicaSets(rs.Namespace).Patch(ctx, rs.Name, types.JSONPatchType, patch,
+			metav1.PatchOptions{FieldManager: v1beta1.FieldManager})
+	})
+}
+
+// operation is one of a JSON Patch (RFC 6902).
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value,omitempty"`
+}
+
+// guarded is a JSON Patch that holds only for the very version of the object that was decided on.
+func guarded(obj metav1.Object, ops ...operation) ([]byte, error) {
+	all := append([]operation{
+		{Op: "test", Path: "/metadata/uid", Value: obj.GetUID()},
+		{Op: "test", Path: "/metadata/resourceVersion", Value: obj.GetResourceVersion()},
+	}, ops...)
+	return json.Marshal(all)
+}
