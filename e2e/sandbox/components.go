@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,14 +28,14 @@ type component struct {
 }
 
 // ensure leaves a component running and ready: it keeps the one that is, and
-// replaces the one that runs but does not answer.
+// replaces the one that does not answer or was told something else.
 func (g *ground) ensure(ctx context.Context, c component) error {
 	pid, err := running(g.dir, c.name)
 	if err != nil {
 		return err
 	}
 	if pid != 0 {
-		if g.await(ctx, c, 5*time.Second) == nil {
+		if slices.Equal(argumentsOf(pid), c.args) && g.await(ctx, c, 5*time.Second) == nil {
 			return nil
 		}
 		if err := stop(ctx, pid, 2*time.Second); err != nil {

@@ -114,6 +114,9 @@ func (c *credentials) writeTokens() error {
 			return err
 		}
 	}
+	if err := os.WriteFile(c.file("admin.token"), []byte(c.tokens["admin"]), 0o600); err != nil {
+		return fmt.Errorf("writing tokens: %w", err)
+	}
 	if err := os.WriteFile(c.file("tokens.csv"), []byte(lines.String()), 0o600); err != nil {
 		return fmt.Errorf("writing tokens: %w", err)
 	}

@@ -55,7 +55,7 @@ func (e *edge) traefik() component {
 	for _, kind := range []string{"kubernetesgateway", "kubernetesingressnginx", "kubernetescrd"} {
 		provider := "--providers." + kind
 		args = append(args, provider+"=true", provider+".endpoint="+e.creds.server,
-			provider+".certauthfilepath="+e.creds.file("ca.crt"), provider+".token="+e.creds.tokens["admin"])
+			provider+".certauthfilepath="+e.creds.file("ca.crt"), provider+".token="+e.creds.file("admin.token"))
 	}
 	return component{
 		name: "traefik", program: e.kitchen.path(traefik()), args: args,

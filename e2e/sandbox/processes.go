@@ -100,6 +100,15 @@ func running(dir, component string) (pid int, err error) {
 	return 0, nil
 }
 
+// argumentsOf is what a process was told at its start, its own name aside.
+func argumentsOf(pid int) []string {
+	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil || len(line) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")[1:]
+}
+
 // stop ends a process: asked first, forced when it takes longer than patience.
 func stop(ctx context.Context, pid int, patience time.Duration) error {
 	begun, asked, forced := time.Now(), false, false
