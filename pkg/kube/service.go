@@ -28,10 +28,10 @@ func (w *Writer) ApplyService(ctx context.Context, svc, found *corev1.Service) e
 	return w.Apply(ctx, services, intent, was)
 }
 
-// PinApex holds the user's own Service to the pods of one revision, or, with an empty hash, to none.
+// Pin holds a Service, the user's own apex above all, to the pods of one revision, or, with an empty hash, to none.
 // Its selector is one atomic map under server-side apply: applying it would take it over, and giving it
 // up could delete it. So the one key is patched, and nothing else.
-func (w *Writer) PinApex(ctx context.Context, svc *corev1.Service, hash string) error {
+func (w *Writer) Pin(ctx context.Context, svc *corev1.Service, hash string) error {
 	path := "/spec/selector/" + workload.HashLabel
 	was, pinned := svc.Spec.Selector[workload.HashLabel]
 	var op operation

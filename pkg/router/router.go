@@ -22,6 +22,8 @@ type Router interface {
 	Features() Features
 	// Settle is how long a change of its objects takes until traffic follows, unless the Canary says.
 	Settle() time.Duration
+	// Resources are the kinds of objects that it reads and writes.
+	Resources() []schema.GroupVersionResource
 	// Refs are the objects that it reads and writes for an application, in the order of writing.
 	Refs(app App) []Ref
 	// Validate refuses by name what a spec asks for and this router cannot do.

@@ -52,6 +52,11 @@ func (Router) Features() router.Features {
 // Settle is five seconds.
 func (Router) Settle() time.Duration { return settle }
 
+// Resources are HTTPRoutes.
+func (Router) Resources() []schema.GroupVersionResource {
+	return []schema.GroupVersionResource{Resource()}
+}
+
 // Refs is the one HTTPRoute.
 func (Router) Refs(app router.App) []router.Ref { return []router.Ref{ref(app)} }
 

@@ -1,0 +1,203 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"weir.dev/weir/pkg/analysis"
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/metrics"
+	"weir.dev/weir/pkg/metrics/builtin"
+	"weir.dev/weir/pkg/rollout"
+)
+
+// patience is how long one question may take, all in all.
+const patience = 15 * time.Second
+
+// asker puts the questions that are due to their providers, a bounded number at a time, and keeps the
+// answers of each Canary's present round until the decision that they lead to is committed.
+type asker struct {
+	kube    kubernetes.Interface
+	caches  *caches
+	options Options
+	metrics *Metrics
+	wake    func(types.NamespacedName)
+	slots   chan struct{}
+	pending sync.WaitGroup
+
+	mu        sync.Mutex
+	ctx       context.Context //nolint:containedctx // the life of the pool, set once by start
+	rounds    map[types.NamespacedName]*askedRound
+	providers map[string]metrics.Provider
+}
+
+type askedRound struct {
+	id      rollout.RoundID
+	asked   map[string]bool
+	answers []rollout.Answer
+}
+
+func newAsker(kube kubernetes.Interface, caches *caches, options Options, m *Metrics, wake func(types.NamespacedName)) *asker {
+	return &asker{
+		kube: kube, caches: caches, options: options, metrics: m, wake: wake,
+		slots:  make(chan struct{}, max(1, options.MetricWorkers)),
+		rounds: map[types.NamespacedName]*askedRound{}, providers: map[string]metrics.Provider{},
+	}
+}
+
+func (a *asker) start(ctx context.Context) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ctx = ctx
+}
+
+func (a *asker) wait() { a.pending.Wait() }
+
+func (a *asker) forget(key types.NamespacedName) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.rounds, key)
+}
+
+// answers gives what has been answered of the questions, and asks those that have not been asked. It
+// never waits.
+func (a *asker) answers(key types.NamespacedName, canary *v1beta1.Canary, o *observation, questions []rollout.Question) []rollout.Answer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(questions) == 0 {
+		delete(a.rounds, key)
+		return nil
+	}
+	r := a.rounds[key]
+	if r == nil || r.id != questions[0].Round {
+		r = &askedRound{id: questions[0].Round, asked: map[string]bool{}}
+		a.rounds[key] = r
+	}
+	for _, q := range questions {
+		if r.asked[q.Metric.Name] || a.ctx == nil {
+			continue
+		}
+		r.asked[q.Metric.Name] = true
+		vars := varsOf(canary, o, q)
+		a.pending.Add(1)
+		go a.ask(a.ctx, key, canary, q, vars)
+	}
+	return append([]rollout.Answer(nil), r.answers...)
+}
+
+func varsOf(canary *v1beta1.Canary, o *observation, q rollout.Question) metrics.Vars {
+	v := metrics.Vars{
+		Name: canary.Name, Namespace: canary.Namespace, Target: canary.Spec.TargetRef.Name,
+		Service: o.names.Canary, Ingress: o.names.Apex, Route: o.names.Apex,
+		Revision: "canary", Weight: canary.Status.Weight, Interval: q.Window, Variables: q.Metric.TemplateVariables,
+	}
+	if c := canary.Status.Canary; c != nil {
+		v.Hash, v.ReplicaSet = c.Hash, c.ReplicaSet
+	}
+	return v
+}
+
+func (a *asker) ask(ctx context.Context, key types.NamespacedName, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars) {
+	defer a.pending.Done()
+	select {
+	case a.slots <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	defer func() { <-a.slots }()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	start := time.Now()
+	check := a.check(ctx, canary, q, vars)
+	a.metrics.asked(time.Since(start), check.Verdict)
+
+	a.mu.Lock()
+	if r := a.rounds[key]; r != nil && r.id == q.Round {
+		r.answers = append(r.answers, rollout.Answer{Round: q.Round, Check: check})
+	}
+	a.mu.Unlock()
+	a.wake(key)
+}
+
+// check asks for one metric and judges the answer.
+func (a *asker) check(ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars) v1beta1.CheckStatus {
+	in := analysis.Input{At: a.options.Now()}
+	provider, forget, query, err := a.prepare(ctx, canary, q, vars)
+	if err != nil {
+		in.Err = err
+		return analysis.Judge(q.Metric, in)
+	}
+	in.Query = query
+	samples, err := provider.Query(ctx, metrics.Query{Expr: query, Window: q.Window, At: in.At})
+	if err != nil {
+		in.Err = err
+		forget() // credentials may have been rotated; the next round reads them again
+	}
+	for _, s := range samples {
+		in.Values = append(in.Values, s.Value)
+	}
+	return analysis.Judge(q.Metric, in)
+}
+
+// prepare finds the provider of a metric and renders its query.
+func (a *asker) prepare(ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars) (metrics.Provider, func(), string, error) {
+	spec := v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}
+	namespace, version := canary.Namespace, ""
+	var query string
+	var err error
+	if q.Metric.TemplateRef == nil {
+		query, err = builtin.Query(q.Metric.Name, vars)
+	} else {
+		key := templateKey(canary, q.Metric.TemplateRef)
+		t, terr := a.caches.template(key)
+		if terr != nil {
+			return nil, nil, "", fmt.Errorf("MetricTemplate %s does not exist", key)
+		}
+		spec, namespace, version = t.Spec.Provider, t.Namespace, string(t.UID)+"/"+t.ResourceVersion
+		query, err = metrics.Render(t.Spec.Query, vars)
+	}
+	if err != nil {
+		return nil, nil, "", err
+	}
+	provider, forget, err := a.provider(ctx, spec, namespace, version)
+	return provider, forget, query, err
+}
+
+// provider keeps one client a template and address.
+func (a *asker) provider(ctx context.Context, spec v1beta1.MetricProvider, namespace, version string) (metrics.Provider, func(), error) {
+	id := strings.Join([]string{spec.Type, spec.Address, namespace, version}, "|")
+	forget := func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.providers, id)
+	}
+	a.mu.Lock()
+	known := a.providers[id]
+	a.mu.Unlock()
+	if known != nil {
+		return known, forget, nil
+	}
+	var secret map[string][]byte
+	if spec.SecretRef != nil {
+		s, err := a.kube.CoreV1().Secrets(namespace).Get(ctx, spec.SecretRef.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading Secret %s/%s: %w", namespace, spec.SecretRef.Name, err)
+		}
+		secret = s.Data
+	}
+	made, err := builtin.New(spec, secret, a.options.MetricsServer)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.providers[id] = made
+	return made, forget, nil
+}

@@ -1,0 +1,336 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/client/informers/externalversions"
+	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/router"
+	"weir.dev/weir/pkg/workload"
+)
+
+// The indexes over Canaries: which of them has to do with an object of that name.
+const (
+	byTarget   = "target"
+	byService  = "service"
+	byTemplate = "template"
+	byOwner    = "owner"
+)
+
+// caches are what the controller reads, all of it from watches.
+type caches struct {
+	kube    informers.SharedInformerFactory
+	weir    externalversions.SharedInformerFactory
+	dynamic dynamicinformer.DynamicSharedInformerFactory
+	routers map[string]router.Router
+	routes  map[schema.GroupVersionResource]cache.SharedIndexInformer
+	wake    func(...types.NamespacedName)
+	fresh   *kube.Freshness
+}
+
+func newCaches(clients Clients, namespace string, routers map[string]router.Router, wake func(...types.NamespacedName), fresh *kube.Freshness) (*caches, error) {
+	c := &caches{
+		kube:    informers.NewSharedInformerFactoryWithOptions(clients.Kube, 0, informers.WithNamespace(namespace), informers.WithTransform(slim)),
+		weir:    externalversions.NewSharedInformerFactoryWithOptions(clients.Weir, 0, externalversions.WithNamespace(namespace)),
+		dynamic: dynamicinformer.NewFilteredDynamicSharedInformerFactory(clients.Dynamic, 0, namespace, nil),
+		routers: routers, routes: map[schema.GroupVersionResource]cache.SharedIndexInformer{}, wake: wake, fresh: fresh,
+	}
+	if err := c.index(); err != nil {
+		return nil, err
+	}
+	return c, c.listen()
+}
+
+// slim drops what nobody here looks at. The managed fields of a Deployment stay: they say whether
+// spec.paused is Weir's.
+func slim(obj any) (any, error) {
+	if accessor, err := meta.Accessor(obj); err == nil {
+		if _, deployment := obj.(*appsv1.Deployment); !deployment {
+			accessor.SetManagedFields(nil)
+		}
+	}
+	return obj, nil
+}
+
+func (c *caches) index() error {
+	canaries := c.weir.Weir().V1beta1().Canaries().Informer()
+	err := canaries.AddIndexers(cache.Indexers{
+		byTarget: indexCanary(func(can *v1beta1.Canary) []string { return []string{can.Namespace + "/" + can.Spec.TargetRef.Name} }),
+		byService: indexCanary(func(can *v1beta1.Canary) []string {
+			names := workload.ServiceNames(can)
+			return []string{can.Namespace + "/" + names.Apex, can.Namespace + "/" + names.Primary, can.Namespace + "/" + names.Canary}
+		}),
+		byTemplate: indexCanary(templatesOf),
+	})
+	if err != nil {
+		return fmt.Errorf("indexing Canaries: %w", err)
+	}
+	for _, informer := range []cache.SharedIndexInformer{
+		c.kube.Apps().V1().ReplicaSets().Informer(), c.kube.Core().V1().Pods().Informer(),
+	} {
+		if err := informer.AddIndexers(cache.Indexers{byOwner: indexOwner}); err != nil {
+			return fmt.Errorf("indexing by owner: %w", err)
+		}
+	}
+	return nil
+}
+
+func indexCanary(keys func(*v1beta1.Canary) []string) cache.IndexFunc {
+	return func(obj any) ([]string, error) {
+		can, ok := obj.(*v1beta1.Canary)
+		if !ok {
+			return nil, nil
+		}
+		return keys(can), nil
+	}
+}
+
+func templatesOf(can *v1beta1.Canary) []string {
+	var keys []string
+	for _, m := range can.Spec.Analysis.Metrics {
+		if m.TemplateRef != nil {
+			keys = append(keys, templateKey(can, m.TemplateRef).String())
+		}
+	}
+	return keys
+}
+
+func templateKey(can *v1beta1.Canary, ref *v1beta1.TemplateRef) types.NamespacedName {
+	key := types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}
+	if key.Namespace == "" {
+		key.Namespace = can.Namespace
+	}
+	return key
+}
+
+func indexOwner(obj any) ([]string, error) {
+	m, err := meta.Accessor(obj)
+	if err != nil {
+		return nil, nil
+	}
+	if owner := metav1.GetControllerOf(m); owner != nil {
+		return []string{string(owner.UID)}, nil
+	}
+	return nil, nil
+}
+
+// listen wakes the Canaries that an object has to do with.
+func (c *caches) listen() error {
+	apps, core := c.kube.Apps().V1(), c.kube.Core().V1()
+	weir := c.weir.Weir().V1beta1()
+	type watch struct {
+		informer cache.SharedIndexInformer
+		gvr      schema.GroupVersionResource
+		keys     func(metav1.Object) []types.NamespacedName
+	}
+	watches := []watch{
+		{weir.Canaries().Informer(), v1beta1.SchemeGroupVersion.WithResource("canaries"), selfAndRivals(c)},
+		{weir.MetricTemplates().Informer(), v1beta1.SchemeGroupVersion.WithResource("metrictemplates"), c.canariesBy(byTemplate)},
+		{apps.Deployments().Informer(), appsv1.SchemeGroupVersion.WithResource("deployments"), c.canariesBy(byTarget)},
+		{apps.ReplicaSets().Informer(), appsv1.SchemeGroupVersion.WithResource("replicasets"), c.canariesOfReplicaSet},
+		{core.Pods().Informer(), corev1.SchemeGroupVersion.WithResource("pods"), c.canariesOfPod},
+		{core.Services().Informer(), corev1.SchemeGroupVersion.WithResource("services"), c.canariesBy(byService)},
+	}
+	for _, r := range c.routers {
+		for _, gvr := range r.Resources() {
+			if _, ok := c.routes[gvr]; !ok {
+				c.routes[gvr] = c.dynamic.ForResource(gvr).Informer()
+				watches = append(watches, watch{c.routes[gvr], gvr, c.canariesBy(byService)})
+			}
+		}
+	}
+	for _, w := range watches {
+		if _, err := w.informer.AddEventHandler(c.handler(w.gvr, w.keys)); err != nil {
+			return fmt.Errorf("watching %s: %w", w.gvr.Resource, err)
+		}
+	}
+	return nil
+}
+
+func (c *caches) handler(gvr schema.GroupVersionResource, keys func(metav1.Object) []types.NamespacedName) cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { c.wakeFor(obj, keys) },
+		UpdateFunc: func(_, obj any) { c.wakeFor(obj, keys) },
+		DeleteFunc: func(obj any) {
+			if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+				obj = tombstone.Obj
+			}
+			if m, err := meta.Accessor(obj); err == nil {
+				c.fresh.Gone(gvr, m.GetNamespace(), m.GetName())
+			}
+			c.wakeFor(obj, keys)
+		},
+	}
+}
+
+func (c *caches) wakeFor(obj any, keys func(metav1.Object) []types.NamespacedName) {
+	if m, err := meta.Accessor(obj); err == nil {
+		c.wake(keys(m)...)
+	}
+}
+
+// selfAndRivals are a Canary and the others that name its target: when one goes, the next takes over.
+func selfAndRivals(c *caches) func(metav1.Object) []types.NamespacedName {
+	return func(m metav1.Object) []types.NamespacedName {
+		keys := []types.NamespacedName{{Namespace: m.GetNamespace(), Name: m.GetName()}}
+		can, ok := m.(*v1beta1.Canary)
+		if !ok {
+			return keys
+		}
+		if can.DeletionTimestamp != nil || can.Status.Phase == "" {
+			for _, rival := range c.named(byTarget, can.Namespace+"/"+can.Spec.TargetRef.Name) {
+				keys = append(keys, rival)
+			}
+		}
+		return keys
+	}
+}
+
+func (c *caches) canariesBy(index string) func(metav1.Object) []types.NamespacedName {
+	return func(m metav1.Object) []types.NamespacedName {
+		return c.named(index, m.GetNamespace()+"/"+m.GetName())
+	}
+}
+
+func (c *caches) named(index, key string) []types.NamespacedName {
+	objs, err := c.weir.Weir().V1beta1().Canaries().Informer().GetIndexer().ByIndex(index, key)
+	if err != nil {
+		return nil
+	}
+	keys := make([]types.NamespacedName, 0, len(objs))
+	for _, obj := range objs {
+		if can, ok := obj.(*v1beta1.Canary); ok {
+			keys = append(keys, types.NamespacedName{Namespace: can.Namespace, Name: can.Name})
+		}
+	}
+	return keys
+}
+
+func (c *caches) canariesOfReplicaSet(m metav1.Object) []types.NamespacedName {
+	owner := metav1.GetControllerOf(m)
+	switch {
+	case owner == nil:
+		return nil
+	case owner.Kind == "Canary":
+		return []types.NamespacedName{{Namespace: m.GetNamespace(), Name: owner.Name}}
+	default:
+		return c.named(byTarget, m.GetNamespace()+"/"+owner.Name)
+	}
+}
+
+func (c *caches) canariesOfPod(m metav1.Object) []types.NamespacedName {
+	owner := metav1.GetControllerOf(m)
+	if owner == nil || owner.Kind != "ReplicaSet" {
+		return nil
+	}
+	rs := c.replicaSet(m.GetNamespace(), owner.Name)
+	if rs == nil {
+		return nil
+	}
+	return c.canariesOfReplicaSet(rs)
+}
+
+func (c *caches) start(ctx context.Context) {
+	c.kube.Start(ctx.Done())
+	c.weir.Start(ctx.Done())
+	c.dynamic.Start(ctx.Done())
+}
+
+func (c *caches) synced() []cache.InformerSynced {
+	apps, core, weir := c.kube.Apps().V1(), c.kube.Core().V1(), c.weir.Weir().V1beta1()
+	all := []cache.InformerSynced{
+		weir.Canaries().Informer().HasSynced, weir.MetricTemplates().Informer().HasSynced,
+		apps.Deployments().Informer().HasSynced, apps.ReplicaSets().Informer().HasSynced,
+		core.Pods().Informer().HasSynced, core.Services().Informer().HasSynced,
+	}
+	for _, r := range c.routes {
+		all = append(all, r.HasSynced)
+	}
+	return all
+}
+
+func (c *caches) canary(key types.NamespacedName) (*v1beta1.Canary, error) {
+	return c.weir.Weir().V1beta1().Canaries().Lister().Canaries(key.Namespace).Get(key.Name)
+}
+
+func (c *caches) template(key types.NamespacedName) (*v1beta1.MetricTemplate, error) {
+	return c.weir.Weir().V1beta1().MetricTemplates().Lister().MetricTemplates(key.Namespace).Get(key.Name)
+}
+
+// The lookups below give nil for what is not there: a lister's only error is that.
+
+func (c *caches) deployment(namespace, name string) *appsv1.Deployment {
+	d, err := c.kube.Apps().V1().Deployments().Lister().Deployments(namespace).Get(name)
+	if err != nil {
+		return nil
+	}
+	return d
+}
+
+func (c *caches) replicaSet(namespace, name string) *appsv1.ReplicaSet {
+	rs, err := c.kube.Apps().V1().ReplicaSets().Lister().ReplicaSets(namespace).Get(name)
+	if err != nil {
+		return nil
+	}
+	return rs
+}
+
+func (c *caches) service(namespace, name string) *corev1.Service {
+	s, err := c.kube.Core().V1().Services().Lister().Services(namespace).Get(name)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+func (c *caches) route(ref router.Ref) *unstructured.Unstructured {
+	informer, ok := c.routes[ref.Resource]
+	if !ok {
+		return nil
+	}
+	obj, ok, err := informer.GetIndexer().GetByKey(ref.Namespace + "/" + ref.Name)
+	if err != nil || !ok {
+		return nil
+	}
+	u, _ := obj.(*unstructured.Unstructured)
+	return u
+}
+
+// owned are the ReplicaSets, or the pods, that an object controls.
+func owned[T any](informer cache.SharedIndexInformer, owner types.UID) []T {
+	objs, err := informer.GetIndexer().ByIndex(byOwner, string(owner))
+	if err != nil {
+		return nil
+	}
+	out := make([]T, 0, len(objs))
+	for _, obj := range objs {
+		if t, ok := obj.(T); ok {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (c *caches) replicaSetsOf(owner types.UID) []*appsv1.ReplicaSet {
+	return owned[*appsv1.ReplicaSet](c.kube.Apps().V1().ReplicaSets().Informer(), owner)
+}
+
+func (c *caches) podsOf(rs *appsv1.ReplicaSet) []*corev1.Pod {
+	if rs == nil {
+		return nil
+	}
+	return owned[*corev1.Pod](c.kube.Core().V1().Pods().Informer(), rs.UID)
+}

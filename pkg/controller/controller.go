@@ -1,0 +1,217 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+
+	"weir.dev/weir/pkg/client/clientset/versioned"
+	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/router"
+)
+
+// Clients are the connections to one cluster.
+type Clients struct {
+	Kube    kubernetes.Interface
+	Weir    versioned.Interface
+	Dynamic dynamic.Interface
+}
+
+// Options of a Controller.
+type Options struct {
+	// Namespace that is watched; empty means all.
+	Namespace string
+	// MeshProvider is the router of Canaries that name none.
+	MeshProvider string
+	// MetricsServer is the Prometheus of metrics that name none.
+	MetricsServer string
+	// Workers decide, MetricWorkers ask; both at least 1.
+	Workers, MetricWorkers int
+	// Routers that can be named.
+	Routers []router.Router
+	// Tap is told of every write; see kube.Tap. It may be nil.
+	Tap kube.Tap
+	// Log of what happens.
+	Log *slog.Logger
+	// Now is the time.
+	Now func() time.Time
+}
+
+// Controller releases the targets of all Canaries that it watches.
+type Controller struct {
+	options Options
+	clients Clients
+	queue   workqueue.TypedRateLimitingInterface[types.NamespacedName]
+	caches  *caches
+	fresh   *kube.Freshness
+	writer  *kube.Writer
+	asker   *asker
+	seen    *splits
+	metrics *Metrics
+}
+
+// New makes a controller. It asks the API server which kinds of routes it serves, and watches those.
+func New(clients Clients, options Options, metrics *Metrics) (*Controller, error) {
+	served, err := servedRouters(clients.Kube.Discovery(), options.Routers)
+	if err != nil {
+		return nil, err
+	}
+	fresh := kube.NewFreshness()
+	c := &Controller{
+		options: options, clients: clients, fresh: fresh, metrics: metrics, seen: newSplits(),
+		writer: kube.NewWriter(clients.Kube, clients.Weir, clients.Dynamic, fresh, options.Tap),
+		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](20*time.Millisecond, 30*time.Second),
+			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Name: "canaries"}),
+	}
+	c.caches, err = newCaches(clients, options.Namespace, served, c.wake, fresh)
+	if err != nil {
+		return nil, err
+	}
+	c.asker = newAsker(clients.Kube, c.caches, options, metrics, c.queue.Add)
+	return c, nil
+}
+
+// servedRouters are those all of whose kinds the cluster knows.
+func servedRouters(d discovery.DiscoveryInterface, all []router.Router) (map[string]router.Router, error) {
+	served := map[string]router.Router{}
+	for _, r := range all {
+		ok := true
+		for _, gvr := range r.Resources() {
+			known, err := serves(d, gvr)
+			if err != nil {
+				return nil, err
+			}
+			ok = ok && known
+		}
+		if ok {
+			served[r.Name()] = r
+		}
+	}
+	return served, nil
+}
+
+func serves(d discovery.DiscoveryInterface, gvr schema.GroupVersionResource) (bool, error) {
+	list, err := d.ServerResourcesForGroupVersion(gvr.GroupVersion().String())
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking the API server for %s: %w", gvr.GroupVersion(), err)
+	}
+	for i := range list.APIResources {
+		if list.APIResources[i].Name == gvr.Resource {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Run works until its context ends, and returns when every look under way is done.
+func (c *Controller) Run(ctx context.Context) error {
+	defer c.queue.ShutDown()
+	c.caches.start(ctx)
+	if !cache.WaitForCacheSync(ctx.Done(), c.caches.synced()...) {
+		return fmt.Errorf("filling the caches: %w", context.Cause(ctx))
+	}
+	c.options.Log.Info("caches are filled, work begins", "workers", c.options.Workers)
+	c.asker.start(ctx)
+	var workers sync.WaitGroup
+	for range max(1, c.options.Workers) {
+		workers.Go(func() {
+			for c.work(ctx) {
+			}
+		})
+	}
+	<-ctx.Done()
+	c.queue.ShutDown()
+	workers.Wait()
+	c.asker.wait()
+	return nil
+}
+
+// Synced says whether the caches are filled.
+func (c *Controller) Synced() bool {
+	for _, synced := range c.caches.synced() {
+		if !synced() {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Controller) wake(keys ...types.NamespacedName) {
+	for _, key := range keys {
+		c.queue.Add(key)
+	}
+}
+
+func (c *Controller) work(ctx context.Context) bool {
+	key, quit := c.queue.Get()
+	if quit {
+		return false
+	}
+	defer c.queue.Done(key)
+	if ctx.Err() != nil {
+		return true
+	}
+	log := c.options.Log.With("canary", key.String())
+	start := time.Now()
+	next, err := c.sync(ctx, key, log)
+	c.metrics.synced(time.Since(start), err)
+	switch {
+	case err == nil:
+		c.queue.Forget(key)
+		if next > 0 {
+			c.queue.AddAfter(key, next)
+		}
+	case apierrors.IsConflict(err), errors.Is(err, kube.ErrMoved), apierrors.IsAlreadyExists(err):
+		log.Debug("the world moved, looking again", "because", err)
+		c.queue.AddRateLimited(key)
+	default:
+		log.Error("could not be carried out, looking again", "error", err)
+		c.queue.AddRateLimited(key)
+	}
+	return true
+}
+
+// staleLook is how long a look is put off while a cache is behind Weir's own last write. The event that
+// brings it up to date wakes the Canary before.
+const staleLook = time.Second
+
+func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *slog.Logger) (time.Duration, error) {
+	canary, err := c.caches.canary(key)
+	if apierrors.IsNotFound(err) {
+		c.forget(key)
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	o := c.observe(canary)
+	if o.behind {
+		return staleLook, nil
+	}
+	o.snapshot.Answers = c.asker.answers(key, canary, o, rollout.Ask(&o.snapshot))
+	d := rollout.Decide(&o.snapshot)
+	return c.act(ctx, o, d, log)
+}
+
+func (c *Controller) forget(key types.NamespacedName) {
+	c.seen.forget(key)
+	c.asker.forget(key)
+	c.metrics.forget(key)
+}

@@ -1,0 +1,66 @@
+package controller
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weir.dev/weir/pkg/rollout"
+)
+
+// longestNote is what the API server takes as an event's note.
+const longestNote = 1024
+
+// announce tells people what was committed: an event on the Canary, and for what concerns the target one
+// on the Deployment. An event's name comes of its notice, so that telling twice is telling once. What
+// cannot be told is logged and holds nothing up.
+func (c *Controller) announce(ctx context.Context, o *observation, d rollout.Decision, log *slog.Logger) {
+	for _, n := range d.Notices {
+		log.Info(n.Message, "reason", n.Reason)
+		regarding := []corev1.ObjectReference{{
+			APIVersion: "weir.dev/v1beta1", Kind: "Canary",
+			Namespace: o.canary.Namespace, Name: o.canary.Name, UID: o.canary.UID,
+		}}
+		if n.OnTarget && o.deploy != nil {
+			regarding = append(regarding, corev1.ObjectReference{
+				APIVersion: "apps/v1", Kind: "Deployment",
+				Namespace: o.deploy.Namespace, Name: o.deploy.Name, UID: o.deploy.UID,
+			})
+		}
+		for _, ref := range regarding {
+			if err := c.tell(ctx, ref, n); err != nil {
+				log.Warn("an event could not be told", "reason", n.Reason, "error", err)
+			}
+		}
+	}
+}
+
+func (c *Controller) tell(ctx context.Context, ref corev1.ObjectReference, n rollout.Notice) error {
+	kind := corev1.EventTypeNormal
+	if n.Warning {
+		kind = corev1.EventTypeWarning
+	}
+	note := n.Message
+	if len(note) > longestNote {
+		note = note[:longestNote-3] + "..."
+	}
+	sum := sha256.Sum256([]byte(string(ref.UID) + "/" + n.ID))
+	event := &eventsv1.Event{
+		ObjectMeta:          metav1.ObjectMeta{Namespace: ref.Namespace, Name: fmt.Sprintf("%s.%s", ref.Name, hex.EncodeToString(sum[:8]))},
+		EventTime:           metav1.NewMicroTime(c.options.Now()),
+		ReportingController: "weir.dev/weir", ReportingInstance: "weir",
+		Action: n.Reason, Reason: n.Reason, Regarding: ref, Note: note, Type: kind,
+	}
+	_, err := c.clients.Kube.EventsV1().Events(ref.Namespace).Create(ctx, event, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,63 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+// Metrics are the operator's own numbers.
+type Metrics struct {
+	syncs   *prometheus.HistogramVec
+	queries *prometheus.HistogramVec
+	weight  *prometheus.GaugeVec
+	phase   *prometheus.GaugeVec
+}
+
+// NewMetrics makes the numbers and registers them.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		syncs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_sync_duration_seconds", Help: "Time of one look at a Canary, by its result.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 8),
+		}, []string{"result"}),
+		queries: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_check_duration_seconds", Help: "Time to ask for one metric, by the verdict.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 4, 7),
+		}, []string{"verdict"}),
+		weight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "weir_canary_weight", Help: "The canary's share of the traffic, in percent.",
+		}, []string{"namespace", "name"}),
+		phase: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "weir_canary_phase", Help: "1 for the phase that a Canary is in.",
+		}, []string{"namespace", "name", "phase"}),
+	}
+	r.MustRegister(m.syncs, m.queries, m.weight, m.phase)
+	return m
+}
+
+func (m *Metrics) synced(took time.Duration, err error) {
+	result := "ok"
+	if err != nil {
+		result = "again"
+	}
+	m.syncs.WithLabelValues(result).Observe(took.Seconds())
+}
+
+func (m *Metrics) asked(took time.Duration, verdict v1beta1.Verdict) {
+	m.queries.WithLabelValues(string(verdict)).Observe(took.Seconds())
+}
+
+func (m *Metrics) canary(key types.NamespacedName, st *v1beta1.CanaryStatus) {
+	m.weight.WithLabelValues(key.Namespace, key.Name).Set(float64(st.Weight))
+	m.phase.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "name": key.Name})
+	m.phase.WithLabelValues(key.Namespace, key.Name, string(st.Phase)).Set(1)
+}
+
+func (m *Metrics) forget(key types.NamespacedName) {
+	m.weight.DeleteLabelValues(key.Namespace, key.Name)
+	m.phase.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "name": key.Name})
+}

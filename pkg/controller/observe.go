@@ -1,0 +1,295 @@
+package controller
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/metrics"
+	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/router"
+	"weir.dev/weir/pkg/workload"
+)
+
+// observation is what one look sees: the snapshot that is decided on, and the objects behind it that the
+// decision is carried out on.
+type observation struct {
+	snapshot rollout.Snapshot
+	// behind says that a cache has not seen Weir's own last write; nothing may be decided on it.
+	behind bool
+
+	canary   *v1beta1.Canary
+	deploy   *appsv1.Deployment
+	primary  *appsv1.ReplicaSet
+	retiring *appsv1.ReplicaSet
+	// candidate is the ReplicaSet of status.canary.
+	candidate *appsv1.ReplicaSet
+
+	names                       workload.Names
+	apex, primarySvc, canarySvc *corev1.Service
+
+	router router.Router
+	app    router.App
+	found  router.Found
+}
+
+func (c *Controller) observe(canary *v1beta1.Canary) *observation {
+	o := &observation{canary: canary, names: workload.ServiceNames(canary), found: router.Found{}}
+	ns := canary.Namespace
+	o.deploy = c.caches.deployment(ns, canary.Spec.TargetRef.Name)
+	o.apex = c.caches.service(ns, o.names.Apex)
+	o.primarySvc = c.caches.service(ns, o.names.Primary)
+	o.canarySvc = c.caches.service(ns, o.names.Canary)
+	o.snapshot = rollout.Snapshot{Now: c.options.Now(), Canary: canary}
+	c.observeRoute(o)
+	err := c.observeTarget(o)
+	o.behind = c.behind(o)
+	o.snapshot.Services = servicesOf(o)
+	o.snapshot.Problems = c.problems(o, err)
+	return o
+}
+
+func (c *Controller) observeRoute(o *observation) {
+	canary := o.canary
+	provider := canary.Spec.Provider
+	if provider == "" {
+		provider = c.options.MeshProvider
+	}
+	name, _, _ := strings.Cut(provider, ":")
+	o.router = c.caches.routers[name]
+	if o.router == nil {
+		return
+	}
+	owner := workload.ControlledByCanary(canary)
+	o.app = router.App{
+		Canary: canary, Apex: o.names.Apex, Primary: o.names.Primary, CanaryService: o.names.Canary,
+		Labels: map[string]string{workload.CanaryLabel: canary.Name},
+		Owner: map[string]any{
+			"apiVersion": owner.APIVersion, "kind": owner.Kind, "name": owner.Name, "uid": string(owner.UID),
+			"controller": true, "blockOwnerDeletion": true,
+		},
+	}
+	for _, ref := range o.router.Refs(o.app) {
+		if obj := c.caches.route(ref); obj != nil {
+			o.found[ref] = obj
+		}
+	}
+	s := &o.snapshot
+	s.Settle = rollout.Duration(canary.Spec.Service.Settle, o.router.Settle())
+	s.Route = o.router.Read(o.app, o.found)
+	s.Route.Since = c.seen.since(keyOf(canary), s.Route, s.Now)
+}
+
+func (c *Controller) observeTarget(o *observation) error {
+	s, st, ns := &o.snapshot, &o.canary.Status, o.canary.Namespace
+	revision := func(r *v1beta1.RevisionStatus) *appsv1.ReplicaSet {
+		if r == nil {
+			return nil
+		}
+		return c.caches.replicaSet(ns, r.ReplicaSet)
+	}
+	o.primary, o.candidate, o.retiring = revision(st.Primary), revision(st.Canary), revision(st.Retiring)
+	if o.deploy == nil || o.deploy.DeletionTimestamp != nil {
+		o.deploy = nil
+	} else {
+		sets := c.caches.replicaSetsOf(o.deploy.UID)
+		if st.Primary == nil {
+			o.primary = workload.Sole(o.deploy, sets)
+		}
+		rev, err := workload.Revision(o.deploy, sets, o.primary, o.candidate)
+		if err != nil {
+			return err
+		}
+		s.Target = rollout.Target{
+			Found: true, Paused: o.deploy.Spec.Paused, Complete: workload.Complete(o.deploy, sets),
+			Replicas: workload.Replicas(o.deploy), Revision: rev,
+		}
+	}
+	facts := func(rs *appsv1.ReplicaSet) rollout.ReplicaSet {
+		return workload.Facts(rs, o.deploy, o.canary, c.caches.podsOf(rs))
+	}
+	s.Primary, s.Candidate, s.Retiring = facts(o.primary), facts(o.candidate), facts(o.retiring)
+	return nil
+}
+
+func servicesOf(o *observation) rollout.Services {
+	s := rollout.Services{Found: true}
+	for _, svc := range []*corev1.Service{o.apex, o.primarySvc, o.canarySvc} {
+		if svc == nil {
+			return rollout.Services{}
+		}
+	}
+	for _, svc := range []*corev1.Service{o.primarySvc, o.canarySvc} {
+		if svc.CreationTimestamp.After(s.Since) {
+			s.Since = svc.CreationTimestamp.Time
+		}
+	}
+	if workload.Made(o.apex, o.canary) && o.apex.CreationTimestamp.After(s.Since) {
+		s.Since = o.apex.CreationTimestamp.Time
+	}
+	return s
+}
+
+// behind goes through everything that Weir may have written for this Canary.
+func (c *Controller) behind(o *observation) bool {
+	ns := o.canary.Namespace
+	check := func(gvr schema.GroupVersionResource, name string, cached metav1.Object) bool {
+		return c.fresh.Behind(gvr, ns, name, cached)
+	}
+	services := corev1.SchemeGroupVersion.WithResource("services")
+	stale := check(v1beta1.SchemeGroupVersion.WithResource("canaries"), o.canary.Name, o.canary) ||
+		check(services, o.names.Apex, present(o.apex)) ||
+		check(services, o.names.Primary, present(o.primarySvc)) ||
+		check(services, o.names.Canary, present(o.canarySvc))
+	if o.deploy != nil {
+		stale = stale || check(appsv1.SchemeGroupVersion.WithResource("deployments"), o.deploy.Name, o.deploy)
+	}
+	for _, r := range []*v1beta1.RevisionStatus{o.canary.Status.Canary, o.canary.Status.Retiring} {
+		if r != nil {
+			stale = stale || check(appsv1.SchemeGroupVersion.WithResource("replicasets"), r.ReplicaSet, present(c.caches.replicaSet(ns, r.ReplicaSet)))
+		}
+	}
+	if o.router != nil {
+		for _, ref := range o.router.Refs(o.app) {
+			stale = stale || check(ref.Resource, ref.Name, present(o.found[ref]))
+		}
+	}
+	return stale
+}
+
+// present keeps a nil pointer from becoming an interface that is not nil.
+func present[T any, P interface {
+	*T
+	metav1.Object
+}](p P) metav1.Object {
+	if p == nil {
+		return nil
+	}
+	return p
+}
+
+// problems are the reasons why the spec cannot be carried out as it is.
+func (c *Controller) problems(o *observation, err error) []rollout.Problem {
+	canary := o.canary
+	if err != nil {
+		return []rollout.Problem{{Reason: "TargetNotUsable", Message: err.Error()}}
+	}
+	if rival := c.rival(canary); rival != "" {
+		return []rollout.Problem{{Reason: "TargetTaken", Message: fmt.Sprintf(
+			"Deployment %s is the target of Canary %s already; delete one of the two", canary.Spec.TargetRef.Name, rival)}}
+	}
+	if o.router == nil {
+		return []rollout.Problem{c.noRouter(canary)}
+	}
+	if p := o.router.Validate(canary); len(p) > 0 {
+		return p
+	}
+	if o.deploy != nil {
+		if p := workload.ServiceProblems(canary, o.deploy, o.apex, o.primarySvc, o.canarySvc); len(p) > 0 {
+			return p
+		}
+	}
+	if _, err := o.router.Render(o.app, rollout.Split{Weight: canary.Status.Weight}, o.found); err != nil {
+		return []rollout.Problem{{Reason: "RouteNotUsable", Message: err.Error()}}
+	}
+	return c.metricProblems(canary)
+}
+
+func (c *Controller) noRouter(canary *v1beta1.Canary) rollout.Problem {
+	provider := canary.Spec.Provider
+	if provider == "" {
+		provider = c.options.MeshProvider
+	}
+	if provider == "" {
+		return rollout.Problem{Reason: "ProviderMissing", Message: fmt.Sprintf(
+			"Canary %s names no provider and the operator has no --mesh-provider; set spec.provider", canary.Name)}
+	}
+	return rollout.Problem{Reason: "ProviderNotServed", Message: fmt.Sprintf(
+		"the cluster does not serve the objects of provider %s; install its CRDs and restart Weir, or set another spec.provider", provider)}
+}
+
+// rival is the Canary that has the target already: the older one.
+func (c *Controller) rival(canary *v1beta1.Canary) string {
+	for _, key := range c.caches.named(byTarget, canary.Namespace+"/"+canary.Spec.TargetRef.Name) {
+		other, err := c.caches.canary(key)
+		if err != nil || other.UID == canary.UID {
+			continue
+		}
+		first := other.CreationTimestamp.Before(&canary.CreationTimestamp) ||
+			other.CreationTimestamp.Equal(&canary.CreationTimestamp) && other.Name < canary.Name
+		if first {
+			return other.Name
+		}
+	}
+	return ""
+}
+
+func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
+	for _, m := range canary.Spec.Analysis.Metrics {
+		server := canary.Spec.MetricsServer
+		if m.TemplateRef != nil {
+			key := templateKey(canary, m.TemplateRef)
+			t, err := c.caches.template(key)
+			if err != nil {
+				return []rollout.Problem{{Reason: "TemplateNotFound", Message: fmt.Sprintf(
+					"metric %s: MetricTemplate %s does not exist; create it or correct templateRef", m.Name, key)}}
+			}
+			if err := metrics.Parse(t.Spec.Query); err != nil {
+				return []rollout.Problem{{Reason: "TemplateInvalid", Message: fmt.Sprintf(
+					"metric %s: MetricTemplate %s: %s", m.Name, key, err)}}
+			}
+			server = t.Spec.Provider.Address
+		}
+		if server == "" && c.options.MetricsServer == "" {
+			return []rollout.Problem{{Reason: "MetricsServerMissing", Message: fmt.Sprintf(
+				"metric %s: there is no Prometheus to ask; set spec.metricsServer or the operator's --metrics-server", m.Name)}}
+		}
+	}
+	return nil
+}
+
+func keyOf(canary *v1beta1.Canary) types.NamespacedName {
+	return types.NamespacedName{Namespace: canary.Namespace, Name: canary.Name}
+}
+
+// splits remember since when this process sees the split of each route. See rollout.Route.Since.
+type splits struct {
+	mu   sync.Mutex
+	seen map[types.NamespacedName]seenSplit
+}
+
+type seenSplit struct {
+	split rollout.Split
+	since time.Time
+}
+
+func newSplits() *splits { return &splits{seen: map[types.NamespacedName]seenSplit{}} }
+
+func (s *splits) since(key types.NamespacedName, route rollout.Route, now time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !route.Found {
+		delete(s.seen, key)
+		return time.Time{}
+	}
+	last, ok := s.seen[key]
+	if !ok || last.split != route.Split {
+		last = seenSplit{split: route.Split, since: now}
+		s.seen[key] = last
+	}
+	return last.since
+}
+
+func (s *splits) forget(key types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.seen, key)
+}
