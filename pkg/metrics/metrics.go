@@ -1,18 +1,27 @@
 // Package metrics asks servers for numbers. A Provider fetches and does not judge; what a number means
 // is for package analysis to say.
+//
+// Where there is no number there is an error of one of three kinds, which errors.Is tells apart:
+//
+//	NoData     the server answered, and had nothing, or nothing finite
+//	Rejected   the query or the credentials are wrong: tell a person, do not repeat it as it is
+//	Transport  the server was not reached or did not answer in time: repeat
+//
+// No error holds a secret, because errors end up in a status that many may read.
 package metrics
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
 
 // Provider answers queries. It is safe for concurrent use, keeps its connections, gives up when its
-// context ends, and never lets a secret into an error.
+// context ends, and passes the suite of package metricstest.
 type Provider interface {
-	// Query gives the value of every series that the expression has at that time; no series is no error.
-	// Its errors are *Error.
+	// Query gives the value of every series that the expression has at that time: at least one, and at
+	// least one of them finite. Its errors are *Error.
 	Query(ctx context.Context, q Query) ([]Sample, error)
 }
 
@@ -20,9 +29,9 @@ type Provider interface {
 type Query struct {
 	// Expr in the provider's own language, fully rendered.
 	Expr string
-	// Window that the expression looks back over.
+	// Window that the expression looks back over, for servers that want it apart from the query.
 	Window time.Duration
-	// At is the end of that window.
+	// At is the end of that window. Zero is the server's own now.
 	At time.Time
 }
 
@@ -30,29 +39,67 @@ type Query struct {
 type Sample struct {
 	// Series in the provider's words, for people.
 	Series string
-	// Value may be NaN or infinite.
+	// Labels of the series, where the provider has such.
+	Labels map[string]string
+	// Value may be NaN or infinite where another of the same answer is not.
 	Value float64
+	// At is when the value was true, by the server's clock.
+	At time.Time
 }
 
-// Kind says what is to be done about an error.
+// Values are the numbers of some samples, in their order.
+func Values(samples []Sample) []float64 {
+	values := make([]float64, 0, len(samples))
+	for _, s := range samples {
+		values = append(values, s.Value)
+	}
+	return values
+}
+
+// Kind says what is to be done about an error. It is itself an error, for errors.Is(err, NoData).
 type Kind string
 
 const (
+	// NoData: the server has no number to give; it may have one later.
+	NoData Kind = "no data"
 	// Rejected: the query or the credentials are wrong; a person must mend them.
 	Rejected Kind = "rejected"
 	// Transport: the server could not be asked; asking again may help.
 	Transport Kind = "transport"
 )
 
-// Error is a query that was not answered.
+// Error gives the kind as it is written.
+func (k Kind) Error() string { return string(k) }
+
+// Error is a query that was not answered with a number.
 type Error struct {
 	Kind Kind
 	// Message is one sentence for people, without secrets.
 	Message string
+	// Cause, where code may ask for it (context.Canceled). The text leaves it out: it may hold what
+	// nobody should read.
+	Cause error
 }
 
 // Error gives the sentence.
 func (e *Error) Error() string { return e.Message }
+
+// Unwrap gives the kind and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Cause}
+}
+
+// NoData says that the server answered and had no number. It lets package analysis tell this from
+// trouble without knowing providers.
+func (e *Error) NoData() bool { return e.Kind == NoData }
+
+// NoDataf makes an error of an answer without a number.
+func NoDataf(format string, args ...any) *Error {
+	return &Error{Kind: NoData, Message: fmt.Sprintf(format, args...)}
+}
 
 // Rejectedf makes an error that a person must mend.
 func Rejectedf(format string, args ...any) *Error {
@@ -62,4 +109,12 @@ func Rejectedf(format string, args ...any) *Error {
 // Transportf makes an error that may pass.
 func Transportf(format string, args ...any) *Error {
 	return &Error{Kind: Transport, Message: fmt.Sprintf(format, args...)}
+}
+
+// KindOf is the kind of an error. One that does not say may pass by itself: Transport.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Transport
 }

@@ -2,45 +2,53 @@ package metrics
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"text/template"
-	"time"
 )
 
-// Vars are what the functions of a query template answer.
-type Vars struct {
-	// Name and Namespace of the Canary, Target that it names, Service, Ingress and Route it is reached by.
-	Name, Namespace, Target, Service, Ingress, Route string
-	// Revision that is asked about, primary or canary, its Hash, and its ReplicaSet.
-	Revision, Hash, ReplicaSet string
-	// Weight of the canary, in percent.
-	Weight int32
-	// Interval is the window of the query.
-	Interval time.Duration
-	// Variables are the Canary's own.
-	Variables map[string]string
+const (
+	// longestRendered is the most bytes that a template may become, and that a string within it may have.
+	longestRendered = 64 << 10
+	// mostVerbs is how many verbs a printf may have: each may ask for up to a million spaces.
+	mostVerbs = 16
+)
+
+// Parse says whether a query is a template that Render takes, and what is wrong with it. Its error is of
+// the kind Rejected.
+func Parse(query string) error {
+	_, err := parse(query, Vars{})
+	return err
 }
 
-// podBase is how much of a ReplicaSet's name stands in the names of its pods: the API server shortens
-// generated names so that five random characters still fit.
-const podBase = 58
-
-// Pods is a regular expression that matches the names of the revision's pods and of no others.
-func (v Vars) Pods() string {
-	base := v.ReplicaSet + "-"
-	if len(base) > podBase {
-		base = base[:podBase]
+// Render fills a query template in. A variable that the Canary does not give is an error; every error is
+// of the kind Rejected. A template is bounded in what it can take of time and memory, because who writes
+// it need not be who runs Weir.
+func Render(query string, v Vars) (string, error) {
+	t, err := parse(query, v)
+	if err != nil {
+		return "", err
 	}
-	return regexp.QuoteMeta(base) + "[a-z0-9]{5}"
+	var b bounded
+	if err := t.Execute(&b, nil); err != nil {
+		return "", Rejectedf("the query cannot be filled in: %s", strings.TrimPrefix(err.Error(), "template: "))
+	}
+	return b.String(), nil
 }
 
-// PromInterval is the window as Prometheus writes durations.
-func (v Vars) PromInterval() string {
-	if v.Interval%time.Second == 0 {
-		return fmt.Sprintf("%ds", int64(v.Interval/time.Second))
+func parse(query string, v Vars) (*template.Template, error) {
+	t, err := template.New("query").Option("missingkey=error").Funcs(v.functions()).Parse(query)
+	if err != nil {
+		return nil, Rejectedf("the query is not a template: %s", strings.TrimPrefix(err.Error(), "template: "))
 	}
-	return fmt.Sprintf("%dms", v.Interval.Milliseconds())
+	if len(t.Templates()) > 1 {
+		return nil, Rejectedf("the query is not a template that is carried out: it may not define templates of its own")
+	}
+	if t.Tree != nil && t.Root != nil {
+		if err := refuse(t.Root, false); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
 }
 
 func (v Vars) functions() template.FuncMap {
@@ -48,35 +56,52 @@ func (v Vars) functions() template.FuncMap {
 	return template.FuncMap{
 		"name": text(v.Name), "namespace": text(v.Namespace), "target": text(v.Target), "service": text(v.Service),
 		"ingress": text(v.Ingress), "route": text(v.Route), "interval": text(v.PromInterval()),
-		"revision": text(v.Revision), "pods": text(v.Pods()), "hash": text(v.Hash),
+		"revision": text(v.Revision), "pods": v.Pods, "hash": text(v.Hash),
 		"weight":    func() int32 { return v.Weight },
 		"variables": func() map[string]string { return v.Variables },
+		// The builtin functions that make strings, with a bound.
+		"printf":  boundedPrintf,
+		"print":   within(fmt.Sprint),
+		"println": within(fmt.Sprintln),
+		"html":    within(template.HTMLEscaper), "js": within(template.JSEscaper), "urlquery": within(template.URLQueryEscaper),
 	}
 }
 
-// Parse says whether a query is a template, and what is wrong with it.
-func Parse(query string) error {
-	_, err := parse(query, Vars{})
-	return err
+// bounded is a builder that refuses to grow without end.
+type bounded struct{ strings.Builder }
+
+// Write adds to what is there, up to the bound.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > longestRendered {
+		return 0, fmt.Errorf("it becomes longer than %d bytes", longestRendered)
+	}
+	return b.Builder.Write(p)
 }
 
-func parse(query string, v Vars) (*template.Template, error) {
-	t, err := template.New("query").Option("missingkey=error").Funcs(v.functions()).Parse(query)
-	if err != nil {
-		return nil, fmt.Errorf("the query is not a template: %s", strings.TrimPrefix(err.Error(), "template: "))
+// within bounds what a function may make of its arguments: a variable that doubles itself a few hundred
+// times fits into the shortest of templates.
+func within(f func(...any) string) func(...any) (string, error) {
+	return func(args ...any) (string, error) {
+		size := 0
+		for _, a := range args {
+			if s, ok := a.(string); ok {
+				size += len(s)
+			}
+		}
+		if size > longestRendered {
+			return "", fmt.Errorf("a string becomes longer than %d bytes", longestRendered)
+		}
+		s := f(args...)
+		if len(s) > longestRendered {
+			return "", fmt.Errorf("a string becomes longer than %d bytes", longestRendered)
+		}
+		return s, nil
 	}
-	return t, nil
 }
 
-// Render fills a query template in. A variable that the Canary does not give is an error.
-func Render(query string, v Vars) (string, error) {
-	t, err := parse(query, v)
-	if err != nil {
-		return "", err
+func boundedPrintf(format string, args ...any) (string, error) {
+	if strings.Count(format, "%") > mostVerbs {
+		return "", fmt.Errorf("the format has more than %d verbs", mostVerbs)
 	}
-	var b strings.Builder
-	if err := t.Execute(&b, nil); err != nil {
-		return "", fmt.Errorf("the query cannot be filled in: %s", strings.TrimPrefix(err.Error(), "template: "))
-	}
-	return b.String(), nil
+	return within(func(args ...any) string { return fmt.Sprintf(format, args...) })(args...)
 }

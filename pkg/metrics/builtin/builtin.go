@@ -8,20 +8,33 @@ import (
 	"weir.dev/weir/pkg/metrics/prometheus"
 )
 
-// New makes the provider that a MetricTemplate names, with the data of its Secret. Where the template
-// has no address, the given one is asked.
-func New(p v1beta1.MetricProvider, secret map[string][]byte, address string) (metrics.Provider, error) {
-	if p.Address != "" {
-		address = p.Address
-	}
+// New makes the provider that a MetricTemplate names, with the data of its Secret, nil where it names
+// none. Where the template has no address, the given one is asked. Nothing is asked yet. An error is of
+// the kind Rejected.
+func New(p v1beta1.MetricProvider, secret map[string][]byte, defaultAddress string) (metrics.Provider, error) {
 	switch p.Type {
 	case "prometheus":
-		return prometheus.New(prometheus.Config{
-			Address:  address,
-			Username: string(secret["username"]), Password: string(secret["password"]), Token: string(secret["token"]),
-			Headers: p.Headers, InsecureSkipVerify: p.InsecureSkipVerify,
-		})
+		return newPrometheus(p, secret, defaultAddress)
 	default:
 		return nil, metrics.Rejectedf("there is no metric provider of type %q", p.Type)
 	}
+}
+
+func newPrometheus(p v1beta1.MetricProvider, secret map[string][]byte, address string) (metrics.Provider, error) {
+	if p.Address != "" {
+		address = p.Address
+	}
+	if p.SecretRef != nil && len(secret["token"]) == 0 && len(secret["username"]) == 0 {
+		return nil, metrics.Rejectedf("Secret %s has neither a token nor a username and password", p.SecretRef.Name)
+	}
+	// A typed nil must not come out as an interface that is not nil.
+	provider, err := prometheus.New(prometheus.Config{
+		Address:  address,
+		Username: string(secret["username"]), Password: string(secret["password"]), Token: string(secret["token"]),
+		Headers: p.Headers, InsecureSkipVerify: p.InsecureSkipVerify,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return provider, nil
 }

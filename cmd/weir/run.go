@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"weir.dev/weir/pkg/client/clientset/versioned"
+	"weir.dev/weir/pkg/controller"
+	"weir.dev/weir/pkg/router/builtin"
+)
+
+// options are the flags.
+type options struct {
+	kubeconfig, namespace       string
+	meshProvider, metricsServer string
+	port                        int
+	workers, metricWorkers      int
+	leaderElection              bool
+	leaderElectionNamespace     string
+	logLevel, logFormat         string
+}
+
+func command() *cobra.Command {
+	o := &options{}
+	cmd := &cobra.Command{
+		Use:           "weir",
+		Short:         "Releases new revisions of Deployments step by step, judged on real metrics",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		PreRunE:       func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) },
+		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "path of a kubeconfig; without it, the pod's own service account is used")
+	f.StringVar(&o.namespace, "namespace", "", "watch this namespace only")
+	f.StringVar(&o.meshProvider, "mesh-provider", "gatewayapi", "router of Canaries that name none")
+	f.StringVar(&o.metricsServer, "metrics-server", "", "URL of the Prometheus that answers metrics which name none")
+	f.IntVar(&o.port, "port", 8080, "port of /healthz, /readyz and /metrics")
+	f.IntVar(&o.workers, "workers", 4, "Canaries that are looked at at the same time")
+	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that are under way at the same time")
+	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
+	f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; defaults to the pod's own")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
+	return cmd
+}
+
+// fromEnvironment fills flags that were not given from WEIR_… variables.
+func fromEnvironment(flags *pflag.FlagSet) error {
+	var failed error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "WEIR_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value, ok := os.LookupEnv(name); ok && !f.Changed {
+			if err := flags.Set(f.Name, value); err != nil {
+				failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	})
+	return failed
+}
+
+func run(ctx context.Context, o *options) error {
+	log, err := logger(o)
+	if err != nil {
+		return err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	// The API server's own priority and fairness limit this client; a limit of ours would only add to it.
+	config.QPS, config.UserAgent = -1, "weir"
+	clients, err := connect(config)
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	ctrl, err := controller.New(clients, controller.Options{
+		Namespace: o.namespace, MeshProvider: o.meshProvider, MetricsServer: o.metricsServer,
+		Workers: o.workers, MetricWorkers: o.metricWorkers, Routers: builtin.Routers(), Log: log, Now: time.Now,
+	}, controller.NewMetrics(registry))
+	if err != nil {
+		return err
+	}
+	stopServing := serve(log, o.port, registry)
+	defer stopServing()
+	if !o.leaderElection {
+		return ctrl.Run(ctx)
+	}
+	return lead(ctx, o, clients.Kube, log, ctrl.Run)
+}
+
+func connect(config *rest.Config) (controller.Clients, error) {
+	// Protobuf for Kubernetes' own kinds: a fraction of the bytes and of the time.
+	builtin := rest.CopyConfig(config)
+	builtin.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	builtin.ContentType = "application/vnd.kubernetes.protobuf"
+	kube, err := kubernetes.NewForConfig(builtin)
+	if err != nil {
+		return controller.Clients{}, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	weir, err := versioned.NewForConfig(config)
+	if err != nil {
+		return controller.Clients{}, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	dyn, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return controller.Clients{}, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	return controller.Clients{Kube: kube, Weir: weir, Dynamic: dyn}, nil
+}
+
+func logger(o *options) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn, error", o.logLevel)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch o.logFormat {
+	case "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q is neither json nor text", o.logFormat)
+}
+
+// serve answers health checks and metrics. A replica that waits for its turn to lead is ready: it can
+// take over.
+func serve(log *slog.Logger, port int, registry *prometheus.Registry) (stop func()) {
+	mux := http.NewServeMux()
+	ok := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
+	mux.HandleFunc("/healthz", ok)
+	mux.HandleFunc("/readyz", ok)
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Addr: fmt.Sprintf(":%d", port), Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("health checks and metrics cannot be served", "error", err)
+		}
+	}()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = server.Shutdown(ctx)
+	}
+}
+
+// lead works while this replica holds the Lease, and ends when it loses it: a process that starts anew is
+// simpler than one that has forgotten half.
+func lead(ctx context.Context, o *options, kube kubernetes.Interface, log *slog.Logger, work func(context.Context) error) error {
+	namespace := o.leaderElectionNamespace
+	if namespace == "" {
+		raw, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+		if err != nil {
+			return fmt.Errorf("--enable-leader-election needs --leader-election-namespace outside of a pod")
+		}
+		namespace = strings.TrimSpace(string(raw))
+	}
+	identity, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("finding a name for leader election: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var result error
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: &resourcelock.LeaseLock{
+			LeaseMeta:  metav1.ObjectMeta{Name: "weir", Namespace: namespace},
+			Client:     kube.CoordinationV1(),
+			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+		},
+		LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second,
+		ReleaseOnCancel: true,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(ctx context.Context) {
+				log.Info("leading", "identity", identity)
+				if err := work(ctx); err != nil {
+					result = err
+				}
+				cancel()
+			},
+			OnStoppedLeading: func() { log.Info("not leading any more", "identity", identity) },
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("preparing leader election: %w", err)
+	}
+	elector.Run(ctx)
+	return result
+}
