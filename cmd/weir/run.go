@@ -184,7 +184,7 @@ func lead(ctx context.Context, o *options, kube kubernetes.Interface, log *slog.
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var result error
+	result := make(chan error, 1)
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: &resourcelock.LeaseLock{
 			LeaseMeta:  metav1.ObjectMeta{Name: "weir", Namespace: namespace},
@@ -196,17 +196,24 @@ func lead(ctx context.Context, o *options, kube kubernetes.Interface, log *slog.
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(ctx context.Context) {
 				log.Info("leading", "identity", identity)
-				if err := work(ctx); err != nil {
-					result = err
-				}
+				result <- work(ctx)
 				cancel()
 			},
-			OnStoppedLeading: func() { log.Info("not leading any more", "identity", identity) },
+			OnStoppedLeading: func() {},
 		},
 	})
 	if err != nil {
 		return fmt.Errorf("preparing leader election: %w", err)
 	}
 	elector.Run(ctx)
-	return result
+	if !elector.IsLeader() && ctx.Err() == nil {
+		log.Warn("not leading any more", "identity", identity)
+	}
+	cancel()
+	select {
+	case err := <-result: // looks under way are finished first
+		return err
+	case <-time.After(10 * time.Second):
+		return nil
+	}
 }

@@ -16,7 +16,7 @@ const (
 // Parse says whether a query is a template that Render takes, and what is wrong with it. Its error is of
 // the kind Rejected.
 func Parse(query string) error {
-	_, err := parse(query, Vars{})
+	_, err := compile(query, Vars{})
 	return err
 }
 
@@ -24,7 +24,7 @@ func Parse(query string) error {
 // of the kind Rejected. A template is bounded in what it can take of time and memory, because who writes
 // it need not be who runs Weir.
 func Render(query string, v Vars) (string, error) {
-	t, err := parse(query, v)
+	t, err := compile(query, v)
 	if err != nil {
 		return "", err
 	}
@@ -35,7 +35,7 @@ func Render(query string, v Vars) (string, error) {
 	return b.String(), nil
 }
 
-func parse(query string, v Vars) (*template.Template, error) {
+func compile(query string, v Vars) (*template.Template, error) {
 	t, err := template.New("query").Option("missingkey=error").Funcs(v.functions()).Parse(query)
 	if err != nil {
 		return nil, Rejectedf("the query is not a template: %s", strings.TrimPrefix(err.Error(), "template: "))
