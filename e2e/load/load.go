@@ -73,6 +73,25 @@ func Start(ctx context.Context, config Config) *Load {
 	return l
 }
 
+// AwaitOK returns when the first request succeeds, and fails after a minute without.
+func AwaitOK(ctx context.Context, config Config) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	probe := &Load{config: config, client: http.DefaultClient}
+	for {
+		answer := probe.send()
+		if !answer.Failed() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s%s of host %s to answer, which gives status %d %s: %w",
+				config.URL, config.Path, config.Host, answer.Status, answer.Err, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 func (l *Load) run(ctx context.Context) {
 	defer l.done.Done()
 	tick := time.NewTicker(time.Second / time.Duration(l.config.Rate))

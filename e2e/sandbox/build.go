@@ -143,7 +143,7 @@ func (k *kitchen) build(ctx context.Context, r recipe) error {
 }
 
 func (k *kitchen) compile(ctx context.Context, r recipe, binary string) error {
-	tree, err := treeDir(ctx)
+	tree, err := Tree(ctx)
 	if err != nil {
 		return err
 	}

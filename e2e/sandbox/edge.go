@@ -114,7 +114,7 @@ spec:
 // Weir's go.mod pins it, Traefik's as its tool module does. The admission policies
 // of Gateway API's channel are left out: what they protect is an upgrade.
 func definitions(ctx context.Context) ([]byte, error) {
-	tree, err := treeDir(ctx)
+	tree, err := Tree(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 // BuildImage compiles a main package of Weir's tree, such as
 // weir.dev/weir/cmd/weir, and writes it as an image file.
 func BuildImage(ctx context.Context, pkg, file string, tags ...string) error {
-	tree, err := treeDir(ctx)
+	tree, err := Tree(ctx)
 	if err != nil {
 		return err
 	}

@@ -62,9 +62,9 @@ func moduleDir(ctx context.Context, from, module string) (string, error) {
 	return goSays(ctx, from, "list", "-m", "-f", "{{.Dir}}", module)
 }
 
-// treeDir is the root of Weir's source tree. The recipes of the tools are
+// Tree is the root of Weir's source tree. The recipes of the tools are
 // there, so Weir's tests have to run from within it.
-func treeDir(ctx context.Context) (string, error) {
+func Tree(ctx context.Context) (string, error) {
 	dir, err := goSays(ctx, ".", "list", "-m", "-f", "{{.Dir}}", "weir.dev/weir")
 	if err != nil {
 		return "", fmt.Errorf("finding Weir's source tree (run this from within it): %w", err)

@@ -1,0 +1,168 @@
+package stage
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"text/template"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weir.dev/weir/e2e/sandbox"
+)
+
+// Application is podinfo with all that a user has for it before Weir comes: a Deployment, a Service and
+// a route.
+type Application struct {
+	Stage     *Stage
+	Namespace string
+	// Name of the Deployment, the Service and the route.
+	Name string
+	// Host that the route answers to.
+	Host     string
+	Replicas int
+}
+
+// Version is what a user changes of the Deployment's template.
+type Version struct {
+	// Label is shown by the application as its message, and makes one template differ from another.
+	Label string
+	// Image defaults to podinfo's first.
+	Image string
+	// Args are added to the command.
+	Args []string
+}
+
+const applicationYAML = `apiVersion: v1
+kind: Namespace
+metadata:
+  name: {{.Namespace}}
+---
+{{template "deployment" .}}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{.Name}}
+  namespace: {{.Namespace}}
+spec:
+  selector:
+    app: {{.Name}}
+  ports:
+  - name: http
+    port: 9898
+    targetPort: http
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: {{.Name}}
+  namespace: {{.Namespace}}
+spec:
+  parentRefs:
+  - name: {{.Gateway.Name}}
+    namespace: {{.Gateway.Namespace}}
+  hostnames: [{{.Host}}]
+  rules:
+  - backendRefs:
+    - name: {{.Name}}
+      port: 9898
+{{define "deployment"}}apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{.Name}}
+  namespace: {{.Namespace}}
+spec:
+  {{- if .Replicas}}
+  replicas: {{.Replicas}}
+  {{- end}}
+  selector:
+    matchLabels:
+      app: {{.Name}}
+  template:
+    metadata:
+      labels:
+        app: {{.Name}}
+      annotations:
+        prometheus.io/scrape: "true"
+        prometheus.io/port: "9898"
+    spec:
+      containers:
+      - name: podinfo
+        image: {{.Version.Image}}
+        imagePullPolicy: Never
+        command: ["/podinfo", "--port=9898", "--level=warn"{{range .Version.Args}}, {{printf "%q" .}}{{end}}]
+        env:
+        - name: PODINFO_UI_MESSAGE
+          value: {{printf "%q" .Version.Label}}
+        ports:
+        - name: http
+          containerPort: 9898
+        readinessProbe:
+          httpGet:
+            path: /readyz
+            port: http
+          periodSeconds: 1
+{{end}}`
+
+// Deploy applies the application as a user does, and returns when it serves.
+func (a *Application) Deploy(ctx context.Context, v Version) error {
+	if err := a.apply(ctx, "", v); err != nil {
+		return err
+	}
+	_, err := a.Stage.Kubectl(ctx, "-n", a.Namespace, "rollout", "status", "deployment/"+a.Name, "--timeout=90s")
+	return err
+}
+
+// Release applies the Deployment alone, with another template.
+func (a *Application) Release(ctx context.Context, v Version) error {
+	return a.apply(ctx, "deployment", v)
+}
+
+func (a *Application) apply(ctx context.Context, part string, v Version) error {
+	if v.Image == "" {
+		v.Image = sandbox.PodinfoImage
+	}
+	t, err := template.New("").Parse(applicationYAML)
+	if err != nil {
+		return fmt.Errorf("reading the application's manifests: %w", err)
+	}
+	var manifests bytes.Buffer
+	err = t.ExecuteTemplate(&manifests, part, map[string]any{
+		"Namespace": a.Namespace, "Name": a.Name, "Host": a.Host, "Replicas": a.Replicas,
+		"Gateway": a.Stage.Sandbox.Gateway, "Version": v,
+	})
+	if err != nil {
+		return fmt.Errorf("writing the application's manifests: %w", err)
+	}
+	return sandbox.Apply(ctx, a.Stage.Sandbox.RESTConfig(), manifests.Bytes())
+}
+
+// Remove deletes the namespace and waits until it is gone.
+func (a *Application) Remove(ctx context.Context) error {
+	_, err := a.Stage.Kubectl(ctx, "delete", "namespace", a.Namespace, "--ignore-not-found", "--timeout=120s")
+	return err
+}
+
+// Pods are the UIDs of the application's pods that are not on their way out, by pod-template-hash, and
+// how often their containers were restarted.
+func (a *Application) Pods(ctx context.Context) (map[string][]string, int, error) {
+	pods, err := a.Stage.Kube.CoreV1().Pods(a.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + a.Name})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, 0, fmt.Errorf("listing pods: %w", err)
+	}
+	byHash, restarts := map[string][]string{}, 0
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if pod.DeletionTimestamp != nil {
+			continue
+		}
+		hash := pod.Labels["pod-template-hash"]
+		byHash[hash] = append(byHash[hash], string(pod.UID))
+		for _, c := range pod.Status.ContainerStatuses {
+			restarts += int(c.RestartCount)
+		}
+	}
+	return byHash, restarts, nil
+}
