@@ -1,13 +1,34 @@
 .DEFAULT_GOAL := help
 export GOFLAGS := -buildvcs=false
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+demo: ## Watch a release on a cluster that is made for it.
+	go run ./e2e/demo
+
+# One package at a time: some run a cluster, and their stories are about seconds.
 test: ## Run the tests; what they need is built and cached on the first run.
-	go test -count=1 -timeout 60m ./...
+	go test -count=1 -timeout 60m -p 1 ./...
 
 e2e: ## Run every story on the real cluster.
-	WEIR_E2E=1 go test -count=1 -timeout 60m -v ./e2e/...
+	WEIR_E2E=1 go test -count=1 -timeout 60m -p 1 -v ./e2e/...
 
-.PHONY: help test e2e
+generate: ## Generate deep copies, clients and CRDs from the types.
+	e2e/tools/codegen/generate.sh
+
+verify: ## Check generated files, format, modules, style and architecture.
+	e2e/tools/verify.sh
+
+lint: ## Run the linters; they are built and cached on the first run.
+	cd e2e/tools/lint && GOBIN=$(CACHE)/bin/lint go install tool
+	$(CACHE)/bin/lint/golangci-lint run
+
+build: ## Build the programs into bin.
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+image: ## Build the operator's image into bin, without a container engine.
+	go run ./e2e/sandbox/cmd/image -file bin/weir.tar -tag weir:dev ./cmd/weir
+
+.PHONY: help demo test e2e generate verify lint build image

@@ -1,12 +1,10 @@
 #!/usr/bin/env bash
 # Regenerates everything that is generated from the types of pkg/apis: deep copies, the clients, and the
-# CRDs. The same sources give the same files.
+# CRDs. The same sources give the same files. Works on the tree that it stands in.
 set -euo pipefail
 cd "$(dirname "$0")"
 header=$PWD/header.txt
-bin=$PWD/../../../bin/codegen
-GOBIN=$(mkdir -p "$bin" && cd "$bin" && pwd)
-export GOBIN
+export GOBIN=${XDG_CACHE_HOME:-$HOME/.cache}/weir/bin/codegen
 go install tool
 cd ../../..
 module=$(go list -m)
@@ -32,6 +30,6 @@ rm -rf "$client"
   --listers-package "$module/$client/listers" \
   --output-dir "$client/informers" --output-pkg "$module/$client/informers" "$module/$apis"
 
-rm -rf artifacts/crds
+rm -f artifacts/crds/weir.dev_*.yaml
 "$GOBIN/controller-gen" crd:allowDangerousTypes=true,generateEmbeddedObjectMeta=false \
   paths="./$apis" output:crd:artifacts:config=artifacts/crds
