@@ -2,8 +2,8 @@ package metrics
 
 import "text/template/parse"
 
-// refuse turns down loops that a template could spend for ever in: nothing stops one once it runs. What
-// is left is one loop over the variables, of which there are few.
+// refuse turns down what a template could spend for ever in, for nothing stops one once it runs: loops, and
+// templates that call themselves. What is left is one loop over the variables, of which there are few.
 func refuse(n parse.Node, looping bool) error {
 	switch n := n.(type) {
 	case *parse.ListNode:
@@ -21,9 +21,11 @@ func refuse(n parse.Node, looping bool) error {
 		return refuseBranches(&n.BranchNode, looping)
 	case *parse.RangeNode:
 		if looping || !overVariables(n.Pipe) {
-			return Rejectedf("the query is not a template that is carried out: it may range over variables, and over nothing else, and not within another range")
+			return Rejectedf("a query may range over variables alone, and not within another range")
 		}
 		return refuseBranches(&n.BranchNode, true)
+	case *parse.TemplateNode:
+		return Rejectedf("a query may not call templates; write it in one piece")
 	}
 	return nil
 }

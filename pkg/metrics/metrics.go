@@ -5,15 +5,17 @@
 //
 //	NoData     the server answered, and had nothing, or nothing finite
 //	Rejected   the query or the credentials are wrong: tell a person, do not repeat it as it is
-//	Transport  the server was not reached or did not answer in time: repeat
+//	Transport  the server was not reached, or gave no answer that can be read: repeat
 //
 // No error holds a secret, because errors end up in a status that many may read.
 package metrics
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -39,21 +41,21 @@ type Query struct {
 type Sample struct {
 	// Series in the provider's words, for people.
 	Series string
-	// Labels of the series, where the provider has such.
-	Labels map[string]string
 	// Value may be NaN or infinite where another of the same answer is not.
 	Value float64
-	// At is when the value was true, by the server's clock.
-	At time.Time
 }
 
-// Values are the numbers of some samples, in their order.
-func Values(samples []Sample) []float64 {
-	values := make([]float64, 0, len(samples))
-	for _, s := range samples {
-		values = append(values, s.Value)
+// Answer is what a Provider gives for the samples that it got: NoData where none of them is a number.
+func Answer(samples []Sample) ([]Sample, error) {
+	if len(samples) == 0 {
+		return nil, NoDataf("the query gave no data")
 	}
-	return values
+	for _, s := range samples {
+		if !math.IsNaN(s.Value) && !math.IsInf(s.Value, 0) {
+			return samples, nil
+		}
+	}
+	return nil, NoDataf("the query gave %v", samples[0].Value)
 }
 
 // Kind says what is to be done about an error. It is itself an error, for errors.Is(err, NoData).
@@ -74,23 +76,16 @@ func (k Kind) Error() string { return string(k) }
 // Error is a query that was not answered with a number.
 type Error struct {
 	Kind Kind
-	// Message is one sentence for people, without secrets.
+	// Message is one sentence for people, without secrets. What caused the error is not kept beside it:
+	// it may hold what nobody should read.
 	Message string
-	// Cause, where code may ask for it (context.Canceled). The text leaves it out: it may hold what
-	// nobody should read.
-	Cause error
 }
 
 // Error gives the sentence.
 func (e *Error) Error() string { return e.Message }
 
-// Unwrap gives the kind and the cause.
-func (e *Error) Unwrap() []error {
-	if e.Cause == nil {
-		return []error{e.Kind}
-	}
-	return []error{e.Kind, e.Cause}
-}
+// Unwrap gives the kind.
+func (e *Error) Unwrap() error { return e.Kind }
 
 // NoData says that the server answered and had no number. It lets package analysis tell this from
 // trouble without knowing providers.
@@ -111,10 +106,22 @@ func Transportf(format string, args ...any) *Error {
 	return &Error{Kind: Transport, Message: fmt.Sprintf(format, args...)}
 }
 
-// KindOf is the kind of an error. One that does not say may pass by itself: Transport.
-func KindOf(err error) Kind {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Kind
+// longestQuote is how much of a server's words an error repeats.
+const longestQuote = 300
+
+// Quote makes the words of a server fit for an error: on one line, not long, and without the secrets that
+// it was sent, which some servers repeat.
+func Quote(words string, secrets ...string) string {
+	// A secret may be part of another: the longest goes first.
+	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
+	for _, s := range secrets {
+		if s != "" {
+			words = strings.ReplaceAll(words, s, "…")
+		}
 	}
-	return Transport
+	words = strings.Join(strings.Fields(strings.ToValidUTF8(words, "")), " ")
+	if len(words) > longestQuote {
+		words = strings.ToValidUTF8(words[:longestQuote], "") + "…"
+	}
+	return words
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/template"
@@ -20,9 +21,9 @@ func Parse(query string) error {
 	return err
 }
 
-// Render fills a query template in. A variable that the Canary does not give is an error; every error is
-// of the kind Rejected. A template is bounded in what it can take of time and memory, because who writes
-// it need not be who runs Weir.
+// Render fills a query template in. To name a variable that the Canary does not give, as in variables.x,
+// is an error; every error is of the kind Rejected. A template is bounded in what it can take of time and
+// memory, because who writes it need not be who runs Weir.
 func Render(query string, v Vars) (string, error) {
 	t, err := compile(query, v)
 	if err != nil {
@@ -32,6 +33,9 @@ func Render(query string, v Vars) (string, error) {
 	if err := t.Execute(&b, nil); err != nil {
 		return "", Rejectedf("the query cannot be filled in: %s", strings.TrimPrefix(err.Error(), "template: "))
 	}
+	if strings.TrimSpace(b.String()) == "" {
+		return "", Rejectedf("the query is empty")
+	}
 	return b.String(), nil
 }
 
@@ -40,13 +44,8 @@ func compile(query string, v Vars) (*template.Template, error) {
 	if err != nil {
 		return nil, Rejectedf("the query is not a template: %s", strings.TrimPrefix(err.Error(), "template: "))
 	}
-	if len(t.Templates()) > 1 {
-		return nil, Rejectedf("the query is not a template that is carried out: it may not define templates of its own")
-	}
-	if t.Tree != nil && t.Root != nil {
-		if err := refuse(t.Root, false); err != nil {
-			return nil, err
-		}
+	if err := refuse(t.Root, false); err != nil {
+		return nil, err
 	}
 	return t, nil
 }
@@ -63,7 +62,8 @@ func (v Vars) functions() template.FuncMap {
 		"printf":  boundedPrintf,
 		"print":   within(fmt.Sprint),
 		"println": within(fmt.Sprintln),
-		"html":    within(template.HTMLEscaper), "js": within(template.JSEscaper), "urlquery": within(template.URLQueryEscaper),
+		"html":    within(template.HTMLEscaper), "js": within(template.JSEscaper),
+		"urlquery": within(template.URLQueryEscaper),
 	}
 }
 
@@ -84,8 +84,11 @@ func within(f func(...any) string) func(...any) (string, error) {
 	return func(args ...any) (string, error) {
 		size := 0
 		for _, a := range args {
-			if s, ok := a.(string); ok {
-				size += len(s)
+			switch a := a.(type) {
+			case string:
+				size += len(a)
+			case map[string]string:
+				return "", errors.New("variables is a map; name one of its keys")
 			}
 		}
 		if size > longestRendered {

@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -14,9 +13,6 @@ type Vars struct {
 	Name, Namespace, Target, Service, Ingress, Route string
 	// Revision that is asked about, primary or canary, its Hash, and its ReplicaSet.
 	Revision, Hash, ReplicaSet string
-	// RevisionService is that revision's own Service. Without it, Service and Revision name it, as in
-	// podinfo-canary.
-	RevisionService string
 	// Weight of the canary, in percent.
 	Weight int32
 	// Interval is the window of the query.
@@ -41,20 +37,17 @@ func (v Vars) Pods() (string, error) {
 	base := v.ReplicaSet + "-"
 	if len(base) > podBase {
 		if kept := podBase - (len(v.ReplicaSet) - len(v.Hash)); kept < tellingHash {
-			return "", Rejectedf("the pods of ReplicaSet %s cannot be told from those of other revisions by name, because Kubernetes cuts names that are longer than %d characters; use a metric by Service, or shorten the name of the Deployment", v.ReplicaSet, podBase)
+			return "", Rejectedf("the pods of ReplicaSet %s cannot be told from those of other revisions by name, "+
+				"because Kubernetes cuts names that are longer than %d characters; "+
+				"use a metric by Service, or shorten the name of the Deployment", v.ReplicaSet, podBase)
 		}
 		base = base[:podBase]
 	}
-	return strings.ReplaceAll(regexp.QuoteMeta(base), `\.`, "[.]") + "[a-z0-9]{5}", nil
+	return strings.ReplaceAll(base, ".", "[.]") + "[a-z0-9]{5}", nil
 }
 
 // OwnService is the Service that only this revision's pods are behind.
-func (v Vars) OwnService() string {
-	if v.RevisionService != "" {
-		return v.RevisionService
-	}
-	return v.Service + "-" + v.Revision
-}
+func (v Vars) OwnService() string { return v.Service + "-" + v.Revision }
 
 // PromInterval is the window as Prometheus writes durations.
 func (v Vars) PromInterval() string {
