@@ -48,7 +48,9 @@ func Apply(ctx context.Context, config *rest.Config, manifests []byte) error {
 	return nil
 }
 
-func applyOne(ctx context.Context, client dynamic.Interface, kinds meta.ResettableRESTMapper, object *unstructured.Unstructured) error {
+func applyOne(ctx context.Context, client dynamic.Interface, kinds meta.ResettableRESTMapper,
+	object *unstructured.Unstructured,
+) error {
 	kind := object.GroupVersionKind()
 	mapping, err := resourceOf(ctx, kinds, kind)
 	if err != nil {
@@ -74,7 +76,9 @@ func applyOne(ctx context.Context, client dynamic.Interface, kinds meta.Resettab
 
 // resourceOf finds the resource of a kind. A kind that was defined a moment ago
 // may not be in the API server's list yet, so an absence is looked at again.
-func resourceOf(ctx context.Context, kinds meta.ResettableRESTMapper, kind schema.GroupVersionKind) (*meta.RESTMapping, error) {
+func resourceOf(
+	ctx context.Context, kinds meta.ResettableRESTMapper, kind schema.GroupVersionKind,
+) (*meta.RESTMapping, error) {
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		mapping, err := kinds.RESTMapping(kind.GroupKind(), kind.Version)
 		if !meta.IsNoMatchError(err) || time.Now().After(deadline) {

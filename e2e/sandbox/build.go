@@ -49,7 +49,10 @@ func kubernetes(program string) recipe {
 }
 
 func etcd() recipe {
-	return recipe{program: "etcd", edition: "etcd-" + etcdVersion, module: "e2e/tools/etcd", pkg: "go.etcd.io/etcd/server/v3"}
+	return recipe{
+		program: "etcd", edition: "etcd-" + etcdVersion, module: "e2e/tools/etcd",
+		pkg: "go.etcd.io/etcd/server/v3",
+	}
 }
 
 func traefik() recipe {
@@ -61,7 +64,10 @@ func traefik() recipe {
 }
 
 func podinfo() recipe {
-	return recipe{program: "podinfo", edition: "podinfo-v" + podinfoVersion, module: "e2e/tools/podinfo", pkg: "github.com/stefanprodan/podinfo/cmd/podinfo"}
+	return recipe{
+		program: "podinfo", edition: "podinfo-v" + podinfoVersion, module: "e2e/tools/podinfo",
+		pkg: "github.com/stefanprodan/podinfo/cmd/podinfo",
+	}
 }
 
 // own is a program of Weir's own tree.

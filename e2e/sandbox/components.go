@@ -99,7 +99,8 @@ func (g *ground) await(ctx context.Context, c component, patience time.Duration)
 			if dead {
 				state = "died"
 			}
-			return fmt.Errorf("waiting for %s, which %s: %w\n%s says at its end:\n%s", c.name, state, err, g.logFile(c.name), tail(g.logFile(c.name), 15))
+			log := g.logFile(c.name)
+			return fmt.Errorf("waiting for %s, which %s: %w\n%s says at its end:\n%s", c.name, state, err, log, tail(log, 15))
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

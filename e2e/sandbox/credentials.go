@@ -56,7 +56,9 @@ func issueCredentials(dir, server string, addresses ...string) (*credentials, er
 	serving := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "kube-apiserver"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
+		DNSNames: []string{
+			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+		},
 	}
 	for _, address := range addresses {
 		serving.IPAddresses = append(serving.IPAddresses, net.ParseIP(address))
@@ -181,7 +183,8 @@ func newAuthority() (*authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the authority: %w", err)
 	}
-	return &authority{certificate: certificate, key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})}, nil
+	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})
+	return &authority{certificate: certificate, key: key, pem: encoded}, nil
 }
 
 func (a *authority) issue(template *x509.Certificate, certificateFile, keyFile string) error {
@@ -214,7 +217,8 @@ func writeKey(file string, key *ecdsa.PrivateKey) error {
 	if err != nil {
 		return fmt.Errorf("encoding a key: %w", err)
 	}
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: encoded}), 0o600); err != nil {
+	content := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: encoded})
+	if err := os.WriteFile(file, content, 0o600); err != nil {
 		return fmt.Errorf("writing a key: %w", err)
 	}
 	return nil

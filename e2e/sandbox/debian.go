@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,7 +30,8 @@ const cniPlugins = "/usr/lib/cni"
 // installPackages installs the Debian packages that are missing.
 func installPackages(ctx context.Context, tell *progress) error {
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("a sandbox with nodes needs root, for namespaces, cgroups and mounts; or set KUBECONFIG to use a cluster of your own")
+		return errors.New("a sandbox with nodes needs root, for namespaces, cgroups and mounts; " +
+			"or set KUBECONFIG to use a cluster of your own")
 	}
 	var missing []string
 	for _, p := range debian() {

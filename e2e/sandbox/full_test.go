@@ -99,7 +99,8 @@ func killHalfway(t *testing.T, dir string) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Hour); len(mentioning(t, dir+"/state#etcd")) == 0; time.Sleep(20 * time.Millisecond) {
+	etcd := dir + "/state#etcd"
+	for deadline := time.Now().Add(time.Hour); len(mentioning(t, etcd)) == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("etcd never came up:\n%s", said.String())
 		}
@@ -192,7 +193,8 @@ func traces(t *testing.T) string {
 		{"ip", "-br", "link"}, {"ip", "route"}, {"ip", "netns"}, {"nft", "list", "tables"},
 		{"sh", "-c", "cut -d' ' -f4- /proc/self/mountinfo"},
 		{"sh", "-c", "find /sys/fs/cgroup -maxdepth 3 -name 'weir-*' -o -path '*k8s.io*' | sort"},
-		{"sh", "-c", "ls -d /run/containerd /var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers 2>/dev/null; true"},
+		{"sh", "-c", "ls -d /run/containerd /var/lib/kubelet /var/lib/cni " +
+			"/var/log/pods /var/log/containers 2>/dev/null; true"},
 		{"sysctl", "net.ipv4.ip_forward"},
 	} {
 		out, err := exec.Command(line[0], line[1:]...).CombinedOutput()

@@ -127,7 +127,8 @@ func (g *ground) claimNumber(ctx context.Context) error {
 		if overlaps(routes, g.linkCIDR(), g.podCIDR(), g.serviceCIDR()) {
 			continue
 		}
-		_, err := onHost(ctx, "ip", "link", "add", g.link(), "type", "veth", "peer", "name", "eth0", "netns", strconv.Itoa(g.Holder))
+		_, err := onHost(ctx, "ip", "link", "add", g.link(), "type", "veth",
+			"peer", "name", "eth0", "netns", strconv.Itoa(g.Holder))
 		if err != nil && strings.Contains(err.Error(), "exists") {
 			continue
 		}

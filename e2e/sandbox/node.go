@@ -234,7 +234,8 @@ func (n *node) isReady(ctx context.Context) error {
 
 // ctr speaks to the sandbox's containerd, in the namespace that kubelet uses.
 func (n *node) ctr(ctx context.Context, args ...string) (string, error) {
-	return n.ground.run(ctx, nil, append([]string{"ctr", "--address", containerdSocket, "--namespace", "k8s.io"}, args...)...)
+	line := append([]string{"ctr", "--address", containerdSocket, "--namespace", "k8s.io"}, args...)
+	return n.ground.run(ctx, nil, line...)
 }
 
 // importImage hands an image file to containerd. It goes in by standard input,
@@ -245,7 +246,8 @@ func (n *node) importImage(ctx context.Context, file string) error {
 		return fmt.Errorf("importing image: %w", err)
 	}
 	defer content.Close()
-	_, err = n.ground.run(ctx, content, "ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", "-")
+	_, err = n.ground.run(ctx, content,
+		"ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", "-")
 	if err != nil {
 		return fmt.Errorf("importing image %s: %w", file, err)
 	}

@@ -102,7 +102,9 @@ func Up(ctx context.Context, options Options) (*Sandbox, error) {
 // fullForm lists the programs of a whole cluster.
 func fullForm() []recipe {
 	recipes := []recipe{pauseProgram(), namesProgram(), targetsProgram(), etcd()}
-	for _, program := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"} {
+	for _, program := range []string{
+		"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
+	} {
 		recipes = append(recipes, kubernetes(program))
 	}
 	return append(recipes, podinfo(), traefik())

@@ -106,7 +106,8 @@ func TestAPIServerWithControllers(t *testing.T) {
 			},
 		},
 	}
-	if _, err := client.AppsV1().Deployments("default").Create(t.Context(), deployment, metav1.CreateOptions{}); err != nil {
+	deployments := client.AppsV1().Deployments("default")
+	if _, err := deployments.Create(t.Context(), deployment, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a Pod of the Deployment", func() bool {

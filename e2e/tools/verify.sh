@@ -30,7 +30,7 @@ generated() {
       tar --create --null --files-from=- | tar --extract --directory="$scratch/$copy" || return
   done
   "$scratch/after/e2e/tools/codegen/generate.sh" || return
-  (cd "$scratch" && diff --recursive --new-file --unified=1 before after)
+  (cd "$scratch" && diff --recursive --brief before after)
 }
 
 formatted() {

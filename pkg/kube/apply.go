@@ -61,7 +61,9 @@ func (m *memory) forget(key objectKey) {
 
 // Apply makes an object of Weir's what the intent says, by server-side apply of the whole intent. It
 // writes nothing where that is so already. The object as found in the cache is nil where there is none.
-func (w *Writer) Apply(ctx context.Context, gvr schema.GroupVersionResource, intent, found *unstructured.Unstructured) error {
+func (w *Writer) Apply(
+	ctx context.Context, gvr schema.GroupVersionResource, intent, found *unstructured.Unstructured,
+) error {
 	intent = intent.DeepCopy()
 	digest, err := digestOf(intent)
 	if err != nil {
@@ -78,7 +80,8 @@ func (w *Writer) Apply(ctx context.Context, gvr schema.GroupVersionResource, int
 		if w.applied.holds(key, digest, found) {
 			return nil
 		}
-		if !w.applied.knows(key) && found.GetAnnotations()[AppliedAnnotation] == digest && contains(found.Object, intent.Object) {
+		asBefore := found.GetAnnotations()[AppliedAnnotation] == digest
+		if !w.applied.knows(key) && asBefore && contains(found.Object, intent.Object) {
 			w.applied.keep(key, digest, found)
 			return nil
 		}

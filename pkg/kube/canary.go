@@ -65,7 +65,9 @@ func (w *Writer) Restore(ctx context.Context, gvr schema.GroupVersionResource, o
 }
 
 // DeleteRoute deletes a route object that Weir made.
-func (w *Writer) DeleteRoute(ctx context.Context, gvr schema.GroupVersionResource, obj *unstructured.Unstructured) error {
+func (w *Writer) DeleteRoute(
+	ctx context.Context, gvr schema.GroupVersionResource, obj *unstructured.Unstructured,
+) error {
 	w.applied.forget(keyOf(gvr, obj))
 	doing := fmt.Sprintf("deleting %s %s/%s", obj.GetKind(), obj.GetNamespace(), obj.GetName())
 	return w.erase(ctx, gvr, obj, doing, func(ctx context.Context, o metav1.DeleteOptions) error {

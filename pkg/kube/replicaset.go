@@ -24,14 +24,17 @@ const (
 // CreateReplicaSet makes the canary ReplicaSet, without pods.
 func (w *Writer) CreateReplicaSet(ctx context.Context, rs *appsv1.ReplicaSet) (*appsv1.ReplicaSet, error) {
 	return write(ctx, w, replicaSets, "creating ReplicaSet "+rs.Namespace+"/"+rs.Name, func(ctx context.Context) (*appsv1.ReplicaSet, error) {
-		return w.kube.AppsV1().ReplicaSets(rs.Namespace).Create(ctx, rs, metav1.CreateOptions{FieldManager: v1beta1.FieldManager})
+		return w.kube.AppsV1().ReplicaSets(rs.Namespace).Create(ctx, rs,
+			metav1.CreateOptions{FieldManager: v1beta1.FieldManager})
 	})
 }
 
 // Borrow takes one of the Deployment's own ReplicaSets for the canary: an equal old one at the start of
 // a run, or one that was handed over while the template moved on. The Deployment's controller leaves it
 // alone from then on, and its pods stay.
-func (w *Writer) Borrow(ctx context.Context, rs *appsv1.ReplicaSet, canary *v1beta1.Canary) (*appsv1.ReplicaSet, error) {
+func (w *Writer) Borrow(
+	ctx context.Context, rs *appsv1.ReplicaSet, canary *v1beta1.Canary,
+) (*appsv1.ReplicaSet, error) {
 	annotations := maps.Clone(rs.Annotations)
 	if annotations == nil {
 		annotations = map[string]string{}

@@ -96,7 +96,8 @@ func (l *look) superseded() bool {
 // slipped says that the template changed between the decision to hand over and the hand-over, and
 // that the target has not yet let go of its old pods: the ReplicaSet must be taken back.
 func (l *look) slipped() bool {
-	return l.st.Canary != nil && l.handedOver() && !l.Target.Revision.IsCandidate && l.Primary.Found && l.Primary.Desired > 0
+	return l.st.Canary != nil && l.handedOver() && !l.Target.Revision.IsCandidate &&
+		l.Primary.Found && l.Primary.Desired > 0
 }
 
 // broken notices canary pods that will not come up by waiting, and a step that waited too long.

@@ -133,7 +133,8 @@ func (l *look) retire() bool {
 // itself. One that was handed over while the template slipped away is not: it is taken back.
 func (l *look) isTargets(rs ReplicaSet) bool {
 	return rs.Owner != OwnerCanary &&
-		(rs.Desired == 0 || l.st.Phase == v1beta1.PhaseInitializing || l.st.Primary != nil && l.st.Primary.ReplicaSet == rs.Name)
+		(rs.Desired == 0 || l.st.Phase == v1beta1.PhaseInitializing ||
+			l.st.Primary != nil && l.st.Primary.ReplicaSet == rs.Name)
 }
 
 // dropSplit sends all traffic to the primary, where that is able to take it.

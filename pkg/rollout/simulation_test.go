@@ -184,8 +184,10 @@ func (k *walker) invariants(what string) {
 		if w > st.Weight && w > 0 && (candidate == nil || candidate.ready < 1) {
 			k.fail("weight %d to a canary without ready pods", w)
 		}
-	case strings.HasPrefix(what, "scale ") && strings.HasSuffix(what, " to 0"), strings.HasPrefix(what, "delete "):
-		if k.mayReceive() {
+	case strings.HasPrefix(what, "scale ") && k.shrunk, strings.HasPrefix(what, "delete "):
+		// A canary that has all of the traffic follows the target down before it is handed over.
+		follows := candidate != nil && k.route.Split.Weight == 100 && candidate.desired >= k.target.replicas
+		if k.mayReceive() && !follows {
 			k.fail("%q while traffic may still go to the canary", what)
 		}
 	case strings.HasPrefix(what, "hand over"):
@@ -230,7 +232,8 @@ func (k *walker) committed(st v1beta1.CanaryStatus) {
 // monotone compares two commits: no step is skipped, none repeated, none taken early.
 func (k *walker) monotone(a, b v1beta1.CanaryStatus) {
 	if a.Run == nil || b.Run == nil || a.Run.ID != b.Run.ID || a.Step == nil || b.Step == nil {
-		if a.Phase == v1beta1.PhaseFailed && b.Run != nil && a.Canary != nil && b.Canary != nil && a.Canary.Hash == b.Canary.Hash {
+		sameCanary := a.Canary != nil && b.Canary != nil && a.Canary.Hash == b.Canary.Hash
+		if a.Phase == v1beta1.PhaseFailed && b.Run != nil && sameCanary {
 			k.fail("revision %s was refused and is tried again", a.Canary.Hash)
 		}
 		return

@@ -218,6 +218,7 @@ func (w *toy) statusLines() string {
 	for _, s := range w.sorted() {
 		fmt.Fprintf(&b, "rs %s owner=%s desired=%d ready=%d\n", s.name, s.owner, s.desired, s.ready)
 	}
-	fmt.Fprintf(&b, "template=%s paused=%t pins=%s route=%d\n", w.target.template, w.target.paused, w.pins, w.route.Split.Weight)
+	fmt.Fprintf(&b, "template=%s paused=%t pins=%s route=%d\n",
+		w.target.template, w.target.paused, w.pins, w.route.Split.Weight)
 	return b.String()
 }

@@ -49,6 +49,8 @@ type toy struct {
 	check func(what string)
 	notes []string
 	log   []string
+	// shrunk says that the last scaling was down.
+	shrunk bool
 }
 
 type trail struct {
@@ -87,7 +89,9 @@ func newToy(t testing.TB) *toy {
 		},
 	}
 	w.target = toyTarget{found: true, template: "v1", replicas: 4}
-	w.sets["app-v1"] = &toySet{name: "app-v1", template: "v1", owner: OwnerTarget, desired: 4, exists: 4, ready: 4, available: 4}
+	w.sets["app-v1"] = &toySet{
+		name: "app-v1", template: "v1", owner: OwnerTarget, desired: 4, exists: 4, ready: 4, available: 4,
+	}
 	return w
 }
 
@@ -213,10 +217,14 @@ func (w *toy) snapshot() *Snapshot {
 
 // look is one turn of the operator: snapshot, decision, ensure, commit, announce.
 func (w *toy) look() (Decision, error) {
-	if w.died { // a new process sees everything for the first time
+	asking := w.died
+	if w.died { // a new process sees everything for the first time, and has to ask again
 		w.died, w.route.Since = false, w.now
 	}
 	s := w.snapshot()
+	if asking {
+		s.Answers = nil
+	}
 	d := Decide(s)
 	again := Decide(s)
 	if !equality.Semantic.DeepEqual(d, again) {
@@ -329,7 +337,7 @@ func (w *toy) ensureSet(was, ref *v1beta1.RevisionStatus, plan ReplicaSetPlan) e
 		case set == nil || set.owner != OwnerCanary:
 			return nil
 		case set.desired > 0:
-			set.desired = 0
+			w.shrunk, set.desired = true, 0
 			return w.wrote("scale %s to 0", ref.ReplicaSet)
 		case set.exists == 0:
 			delete(w.sets, ref.ReplicaSet)
@@ -354,6 +362,7 @@ func (w *toy) ensureSet(was, ref *v1beta1.RevisionStatus, plan ReplicaSetPlan) e
 		}
 	}
 	if set.owner == OwnerCanary && set.desired != plan.Replicas {
+		w.shrunk = plan.Replicas < set.desired
 		set.desired = plan.Replicas
 		return w.wrote("scale %s to %d", ref.ReplicaSet, plan.Replicas)
 	}

@@ -123,7 +123,8 @@ func pack(command string, content []byte) ([]byte, error) {
 // Compile builds the main package pkg, seen from the module folder dir, into a
 // static binary.
 func Compile(ctx context.Context, dir, pkg, binary string) error {
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", binary, pkg)
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
+		"-ldflags", "-s -w", "-o", binary, pkg)
 	build.Dir = dir
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if said, err := build.CombinedOutput(); err != nil {

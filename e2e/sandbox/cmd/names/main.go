@@ -134,7 +134,8 @@ func (b book) lookUp(name string) (addresses []netip.Addr, known bool) {
 	if found.Spec.ClusterIP != core.ClusterIPNone {
 		return parse(found.Spec.ClusterIP), true
 	}
-	slices, err := b.slices.EndpointSlices(namespace).List(labels.SelectorFromSet(labels.Set{discovery.LabelServiceName: service}))
+	ofService := labels.SelectorFromSet(labels.Set{discovery.LabelServiceName: service})
+	slices, err := b.slices.EndpointSlices(namespace).List(ofService)
 	if err != nil {
 		return nil, true
 	}

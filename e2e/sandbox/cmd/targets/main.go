@@ -112,7 +112,8 @@ func targets(pods []*core.Pod) []target {
 	found := []target{}
 	for _, pod := range pods {
 		port := pod.Annotations["prometheus.io/port"]
-		if pod.Annotations["prometheus.io/scrape"] != "true" || port == "" || pod.Status.PodIP == "" || pod.Status.Phase != core.PodRunning {
+		wanted := pod.Annotations["prometheus.io/scrape"] == "true" && port != ""
+		if !wanted || pod.Status.PodIP == "" || pod.Status.Phase != core.PodRunning {
 			continue
 		}
 		entry := target{Targets: []string{net.JoinHostPort(pod.Status.PodIP, port)}, Labels: map[string]string{}}
