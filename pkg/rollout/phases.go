@@ -260,7 +260,8 @@ func (l *look) finalising() {
 	case l.st.Canary != nil:
 		l.finishHandOver()
 	case l.st.Weight > 0:
-		if in := settlesIn(l.Snapshot); in > 0 {
+		// A route that is back already was brought back by an operator that died before it could commit.
+		if in := settlesIn(l.Snapshot); in > 0 && l.Route.Split.Weight > 0 {
 			l.after(in)
 			l.wait(ReasonSettling, "waiting until the primary Service stands for the promoted pods")
 			return

@@ -17,6 +17,11 @@ func world(s *Snapshot, d *Decision) {
 	case v1beta1.PhaseProgressing, v1beta1.PhasePromoting:
 		if st.Retiring == nil && committed(s, st.Canary) {
 			d.Candidate = ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Canary.Replicas}
+			if st.Phase == v1beta1.PhaseProgressing && s.Candidate.Owner == OwnerCanary {
+				// More pods than were committed to are the work of an operator that died before it could
+				// commit. They may have traffic.
+				d.Candidate.Replicas = max(st.Canary.Replicas, s.Candidate.Desired)
+			}
 		}
 	case v1beta1.PhaseFailed:
 		if s.Candidate.Found {
@@ -112,7 +117,7 @@ func retiringPlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {
 		return ReplicaSetPlan{}
 	}
 	if st.Retiring.Replicas > 0 {
-		return ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Retiring.Replicas}
+		return ReplicaSetPlan{State: ReplicaSetPresent, Replicas: max(st.Retiring.Replicas, s.Retiring.Desired)}
 	}
 	return ReplicaSetPlan{State: ReplicaSetAbsent}
 }

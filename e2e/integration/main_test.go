@@ -1,0 +1,121 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/pkg/client/clientset/versioned"
+	"weir.dev/weir/pkg/controller"
+	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/router/builtin"
+)
+
+// cluster is what the tests of this package share: an API server, its controllers, and a player.
+type cluster struct {
+	config  *rest.Config
+	kube    kubernetes.Interface
+	weir    versioned.Interface
+	dynamic dynamic.Interface
+	metrics *httptest.Server
+	serial  atomic.Int32
+}
+
+// start brings a cluster up for one test and all that it starts in parallel.
+func start(t *testing.T) *cluster {
+	t.Helper()
+	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{ControllerManager: true, Progress: os.Stderr})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &cluster{config: server.RESTConfig(), metrics: httptest.NewServer(http.HandlerFunc(answer))}
+	c.kube, err = kubernetes.NewForConfig(c.config)
+	require.NoError(t, err)
+	c.weir, err = versioned.NewForConfig(c.config)
+	require.NoError(t, err)
+	c.dynamic, err = dynamic.NewForConfig(c.config)
+	require.NoError(t, err)
+	definitions, err := filepath.Glob("../../artifacts/crds/weir.dev_*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, definitions)
+	for _, file := range definitions {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.NoError(t, sandbox.Apply(ctx, c.config, content))
+	}
+	gateway, err := sandbox.GatewayDefinitions(ctx)
+	require.NoError(t, err)
+	require.NoError(t, sandbox.Apply(ctx, c.config, gateway))
+	p := startPlayer(ctx, t, c.kube, c.dynamic)
+	t.Cleanup(func() {
+		cancel()
+		p.work.Wait()
+		c.metrics.Close()
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// answer is a Prometheus that says of every revision under /good that it is well, of every one under
+// /bad that it is not, and under /many answers with two series.
+func answer(w http.ResponseWriter, r *http.Request) {
+	value := map[bool]string{true: "100", false: "50"}[!strings.HasPrefix(r.URL.Path, "/bad")]
+	one := func(name string) string {
+		return fmt.Sprintf(`{"metric":{"name":%q},"value":[%d,%q]}`, name, time.Now().Unix(), value)
+	}
+	series := one("a")
+	if strings.HasPrefix(r.URL.Path, "/many") {
+		series += "," + one("b")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[%s]}}`, series)
+}
+
+// operator is one process of Weir's, as far as one can be had within a test.
+type operator struct {
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// operate starts an operator that watches one namespace. The tap may be nil.
+func (c *cluster) operate(t *testing.T, namespace string, tap kube.Tap) *operator {
+	t.Helper()
+	clients := controller.Clients{Kube: c.kube, Weir: c.weir, Dynamic: c.dynamic}
+	ctrl, err := controller.New(clients, controller.Options{
+		Namespace: namespace, MeshProvider: "gatewayapi", MetricsServer: c.metrics.URL + "/good",
+		Workers: 2, MetricWorkers: 4, Routers: builtin.Routers(), Tap: tap, Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}, controller.NewMetrics(prometheus.NewRegistry()))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	o := &operator{stop: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(o.done)
+		if err := ctrl.Run(ctx); err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+	}()
+	return o
+}
+
+// end stops the operator and waits until it is gone.
+func (o *operator) end() {
+	o.stop()
+	<-o.done
+}
