@@ -26,7 +26,7 @@ lint: ## Run the linters; they are built and cached on the first run.
 	$(CACHE)/bin/lint/golangci-lint run
 
 build: ## Build the programs into bin.
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ ./cmd/...
 
 image: ## Build the operator's image into bin, without a container engine.
 	go run ./e2e/sandbox/cmd/image -file bin/weir.tar -tag weir:dev ./cmd/weir

@@ -57,7 +57,8 @@ func layers() []layer {
 			why: "the writer carries out; what to write is decided above it"},
 
 		{who: "pkg/router/builtin", own: []string{"pkg/router", "pkg/router/*"}, why: registry},
-		{who: "pkg/router/routertest", own: []string{"pkg/router", rollout, apis}, why: "the suite knows the contract only"},
+		{who: "pkg/router/routertest", own: []string{"pkg/router", "pkg/kube", "pkg/workload", rollout, apis, "e2e/sandbox"},
+			why: "the suite knows the contract, and writes to a real API server as the operator does"},
 		{who: "pkg/router/*", own: []string{"pkg/router", rollout, apis}, pure: true, why: plugin},
 		{who: "pkg/router", own: []string{rollout, apis}, pure: true, why: "a router is a function of objects"},
 
@@ -260,6 +261,8 @@ func TestLayersBite(t *testing.T) {
 		{"pkg/router/istio", "weir.dev/weir/pkg/kube", true},
 		{"pkg/router", "weir.dev/weir/pkg/router/istio", true},
 		{"pkg/router/builtin", "weir.dev/weir/pkg/router/istio", false},
+		{"pkg/router/routertest", "weir.dev/weir/e2e/sandbox", false},
+		{"pkg/router/routertest", "weir.dev/weir/pkg/router/istio", true},
 		{"pkg/metrics/datadog", "net/http", false},
 		{"pkg/metrics/datadog", "weir.dev/weir/pkg/metrics/prometheus", true},
 		{"pkg/controller", "weir.dev/weir/pkg/router/builtin", false},
