@@ -171,7 +171,8 @@ func noClock(s source) []string {
 // noWrites: of the operator, pkg/kube alone writes to the API server. Events are announced, not ensured.
 func noWrites(s source) []string {
 	mayWrite := []string{"pkg/kube/...", "pkg/cli/...", "pkg/controller/events.go"}
-	if !strings.HasPrefix(s.path, "pkg/") || slices.ContainsFunc(mayWrite, func(p string) bool { return fits(p, s.path) }) {
+	isTheirs := func(pattern string) bool { return fits(pattern, s.path) }
+	if !strings.HasPrefix(s.path, "pkg/") || slices.ContainsFunc(mayWrite, isTheirs) {
 		return nil
 	}
 	options := []string{metav1 + ".ApplyOptions", metav1 + ".CreateOptions", metav1 + ".UpdateOptions",
@@ -271,7 +272,7 @@ func parse(name string, content []byte) (s source, generated bool, err error) {
 	return source{path: name, lines: lines, syntax: syntax, set: set}, ast.IsGenerated(syntax), nil
 }
 
-// sources are the hand-written files of the tree: of its programs, and of its tests.
+// sources are the hand-written files of the tree: of its programs, and of its tests and their suites.
 func sources(t *testing.T) (programs, tests []source) {
 	t.Helper()
 	for _, name := range tracked(t) {
@@ -284,7 +285,7 @@ func sources(t *testing.T) (programs, tests []source) {
 		require.NoError(t, err)
 		switch {
 		case generated:
-		case strings.HasSuffix(name, "_test.go"):
+		case strings.HasSuffix(name, "_test.go"), strings.HasSuffix(path.Dir(name), "test"):
 			tests = append(tests, s)
 		default:
 			programs = append(programs, s)
@@ -362,8 +363,8 @@ func TestSourceRulesBite(t *testing.T) {
 		{"writes", "pkg/controller/act.go", "package a" + meta + "var o = meta.PatchOptions{}", true},
 		{"writes", "pkg/controller/act.go", "package a" + meta + "var o = meta.GetOptions{}", false},
 		{"writes", "pkg/kube/apply.go", "package a" + meta + "var o = meta.ApplyOptions{}", false},
-		{"fieldManager", "pkg/kube/a.go", "package kube; var o = metav1.ApplyOptions{FieldManager: `weir`}", true},
-		{"fieldManager", "pkg/kube/a.go", "package kube; var o = metav1.ApplyOptions{FieldManager: v1beta1.FieldManager}", false},
+		{"fieldManager", "pkg/kube/a.go", "package a; var o = v1.ApplyOptions{FieldManager: `weir`}", true},
+		{"fieldManager", "pkg/kube/a.go", "package a; var o = v1.ApplyOptions{FieldManager: v1beta1.FieldManager}", false},
 	} {
 		s, _, err := parse(c.path, []byte(c.code))
 		require.NoError(t, err)
