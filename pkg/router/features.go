@@ -1,22 +1,35 @@
 package router
 
+import (
+	"fmt"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
+)
+
 // Feature is one thing that a router may be able to do.
 type Feature string
 
 // The features. docs/routers.md says for each router which it has, and how that is known.
 const (
 	// Weighted: traffic is shared out by percent.
-	Weighted Feature = "weighted"
+	Weighted Feature = "weights"
 	// OwnsRoute: it makes the route where there is none.
-	OwnsRoute Feature = "owns route"
+	OwnsRoute Feature = "a route of its own"
 	// AdoptsRoute: it shifts traffic in a route of the user's, and gives it back as it was found.
-	AdoptsRoute Feature = "adopts the user's route"
+	AdoptsRoute Feature = "a route of the user's"
+	// Gateways: the route that it makes hangs on Gateways that the spec names.
+	Gateways Feature = "gateways"
+	// Hosts: the route that it makes answers to hosts that the spec names.
+	Hosts Feature = "hosts"
+	// Matches: the route that it makes takes only the requests that the spec describes.
+	Matches Feature = "matching of requests"
 	// Rewrites: it rewrites path and host of a request.
-	Rewrites Feature = "rewrite"
+	Rewrites Feature = "rewriting"
 	// EditsHeaders: it changes headers of requests and responses.
-	EditsHeaders Feature = "headers"
+	EditsHeaders Feature = "changing of headers"
 	// Timeouts: it bounds the time of a request.
-	Timeouts Feature = "timeout"
+	Timeouts Feature = "timeouts"
 	// Retries: it tries failed requests again.
 	Retries Feature = "retries"
 )
@@ -26,3 +39,39 @@ type Features map[Feature]bool
 
 // Has says whether a feature is among them.
 func (f Features) Has(feature Feature) bool { return f[feature] }
+
+// Refuse names every field of a spec that asks for what is not among the features. Each router's
+// Validate begins with it, so that no field is ignored in silence.
+func (f Features) Refuse(router string, c *v1beta1.Canary) []rollout.Problem {
+	var problems []rollout.Problem
+	for _, a := range asks(c) {
+		if a.asked && !f.Has(a.feature) {
+			problems = append(problems, rollout.Problem{Reason: "FieldNotServed", Message: fmt.Sprintf(
+				"%s asks for %s, which router %s does not offer; remove the field or choose another spec.provider",
+				a.field, a.feature, router)})
+		}
+	}
+	return problems
+}
+
+// ask is a field of a spec that asks for a feature.
+type ask struct {
+	field   string
+	feature Feature
+	asked   bool
+}
+
+func asks(c *v1beta1.Canary) []ask {
+	s, a := &c.Spec.Service, &c.Spec.Analysis
+	return []ask{
+		{"spec.analysis.stepWeight", Weighted, a.StepWeight != nil},
+		{"spec.analysis.stepWeights", Weighted, len(a.StepWeights) > 0},
+		{"spec.service.gatewayRefs", Gateways, len(s.GatewayRefs) > 0},
+		{"spec.service.hosts", Hosts, len(s.Hosts) > 0},
+		{"spec.service.match", Matches, len(s.Match) > 0},
+		{"spec.service.rewrite", Rewrites, s.Rewrite != nil},
+		{"spec.service.headers", EditsHeaders, s.Headers != nil},
+		{"spec.service.timeout", Timeouts, s.Timeout != ""},
+		{"spec.service.retries", Retries, s.Retries != nil},
+	}
+}

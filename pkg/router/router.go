@@ -13,6 +13,10 @@ import (
 	"weir.dev/weir/pkg/rollout"
 )
 
+// AppliedAnnotation is what the writer of an intent adds to each object, to know it again; a router takes
+// it away from what it gives back.
+const AppliedAnnotation = "weir.dev/applied"
+
 // Router shifts traffic over one kind of mesh or ingress. An implementation is a value without state and
 // passes the suite of package routertest.
 type Router interface {
