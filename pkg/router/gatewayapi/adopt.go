@@ -2,163 +2,172 @@ package gatewayapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 )
 
-// adopted is a user's route with the split in the place of the apex Service.
+// OriginalAnnotation holds the rules of an adopted route as the user has them, as JSON.
+const OriginalAnnotation = "weir.dev/original-rules"
+
+// The bounds of the Gateway API.
+const (
+	maxBackends = 16
+	maxWeight   = 1_000_000
+)
+
+// adopted is what Weir owns of a user's route: its rules.
 func adopted(app router.App, split rollout.Split, have *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	original, err := originalOf(app, have)
+	if err := adoptable(app, have); err != nil {
+		return nil, err
+	}
+	rules := originals(app, have)
+	divided, err := divide(app, split, rules)
 	if err != nil {
 		return nil, err
 	}
-	spec := gatewayv1.HTTPRouteSpec{}
-	if err := json.Unmarshal(original, &spec); err != nil {
-		return nil, fmt.Errorf("reading its annotation %s: %w", OriginalAnnotation, err)
-	}
-	replaced := 0
-	for i := range spec.Rules {
-		replaced += replaceApex(app, split, &spec.Rules[i])
-	}
-	if replaced == 0 {
-		return nil, fmt.Errorf("none of its rules sends traffic to Service %s; correct the route, or rename it so that Weir can make its own", app.Apex)
-	}
-	u, err := content(&spec)
+	kept, err := json.Marshal(rules)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("writing its annotation %s: %w", OriginalAnnotation, err)
 	}
-	intent := blank(app, u)
-	intent.SetAnnotations(map[string]string{OriginalAnnotation: string(original)})
+	intent := blank(app, object{"rules": list(divided)})
+	intent.SetAnnotations(map[string]string{OriginalAnnotation: string(kept)})
+	// A route that was deleted meanwhile must not come back as a fragment.
+	intent.SetUID(have.GetUID())
 	return intent, nil
 }
 
-// originalOf is the user's spec: remembered, or, where the user has applied the route anew, as it is.
-func originalOf(app router.App, have *unstructured.Unstructured) ([]byte, error) {
-	kept, ok := have.GetAnnotations()[OriginalAnnotation]
-	if ok && carriesSplit(app, have) {
-		return []byte(kept), nil
-	}
-	spec, found, err := unstructured.NestedMap(have.Object, "spec")
-	if err != nil || !found {
-		return nil, fmt.Errorf("it has no spec")
-	}
-	if ok && !mentions(app, have) {
-		return []byte(kept), nil
-	}
-	return json.Marshal(spec)
-}
-
-// replaceApex puts two weighted backends in the place of the apex. A backend beside the apex, which the
-// user gave a weight of its own, keeps its share of the traffic.
-func replaceApex(app router.App, split rollout.Split, rule *gatewayv1.HTTPRouteRule) int {
-	var out []gatewayv1.HTTPBackendRef
-	replaced := 0
-	alone := len(rule.BackendRefs) == 1
-	for _, b := range rule.BackendRefs {
-		if !isService(b, app.Apex) {
-			b.Weight = scaled(b.Weight, 100)
-			out = append(out, b)
-			continue
-		}
-		replaced++
-		share := int32(1)
-		if b.Weight != nil && !alone {
-			share = *b.Weight
-		}
-		primary, canary := b, b
-		primary.Name, canary.Name = gatewayv1.ObjectName(app.Primary), gatewayv1.ObjectName(app.CanaryService)
-		p, c := share*(100-split.Weight), share*split.Weight
-		primary.Weight, canary.Weight = &p, &c
-		out = append(out, primary, canary)
-	}
-	if replaced > 0 {
-		rule.BackendRefs = out
-	}
-	return replaced
-}
-
-func scaled(weight *int32, by int32) *int32 {
-	w := by
-	if weight != nil {
-		w = *weight * by
-	}
-	return &w
-}
-
-func isService(b gatewayv1.HTTPBackendRef, name string) bool {
-	return string(b.Name) == name && (b.Kind == nil || *b.Kind == "Service") && (b.Group == nil || *b.Group == "") && b.Namespace == nil
-}
-
-func rulesOf(have *unstructured.Unstructured) []gatewayv1.HTTPRouteRule {
-	var route gatewayv1.HTTPRoute
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(have.Object, &route); err != nil {
+// adoptable refuses a route, before Weir has ever touched it, whose adoption would ignore or change
+// something in silence. Later it says nothing: a rollback must not wait for a correction of the spec.
+func adoptable(app router.App, have *unstructured.Unstructured) error {
+	if _, adopted := have.GetAnnotations()[OriginalAnnotation]; adopted {
 		return nil
 	}
-	return route.Spec.Rules
-}
-
-// carriesSplit says that the route has Weir's two backends.
-func carriesSplit(app router.App, have *unstructured.Unstructured) bool {
-	_, ok := splitOf(app, have)
-	return ok
-}
-
-// mentions says that the route sends traffic to the apex Service.
-func mentions(app router.App, have *unstructured.Unstructured) bool {
-	for _, rule := range rulesOf(have) {
-		for _, b := range rule.BackendRefs {
-			if isService(b, app.Apex) {
-				return true
+	rules := rulesOf(have)
+	if len(pairsOf(app, rules)) > 0 {
+		for i, rule := range rules {
+			if sends(app, rule, app.Apex) {
+				return fmt.Errorf("its rule %d sends traffic to Service %s while another divides it between %s and %s already; "+
+					"let all of them name %s", i+1, app.Apex, app.Primary, app.CanaryService, app.Apex)
 			}
 		}
+		return nil // somebody has removed the annotation: the pairs are Weir's
 	}
-	return false
+	if field := ignored(app, have); field != "" {
+		return fmt.Errorf("it is not Weir's and is adopted as it is, so %s would not hold; "+
+			"remove the field and say so in the route, or delete the route", field)
+	}
+	return nil
 }
 
-// Release leaves a route that Weir made in place, all of its traffic on the apex Service, and belonging
-// to nobody: deleting it would be an outage. An adopted route gets its own spec back.
-func (Router) Release(app router.App, found router.Found) ([]router.Released, error) {
-	r := ref(app)
-	have := found[r]
-	if have == nil {
-		return nil, nil
-	}
-	left := have.DeepCopy()
-	annotations := left.GetAnnotations()
-	original, wasAdopted := annotations[OriginalAnnotation]
-	switch {
-	case wasAdopted:
-		var spec map[string]any
-		if err := json.Unmarshal([]byte(original), &spec); err != nil {
-			return nil, fmt.Errorf("giving back HTTPRoute %s/%s: reading its annotation %s: %w", r.Namespace, r.Name, OriginalAnnotation, err)
+// ignored is a field of spec.service that shapes a route, and so says nothing to an adopted one.
+func ignored(app router.App, have *unstructured.Unstructured) string {
+	s := app.Canary.Spec.Service
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"hosts", len(s.Hosts) > 0}, {"match", len(s.Match) > 0}, {"rewrite", s.Rewrite != nil},
+		{"headers", s.Headers != nil}, {"timeout", s.Timeout != ""},
+	} {
+		if f.set {
+			return "spec.service." + f.name
 		}
-		left.Object["spec"] = spec
-	case made(app, have):
-		full := backend(app, app.Apex, 1)
-		full.Weight = nil
-		spec, err := ownSpec(app, []gatewayv1.HTTPBackendRef{full})
-		if err != nil {
-			return nil, fmt.Errorf("giving back HTTPRoute %s/%s: %w", r.Namespace, r.Name, err)
-		}
-		left.Object["spec"] = spec
-		left.SetOwnerReferences(nil)
-		labels := left.GetLabels()
-		for k := range app.Labels {
-			delete(labels, k)
-		}
-		left.SetLabels(labels)
-	default:
-		return nil, nil
 	}
-	for _, mark := range []string{OriginalAnnotation, "weir.dev/applied"} {
-		delete(annotations, mark)
+	route := typed(have)
+	for _, want := range s.GatewayRefs {
+		hangs := false
+		for _, parent := range route.Spec.ParentRefs {
+			hangs = hangs || sameParent(parent, want, have.GetNamespace())
+		}
+		if !hangs {
+			return fmt.Sprintf("%s in spec.service.gatewayRefs", want.Name)
+		}
 	}
-	left.SetAnnotations(annotations)
-	return []router.Released{{Ref: r, Object: left}}, nil
+	return ""
+}
+
+// originals are the rules as the user has them now: the pairs folded back, all else as it is found.
+func originals(app router.App, have *unstructured.Unstructured) []object {
+	var kept []any
+	// An annotation that cannot be read is as good as none; the next apply writes it anew.
+	_ = utiljson.Unmarshal([]byte(have.GetAnnotations()[OriginalAnnotation]), &kept)
+	rules := rulesOf(have)
+	for i, rule := range rules {
+		folded, whole := fold(app, rule)
+		if !whole && !sends(app, rule, app.Apex) {
+			folded = remembered(app, rule, objects(kept), folded)
+		}
+		rules[i] = folded
+	}
+	return rules
+}
+
+// remembered is a rule with the backends that it had at the apex before somebody damaged its pair. Where
+// none is remembered, the rule is what can be made of it.
+func remembered(app router.App, rule object, kept []object, otherwise object) object {
+	frame := func(r object) object {
+		f := maps.Clone(r)
+		delete(f, "backendRefs")
+		return f
+	}
+	for _, was := range kept {
+		if sends(app, was, app.Apex) && reflect.DeepEqual(frame(was), frame(rule)) {
+			return was
+		}
+	}
+	return otherwise
+}
+
+// divide puts a pair in the place of each reference to the apex. Rules that do not name it stay.
+func divide(app router.App, split rollout.Split, rules []object) ([]object, error) {
+	var out []object
+	shifts := false
+	for i, rule := range rules {
+		if sends(app, rule, app.Apex) {
+			backends, err := divideBackends(app, split, backendsOf(rule))
+			if err != nil {
+				return nil, fmt.Errorf("its rule %d %w", i+1, err)
+			}
+			rule = maps.Clone(rule)
+			rule["backendRefs"] = list(backends)
+		}
+		out = append(out, rule)
+	}
+	for _, p := range pairsOf(app, out) {
+		shifts = shifts || p.share() > 0
+	}
+	if !shifts {
+		return nil, fmt.Errorf("none of its rules sends traffic to Service %s; "+
+			"correct the route, or rename it so that Weir can make its own", app.Apex)
+	}
+	return out, nil
+}
+
+func divideBackends(app router.App, split rollout.Split, backends []object) ([]object, error) {
+	var out []object
+	for _, b := range backends {
+		w := weightOf(b)
+		if w*hundredths > maxWeight {
+			return nil, fmt.Errorf("has a weight of %d; Weir needs hundredths of it, so let no weight beside Service %s exceed %d",
+				w, app.Apex, maxWeight/hundredths)
+		}
+		if !names(app, b, app.Apex) {
+			out = append(out, renamed(b, b["name"].(string), w*hundredths))
+			continue
+		}
+		canary := int64(split.Weight)
+		out = append(out, renamed(b, app.Primary, w*(hundredths-canary)), renamed(b, app.CanaryService, w*canary))
+	}
+	if len(out) > maxBackends {
+		return nil, errors.New("has too many backends; the Gateway API allows 16, and the apex becomes two")
+	}
+	return out, nil
 }

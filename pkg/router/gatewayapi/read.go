@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	"fmt"
+	"reflect"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,55 +14,50 @@ import (
 	"weir.dev/weir/pkg/router"
 )
 
-// Read gives the split of the first rule that has both backends, and what the Gateways say of it. A
-// Gateway that has not spoken of this version of the route has not accepted it yet.
+// Read gives the split in force and what the Gateways say of it. A route that is Weir's but not as Weir
+// leaves one, because somebody has applied his own again or changed a weight, is found and not accepted:
+// it counts as moving until the next apply has put it right. That is so where dividing it again would
+// change it.
 func (Router) Read(app router.App, found router.Found) rollout.Route {
 	have := found[ref(app)]
-	if have == nil {
+	if have == nil || !held(app, have) {
 		return rollout.Route{}
 	}
-	split, ok := splitOf(app, have)
-	if !ok {
-		return rollout.Route{}
+	rules := rulesOf(have)
+	route := rollout.Route{Found: true, Split: rollout.Split{Weight: largestShare(app, rules)}}
+	if again, err := divide(app, route.Split, originals(app, have)); err == nil && reflect.DeepEqual(again, rules) {
+		route.Accepted, route.Refused = accepted(typed(have))
 	}
-	route := rollout.Route{Found: true, Split: split}
-	route.Accepted, route.Refused = accepted(have)
 	return route
 }
 
-func splitOf(app router.App, have *unstructured.Unstructured) (rollout.Split, bool) {
-	for _, rule := range rulesOf(have) {
-		var primary, canary *int32
-		for _, b := range rule.BackendRefs {
-			switch {
-			case isService(b, app.Primary):
-				primary = b.Weight
-			case isService(b, app.CanaryService):
-				canary = b.Weight
-			}
-		}
-		if primary != nil && canary != nil && *primary+*canary > 0 {
-			return rollout.Split{Weight: *canary * 100 / (*primary + *canary)}, true
+// largestShare is the most that any canary gets, in percent rounded up. All get the same where the route
+// is as Weir leaves one.
+func largestShare(app router.App, rules []object) int32 {
+	var largest int64
+	for _, p := range pairsOf(app, rules) {
+		if share := p.share(); share > 0 { // the user may send nothing this way
+			largest = max(largest, (weightOf(p.canary)*hundredths+share-1)/share)
 		}
 	}
-	return rollout.Split{}, false
+	return int32(largest)
 }
 
-// accepted goes through the parents that the route names.
-func accepted(have *unstructured.Unstructured) (ok bool, refused string) {
-	var route gatewayv1.HTTPRoute
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(have.Object, &route); err != nil {
-		return false, ""
+// accepted goes through the parents that the route names. A parent that has not spoken of this very
+// generation of the route has not accepted it, and has not refused it either.
+func accepted(route *gatewayv1.HTTPRoute) (ok bool, refused string) {
+	if len(route.Spec.ParentRefs) == 0 {
+		return false, fmt.Sprintf("HTTPRoute %s/%s has no spec.parentRefs, so no Gateway serves it",
+			route.Namespace, route.Name)
 	}
 	all := true
 	for _, parent := range route.Spec.ParentRefs {
 		said := false
-		for i := range route.Status.Parents {
-			status := &route.Status.Parents[i]
+		for _, status := range route.Status.Parents {
 			if !sameParent(status.ParentRef, parent, route.Namespace) {
 				continue
 			}
-			good, bad := verdict(&route, parent, status.Conditions)
+			good, bad := verdict(route, &status)
 			if bad != "" {
 				return false, bad
 			}
@@ -69,32 +65,57 @@ func accepted(have *unstructured.Unstructured) (ok bool, refused string) {
 		}
 		all = all && said
 	}
-	return all && len(route.Spec.ParentRefs) > 0, ""
+	return all, ""
 }
 
-func verdict(route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference, conditions []metav1.Condition) (good bool, bad string) {
-	for _, kind := range []gatewayv1.RouteConditionType{gatewayv1.RouteConditionAccepted, gatewayv1.RouteConditionResolvedRefs} {
-		c := meta.FindStatusCondition(conditions, string(kind))
-		if c == nil || c.ObservedGeneration != route.Generation {
-			return false, ""
+// verdict is what one controller says for one parent.
+func verdict(route *gatewayv1.HTTPRoute, status *gatewayv1.RouteParentStatus) (good bool, bad string) {
+	said := 0
+	for _, kind := range []gatewayv1.RouteConditionType{
+		gatewayv1.RouteConditionAccepted, gatewayv1.RouteConditionResolvedRefs, gatewayv1.RouteConditionPartiallyInvalid,
+	} {
+		// Partly invalid is said only where it is so: rules may have been dropped, or what is served may
+		// still be the last version that was good.
+		fine := metav1.ConditionTrue
+		if kind == gatewayv1.RouteConditionPartiallyInvalid {
+			fine = metav1.ConditionFalse
 		}
-		if c.Status != metav1.ConditionTrue {
-			return false, fmt.Sprintf("HTTPRoute %s/%s is not accepted by %s: %s: %s", route.Namespace, route.Name, parent.Name, c.Reason, c.Message)
+		c := meta.FindStatusCondition(status.Conditions, string(kind))
+		switch {
+		case c == nil || c.ObservedGeneration != route.Generation || c.Status == metav1.ConditionUnknown:
+		case c.Status != fine:
+			return false, fmt.Sprintf("HTTPRoute %s/%s is not served whole by %s: %s: %s",
+				route.Namespace, route.Name, status.ParentRef.Name, c.Reason, c.Message)
+		case fine == metav1.ConditionTrue:
+			said++
 		}
 	}
-	return true, ""
+	return said == 2, "" // both of the two that must be said
 }
 
 func sameParent(a, b gatewayv1.ParentReference, namespace string) bool {
-	return a.Name == b.Name && deref(a.Namespace, gatewayv1.Namespace(namespace)) == deref(b.Namespace, gatewayv1.Namespace(namespace)) &&
-		deref(a.Group, gatewayv1.GroupName) == deref(b.Group, gatewayv1.GroupName) &&
-		deref(a.Kind, "Gateway") == deref(b.Kind, "Gateway") &&
-		deref(a.SectionName, "") == deref(b.SectionName, "") && deref(a.Port, 0) == deref(b.Port, 0)
+	home := gatewayv1.Namespace(namespace)
+	return a.Name == b.Name && same(a.Namespace, b.Namespace, home) && same(a.Group, b.Group, gatewayv1.GroupName) &&
+		same(a.Kind, b.Kind, "Gateway") && same(a.SectionName, b.SectionName, "") && same(a.Port, b.Port, 0)
 }
 
-func deref[T any](p *T, absent T) T {
-	if p == nil {
-		return absent
+// same compares what may be absent and then means something.
+func same[T comparable](a, b *T, absent T) bool {
+	if a == nil {
+		a = &absent
 	}
-	return *p
+	if b == nil {
+		b = &absent
+	}
+	return *a == *b
+}
+
+// typed is what this version of the Gateway API's types knows of a route. It is for reading alone; one
+// that they cannot read at all has no parents.
+func typed(route *unstructured.Unstructured) *gatewayv1.HTTPRoute {
+	var out gatewayv1.HTTPRoute
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(route.Object, &out); err != nil {
+		return &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: route.GetNamespace(), Name: route.GetName()}}
+	}
+	return &out
 }

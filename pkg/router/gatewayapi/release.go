@@ -1,0 +1,83 @@
+package gatewayapi
+
+import (
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/router"
+)
+
+// Release leaves a route that Weir made in place, all of its traffic on the apex Service, and belonging
+// to nobody: deleting it would be an outage. An adopted route gets its own rules back. One that has
+// nothing of Weir's is left alone.
+func (Router) Release(app router.App, found router.Found) ([]router.Released, error) {
+	r := ref(app)
+	have := found[r]
+	if have == nil || !held(app, have) {
+		return nil, nil
+	}
+	left := have.DeepCopy()
+	rules := originals(app, have)
+	if isMade(app, have) {
+		rules = united(app, rulesOf(have))
+	}
+	if err := unstructured.SetNestedSlice(left.Object, list(rules), "spec", "rules"); err != nil {
+		return nil, fmt.Errorf("giving back HTTPRoute %s/%s: %w", r.Namespace, r.Name, err)
+	}
+	disown(app, left)
+	unmark(left)
+	return []router.Released{{Ref: r, Object: left}}, nil
+}
+
+// held says that there is something of Weir's in a route.
+func held(app router.App, have *unstructured.Unstructured) bool {
+	_, adopted := have.GetAnnotations()[OriginalAnnotation]
+	return adopted || metav1.IsControlledBy(have, app.Canary) || len(pairsOf(app, rulesOf(have))) > 0
+}
+
+// united is the rules of a route of Weir's with the apex as their one backend, however they were left.
+func united(app router.App, rules []object) []object {
+	for _, rule := range rules {
+		rule["backendRefs"] = []any{object{
+			"group": "", "kind": "Service", "name": app.Apex, "port": int64(app.Canary.Spec.Service.Port), "weight": int64(1),
+		}}
+	}
+	return rules
+}
+
+func disown(app router.App, left *unstructured.Unstructured) {
+	owners := slices.DeleteFunc(left.GetOwnerReferences(), func(o metav1.OwnerReference) bool {
+		return o.UID == app.Canary.UID
+	})
+	if len(owners) == 0 {
+		owners = nil
+	}
+	left.SetOwnerReferences(owners)
+}
+
+// unmark takes away the annotations of Weir's, and what its field manager holds: of a field that the
+// manager still holds and a later Canary does not apply any more, that apply would be the end.
+func unmark(left *unstructured.Unstructured) {
+	annotations := left.GetAnnotations()
+	delete(annotations, OriginalAnnotation)
+	delete(annotations, router.AppliedAnnotation)
+	if len(annotations) == 0 {
+		annotations = nil
+	}
+	left.SetAnnotations(annotations)
+	managers := left.GetManagedFields()
+	if len(managers) == 0 {
+		return
+	}
+	managers = slices.DeleteFunc(managers, func(m metav1.ManagedFieldsEntry) bool {
+		return m.Manager == v1beta1.FieldManager
+	})
+	if len(managers) == 0 {
+		managers = []metav1.ManagedFieldsEntry{{}} // no entry at all would mean: as they were
+	}
+	left.SetManagedFields(managers)
+}
