@@ -1,0 +1,143 @@
+package routertest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+	"sigs.k8s.io/yaml"
+
+	"weir.dev/weir/pkg/kube"
+)
+
+// adopts holds a router to what it says of a user's route.
+func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
+	adopted := func(t *testing.T) (b *bench, before []string) {
+		b = s.bench(t, server)
+		b.create(user.Route)
+		before = b.owns()
+		b.apply(10)
+		b.inForce(10)
+		return b, before
+	}
+	t.Run("at every weight, and gives it back as found", func(t *testing.T) {
+		b, before := adopted(t)
+		for weight := int32(0); weight <= 100; weight++ {
+			b.apply(weight)
+			b.inForce(weight)
+		}
+		b.release()
+		require.Equal(t, before, b.owns())
+		b.app = appOf(b.app.Canary.Namespace, "other")
+		b.apply(50)
+		b.inForce(50)
+		b.release()
+		require.Equal(t, before, b.owns(), "another Canary has adopted it and given it back")
+	})
+	t.Run("once", func(t *testing.T) {
+		b, _ := adopted(t)
+		b.stands(10)
+	})
+	t.Run("and does not own it", func(t *testing.T) {
+		b, _ := adopted(t)
+		for _, obj := range b.objects() {
+			require.Empty(t, obj.GetOwnerReferences())
+			require.True(t, applied(obj))
+		}
+	})
+	t.Run("that waits for acceptance of each version", func(t *testing.T) { s.waits(t, server, &user) })
+	t.Run("that its user applies again", func(t *testing.T) {
+		b, before := adopted(t)
+		b.create(user.Route)
+		b.accept()
+		require.False(t, b.read().Accepted, "it is not in force")
+		b.apply(10)
+		b.inForce(10)
+		b.stands(10)
+		b.create(user.Route)
+		b.release()
+		require.Equal(t, before, b.owns(), "applied again right before the release")
+	})
+	t.Run("that others label", func(t *testing.T) {
+		b, _ := adopted(t)
+		b.edit(adorn)
+		b.apply(20)
+		b.adorned()
+		b.release()
+		b.adorned()
+	})
+	t.Run("and does not bring it back as a fragment", func(t *testing.T) {
+		b, _ := adopted(t)
+		b.deletedBetween()
+	})
+	for _, edit := range user.Edits {
+		if edit.Stays {
+			t.Run("whose user makes "+edit.Name, func(t *testing.T) {
+				b, _ := adopted(t)
+				b.keep(user, edit)
+			})
+			continue
+		}
+		t.Run("that is put right after "+edit.Name, func(t *testing.T) {
+			b, before := adopted(t)
+			b.mend(edit)
+			b.release()
+			require.Equal(t, before, b.owns())
+		})
+		t.Run("that is given back after "+edit.Name, func(t *testing.T) {
+			b, before := adopted(t)
+			b.edit(edit.Do)
+			b.release()
+			require.Equal(t, before, b.owns())
+		})
+	}
+}
+
+// create applies a user's manifest as a tool does that takes its fields over.
+func (b *bench) create(manifest string) {
+	b.Helper()
+	obj := &unstructured.Unstructured{}
+	require.NoError(b, yaml.Unmarshal([]byte(manifest), &obj.Object))
+	obj.SetNamespace(b.app.Canary.Namespace)
+	for _, ref := range b.Router.Refs(b.app) {
+		if ref.Name == obj.GetName() {
+			_, err := b.on(ref).Apply(b.Context(), ref.Name, obj, metav1.ApplyOptions{FieldManager: "gitops", Force: true})
+			require.NoError(b, err)
+			return
+		}
+	}
+	b.Fatalf("the router has no object named %s", obj.GetName())
+}
+
+// keep makes an edit that is the user's to make, and says that it outlasts the run. The same edit of the
+// user's own manifest, in a namespace that no Canary ever saw, is what has to come out.
+func (b *bench) keep(user User, edit Edit) {
+	b.Helper()
+	untouched := b.bench(b.T, b.server)
+	untouched.create(user.Route)
+	untouched.edit(edit.Do)
+	b.edit(edit.Do)
+	b.apply(20)
+	b.inForce(20)
+	b.stands(20)
+	b.release()
+	require.Equal(b, untouched.owns(), b.owns())
+}
+
+// deletedBetween lets the user delete the route between the look and the write.
+func (b *bench) deletedBetween() {
+	b.Helper()
+	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), nil)
+	intent := b.render(20)
+	for ref := range b.found() {
+		require.NoError(b, b.on(ref).Delete(b.Context(), ref.Name, metav1.DeleteOptions{}))
+	}
+	for _, obj := range intent {
+		err := writer.Apply(b.Context(), obj.Ref.Resource, obj.Intent, nil)
+		require.True(b, apierrors.IsConflict(err), "a conflict, not %v", err)
+	}
+	require.Empty(b, b.objects())
+}

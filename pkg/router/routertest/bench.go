@@ -1,0 +1,309 @@
+package routertest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/router"
+	"weir.dev/weir/pkg/workload"
+)
+
+// Module reads files of a Go module that the project's go.mod names.
+func Module(t *testing.T, module, files string) []byte {
+	t.Helper()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	require.NoError(t, err, "finding module %s", module)
+	found, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), files))
+	require.NoError(t, err)
+	require.NotEmpty(t, found, "module %s has no files %s", module, files)
+	var all []byte
+	for _, file := range found {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		all = append(append(all, "\n---\n"...), content...)
+	}
+	return all
+}
+
+// startServer starts an API server with the definitions. What is written by the client is strict: a
+// field that a definition does not know is an error.
+func startServer(t *testing.T, definitions []byte) dynamic.Interface {
+	t.Helper()
+	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{Progress: os.Stderr})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
+	config := rest.CopyConfig(server.RESTConfig())
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return strict{next} })
+	client, err := dynamic.NewForConfig(config)
+	require.NoError(t, err)
+	return client
+}
+
+type strict struct{ next http.RoundTripper }
+
+func (s strict) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		r = r.Clone(r.Context())
+		query := r.URL.Query()
+		query.Set("fieldValidation", "Strict")
+		r.URL.RawQuery = query.Encode()
+	}
+	return s.next.RoundTrip(r)
+}
+
+// bench is one application in a namespace of its own.
+type bench struct {
+	Subject
+	*testing.T
+	server dynamic.Interface
+	app    router.App
+}
+
+func (s Subject) bench(t *testing.T, server dynamic.Interface, shape ...func(*v1beta1.CanarySpec)) *bench {
+	t.Helper()
+	namespace := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"generateName": "application-"},
+	}}
+	namespaces := server.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
+	made, err := namespaces.Create(t.Context(), namespace, metav1.CreateOptions{})
+	require.NoError(t, err)
+	b := &bench{Subject: s, T: t, server: server}
+	b.app = appOf(made.GetName(), "first", shape...)
+	return b
+}
+
+// appOf is the application as a Canary of that name has it.
+func appOf(namespace, canary string, shape ...func(*v1beta1.CanarySpec)) router.App {
+	c := &v1beta1.Canary{}
+	c.Name, c.Namespace, c.UID = canary, namespace, types.UID(namespace+"-"+canary)
+	c.Spec.TargetRef = v1beta1.TargetRef{APIVersion: "apps/v1", Kind: "Deployment", Name: Apex}
+	c.Spec.Service.Port = 9898
+	for _, set := range shape {
+		if set != nil {
+			set(&c.Spec)
+		}
+	}
+	owner := workload.ControlledByCanary(c)
+	return router.App{
+		Canary: c, Apex: Apex, Primary: Primary, CanaryService: Canary,
+		Labels: map[string]string{workload.CanaryLabel: canary},
+		Owner: map[string]any{
+			"apiVersion": owner.APIVersion, "kind": owner.Kind, "name": owner.Name, "uid": string(owner.UID),
+			"controller": true, "blockOwnerDeletion": true,
+		},
+	}
+}
+
+func (b *bench) on(ref router.Ref) dynamic.ResourceInterface {
+	return b.server.Resource(ref.Resource).Namespace(ref.Namespace)
+}
+
+// found are the router's objects as the server has them.
+func (b *bench) found() router.Found {
+	b.Helper()
+	found := router.Found{}
+	for _, ref := range b.Router.Refs(b.app) {
+		obj, err := b.on(ref).Get(b.Context(), ref.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		require.NoError(b, err)
+		found[ref] = obj
+	}
+	return found
+}
+
+// objects are what is found, in the order of the router's Refs.
+func (b *bench) objects() []*unstructured.Unstructured {
+	b.Helper()
+	found := b.found()
+	var out []*unstructured.Unstructured
+	for _, ref := range b.Router.Refs(b.app) {
+		if obj := found[ref]; obj != nil {
+			out = append(out, obj)
+		}
+	}
+	return out
+}
+
+// render gives the intent for a weight, over what is found.
+func (b *bench) render(weight int32) []router.Object {
+	b.Helper()
+	intent, err := b.Router.Render(b.app, rollout.Split{Weight: weight}, b.found())
+	require.NoError(b, err)
+	require.NotEmpty(b, intent)
+	for _, obj := range intent {
+		require.Contains(b, b.Router.Refs(b.app), obj.Ref)
+		require.Contains(b, b.Router.Resources(), obj.Ref.Resource)
+	}
+	return intent
+}
+
+// apply is one look: what is found is rendered over and written, by the writer that Weir has. A writer
+// that is told of nothing found sends everything.
+func (b *bench) apply(weight int32) {
+	b.Helper()
+	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), nil)
+	for _, obj := range b.render(weight) {
+		require.NoError(b, writer.Apply(b.Context(), obj.Ref.Resource, obj.Intent, nil))
+	}
+}
+
+// writes are what a process that has just started would write.
+func (b *bench) writes(weight int32) []string {
+	b.Helper()
+	var writes []string
+	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), func(when kube.When, what string) error {
+		if when == kube.Before {
+			writes = append(writes, what)
+		}
+		return nil
+	})
+	found := b.found()
+	for _, obj := range b.render(weight) {
+		require.NoError(b, writer.Apply(b.Context(), obj.Ref.Resource, obj.Intent, found[obj.Ref]))
+	}
+	return writes
+}
+
+// release lets go of everything, as Weir does.
+func (b *bench) release() {
+	b.Helper()
+	found := b.found()
+	released, err := b.Router.Release(b.app, found)
+	require.NoError(b, err)
+	require.NotEmpty(b, released, "there is something to give back")
+	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), nil)
+	for _, r := range released {
+		if r.Object == nil {
+			require.NoError(b, writer.DeleteRoute(b.Context(), r.Ref.Resource, found[r.Ref]))
+			continue
+		}
+		require.NoError(b, writer.Restore(b.Context(), r.Ref.Resource, r.Object))
+	}
+	require.False(b, b.read().Found, "after release nothing of Weir's is found")
+	released, err = b.Router.Release(b.app, b.found())
+	require.NoError(b, err)
+	require.Empty(b, released, "what has been given back is not given back again")
+	b.noManager()
+}
+
+// noManager says that Weir's applies hold no field: of what they held, a later apply of less would be
+// the end.
+func (b *bench) noManager() {
+	b.Helper()
+	for _, obj := range b.objects() {
+		for _, m := range obj.GetManagedFields() {
+			if m.Manager == v1beta1.FieldManager {
+				require.NotEqual(b, metav1.ManagedFieldsOperationApply, m.Operation, "%s %s", obj.GetKind(), obj.GetName())
+			}
+		}
+		require.NotContains(b, obj.GetAnnotations(), kube.AppliedAnnotation)
+	}
+}
+
+func (b *bench) read() rollout.Route {
+	b.Helper()
+	return b.Router.Read(b.app, b.found())
+}
+
+// accept lets whoever serves the objects accept them.
+func (b *bench) accept() {
+	b.Helper()
+	if b.Accept == nil {
+		return
+	}
+	for ref, obj := range b.found() {
+		b.Accept(obj)
+		_, err := b.on(ref).UpdateStatus(b.Context(), obj, metav1.UpdateOptions{FieldManager: "gateway"})
+		require.NoError(b, err)
+	}
+}
+
+// edit lets somebody else change the objects.
+func (b *bench) edit(do func(*unstructured.Unstructured)) {
+	b.Helper()
+	for ref, obj := range b.found() {
+		do(obj)
+		_, err := b.on(ref).Update(b.Context(), obj, metav1.UpdateOptions{FieldManager: "somebody"})
+		require.NoError(b, err)
+	}
+}
+
+// inForce says that a weight, and no other, stands in the objects and is read from them once accepted.
+func (b *bench) inForce(weight int32) {
+	b.Helper()
+	require.Empty(b, b.wrong(weight))
+	b.accept()
+	require.Equal(b, rollout.Route{Found: true, Split: rollout.Split{Weight: weight}, Accepted: true}, b.read())
+}
+
+// wrong says where a weight does not stand in the objects, by what the subject reads from them.
+func (b *bench) wrong(weight int32) []string {
+	b.Helper()
+	places := b.Shares(b.objects())
+	var wrong []string
+	for i, shares := range places {
+		primary, hasPrimary := shares[Primary]
+		canary, hasCanary := shares[Canary]
+		both := primary + canary
+		if !hasPrimary || !hasCanary || both == 0 || int64(weight)*both != canary*100 {
+			wrong = append(wrong, fmt.Sprintf("place %d divides %v, not %d percent to the canary", i+1, shares, weight))
+		}
+	}
+	if len(places) == 0 {
+		return []string{"no place divides the traffic"}
+	}
+	return wrong
+}
+
+// versions are the objects' resourceVersions.
+func (b *bench) versions() map[string]string {
+	b.Helper()
+	versions := map[string]string{}
+	for _, obj := range b.objects() {
+		versions[obj.GetKind()+"/"+obj.GetName()] = obj.GetResourceVersion()
+	}
+	return versions
+}
+
+// own is what belongs to the user of an object, as JSON: spec, labels, annotations, owners.
+func own(t require.TestingT, obj *unstructured.Unstructured) string {
+	spec, err := json.Marshal(obj.Object["spec"])
+	require.NoError(t, err)
+	rest, err := json.Marshal(map[string]any{
+		"labels": obj.GetLabels(), "annotations": obj.GetAnnotations(), "owners": obj.GetOwnerReferences(),
+	})
+	require.NoError(t, err)
+	return fmt.Sprintf("%s\n%s", spec, rest)
+}
+
+// owns is own of all objects.
+func (b *bench) owns() []string {
+	b.Helper()
+	var all []string
+	for _, obj := range b.objects() {
+		all = append(all, own(b, obj))
+	}
+	return all
+}

@@ -1,0 +1,172 @@
+package routertest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/router"
+)
+
+// makes holds a router to what it says of routes of its own.
+func (s Subject) makes(t *testing.T, server dynamic.Interface) {
+	t.Run("in the least form", func(t *testing.T) {
+		b := s.bench(t, server, s.Needs)
+		require.Equal(t, rollout.Route{}, b.read(), "there is no route yet")
+		b.apply(10)
+		b.inForce(10)
+	})
+	t.Run("with every field that it serves, at every weight", func(t *testing.T) {
+		b := s.bench(t, server, s.Needs, s.everything)
+		for weight := int32(0); weight <= 100; weight++ {
+			b.apply(weight)
+			b.inForce(weight)
+		}
+	})
+	t.Run("once", func(t *testing.T) {
+		b := s.bench(t, server, s.Needs, s.everything)
+		b.apply(30)
+		b.stands(30)
+	})
+	t.Run("that is ours", func(t *testing.T) {
+		b := s.bench(t, server, s.Needs)
+		b.apply(0)
+		for _, obj := range b.objects() {
+			owners, _, err := unstructured.NestedSlice(obj.Object, "metadata", "ownerReferences")
+			require.NoError(t, err)
+			require.Equal(t, []any{b.app.Owner}, owners)
+			for k, v := range b.app.Labels {
+				require.Equal(t, v, obj.GetLabels()[k])
+			}
+			require.True(t, applied(obj), "field manager %s has applied it", v1beta1.FieldManager)
+		}
+	})
+	t.Run("on which what others add stays", func(t *testing.T) {
+		b := s.bench(t, server, s.Needs)
+		b.apply(10)
+		b.edit(adorn)
+		b.apply(20)
+		b.inForce(20)
+		b.adorned()
+	})
+	t.Run("that waits for acceptance of each version", func(t *testing.T) { s.waits(t, server, nil) })
+	for _, damage := range s.Damage {
+		t.Run("that is put right after "+damage.Name, func(t *testing.T) {
+			b := s.bench(t, server, s.Needs, s.everything)
+			b.apply(10)
+			b.mend(damage)
+		})
+	}
+	t.Run("that serves on when the Canary is gone", func(t *testing.T) { s.outlives(t, server) })
+}
+
+// outlives releases a route of Weir's, and lets later Canaries take it on.
+func (s Subject) outlives(t *testing.T, server dynamic.Interface) {
+	b := s.bench(t, server, s.Needs, s.everything)
+	b.apply(100)
+	b.release()
+	left := b.owns()
+	for _, obj := range b.objects() {
+		require.Empty(t, obj.GetOwnerReferences(), "it belongs to nobody")
+		for _, gone := range []string{Primary, Canary} {
+			require.NotContains(t, own(t, obj), `"`+gone+`"`, "that Service goes with the Canary")
+		}
+	}
+	if s.Router.Features().Has(router.AdoptsRoute) && len(left) > 0 {
+		b.app = appOf(b.app.Canary.Namespace, "other")
+		b.apply(40)
+		b.inForce(40)
+		b.release()
+		require.Equal(t, left, b.owns(), "another Canary has adopted it and given it back")
+	}
+	first := b.app.Canary.Namespace
+	b.app = appOf(first, "first", s.Needs, s.everything)
+	b.app.Canary.UID += "-again"
+	b.app.Owner["uid"] = string(b.app.Canary.UID)
+	b.apply(60)
+	b.inForce(60)
+	for _, obj := range b.objects() {
+		require.Len(t, obj.GetOwnerReferences(), 1, "a Canary of the old name has it again")
+	}
+}
+
+// waits says that a version of the objects is in force only once whoever serves it has said so.
+func (s Subject) waits(t *testing.T, server dynamic.Interface, user *User) {
+	if s.Accept == nil {
+		t.Skip("nobody says whether its objects are accepted")
+	}
+	b := s.bench(t, server, s.Needs)
+	if user != nil {
+		b = s.bench(t, server)
+		b.create(user.Route)
+	}
+	b.apply(10)
+	require.False(t, b.read().Accepted, "nobody has said anything yet")
+	b.inForce(10)
+	b.apply(20)
+	before := rollout.Route{Found: true, Split: rollout.Split{Weight: 20}}
+	require.Equal(t, before, b.read(), "what was said is of the version before")
+	b.inForce(20)
+}
+
+// stands says that a split in force is not written again.
+func (b *bench) stands(weight int32) {
+	b.Helper()
+	b.inForce(weight)
+	before := b.versions()
+	require.Empty(b, b.writes(weight), "a process that has just started has nothing to write")
+	b.apply(weight)
+	require.Equal(b, before, b.versions(), "the same intent again changes nothing")
+}
+
+// mend damages what stands, and says that one look notices and puts it right.
+func (b *bench) mend(damage Edit) {
+	b.Helper()
+	before := b.owns()
+	weight := b.read().Split.Weight
+	b.edit(damage.Do)
+	require.NotEqual(b, before, b.owns(), "the damage is none")
+	b.accept()
+	if wrong := b.wrong(weight); len(wrong) > 0 {
+		inForce := rollout.Route{Found: true, Split: rollout.Split{Weight: weight}, Accepted: true}
+		require.NotEqual(b, inForce, b.read(), "read as in force, though %s", wrong)
+	}
+	b.apply(weight)
+	require.Equal(b, before, b.owns())
+	b.inForce(weight)
+}
+
+func applied(obj *unstructured.Unstructured) bool {
+	for _, m := range obj.GetManagedFields() {
+		if m.Manager == v1beta1.FieldManager && m.Operation == "Apply" {
+			return true
+		}
+	}
+	return false
+}
+
+// adorn adds what others add.
+func adorn(obj *unstructured.Unstructured) {
+	labels, annotations := obj.GetLabels(), obj.GetAnnotations()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	labels["team"], annotations["example.com/note"] = "green", "mine"
+	obj.SetLabels(labels)
+	obj.SetAnnotations(annotations)
+}
+
+func (b *bench) adorned() {
+	b.Helper()
+	for _, obj := range b.objects() {
+		require.Equal(b, "green", obj.GetLabels()["team"])
+		require.Equal(b, "mine", obj.GetAnnotations()["example.com/note"])
+	}
+}

@@ -1,0 +1,84 @@
+// Package routertest is the suite that every router passes. It applies what a router renders to a real
+// API server that has the upstream definitions, and refuses what those do not know; it lets a user and a
+// stranger change the objects in the middle of a run; and it holds the router to its own Features.
+//
+// A router's test calls Run with a Subject. What the suite asks of a router:
+//
+//   - its objects are valid upstream, in the least form and with every field that it claims to serve;
+//   - every weight from 0 to 100 stands in them and is read back, with both backends there at 0 and 100;
+//   - rendering again changes nothing, neither on the server nor for a process that has just started;
+//   - what it makes has our labels, owner and field manager; what others add to it stays;
+//   - damage to it is read as not in force, and is put right by one more look;
+//   - a user's object comes back as it was found, or as the user has changed it meanwhile;
+//   - Validate refuses by name each field that asks for what it does not claim.
+package routertest
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/router"
+)
+
+// Subject is a router under test, and what the suite cannot know about it.
+type Subject struct {
+	Router router.Router
+	// Definitions are the CRDs of its objects, as upstream has them. Module finds them.
+	Definitions []byte
+	// Needs sets what a spec must have at least for the router to make a route. It may be nil.
+	Needs func(*v1beta1.CanarySpec)
+	// Shares reads the objects without the router's help: for each place in which they divide the
+	// application's traffic, the weights by Service.
+	Shares func(objects []*unstructured.Unstructured) []map[string]int64
+	// Accept writes into the status of an object what accepts this version of it. It is nil where nobody
+	// says whether an object is accepted.
+	Accept func(object *unstructured.Unstructured)
+	// Damage is done to a route that the router made.
+	Damage []Edit
+	// Users have routes that can be adopted.
+	Users []User
+}
+
+// User is somebody with a route of his own.
+type User struct {
+	Name string
+	// Route is his manifest. It names the Services Apex, Primary and Canary; its namespace is added.
+	Route string
+	// Edits are done to it in the middle of a run.
+	Edits []Edit
+}
+
+// Edit is a change of an object by somebody else.
+type Edit struct {
+	Name string
+	Do   func(object *unstructured.Unstructured)
+	// Stays says that it is the user's to change: it is there during the run and after it. Else it is
+	// damage, of which nothing is left.
+	Stays bool
+}
+
+// The names of the Services of the application in the suite.
+const (
+	Apex    = "podinfo"
+	Primary = "podinfo-primary"
+	Canary  = "podinfo-canary"
+)
+
+// Run runs the suite.
+func Run(t *testing.T, s Subject) {
+	t.Run("validates", s.validates)
+	server := startServer(t, s.Definitions)
+	if s.Router.Features().Has(router.OwnsRoute) {
+		t.Run("makes a route", func(t *testing.T) { s.makes(t, server) })
+	}
+	if s.Router.Features().Has(router.AdoptsRoute) {
+		if len(s.Users) == 0 {
+			t.Error("the router claims to adopt routes, and the subject has no user with one")
+		}
+		for _, user := range s.Users {
+			t.Run("adopts a route "+user.Name, func(t *testing.T) { s.adopts(t, server, user) })
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package routertest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/router"
+)
+
+// wish is a field of a spec that asks for a feature, with a value that is good everywhere.
+type wish struct {
+	field   string
+	feature router.Feature
+	set     func(*v1beta1.CanarySpec)
+}
+
+func wishes() []wish {
+	return []wish{
+		{"spec.analysis.stepWeight", router.Weighted, func(s *v1beta1.CanarySpec) { s.Analysis.StepWeight = new(int32(10)) }},
+		{"spec.analysis.stepWeights", router.Weighted, func(s *v1beta1.CanarySpec) { s.Analysis.StepWeights = []int32{10, 50} }},
+		{"spec.service.gatewayRefs", router.Gateways, func(s *v1beta1.CanarySpec) {
+			s.Service.GatewayRefs = []gatewayv1.ParentReference{
+				{Name: "edge", Namespace: new(gatewayv1.Namespace("gateways")), SectionName: new(gatewayv1.SectionName("web"))},
+				{Name: "inner"},
+			}
+		}},
+		{"spec.service.hosts", router.Hosts, func(s *v1beta1.CanarySpec) {
+			s.Service.Hosts = []gatewayv1.Hostname{"podinfo.example.com", "*.podinfo.example.com"}
+		}},
+		{"spec.service.match", router.Matches, func(s *v1beta1.CanarySpec) {
+			s.Service.Match = []gatewayv1.HTTPRouteMatch{{
+				Path: &gatewayv1.HTTPPathMatch{Type: new(gatewayv1.PathMatchPathPrefix), Value: new("/api")},
+				Headers: []gatewayv1.HTTPHeaderMatch{
+					{Name: "x-tenant", Value: "blue|green", Type: new(gatewayv1.HeaderMatchRegularExpression)},
+				},
+				Method: new(gatewayv1.HTTPMethodGet),
+			}}
+		}},
+		{"spec.service.rewrite", router.Rewrites, func(s *v1beta1.CanarySpec) {
+			s.Service.Rewrite = &v1beta1.Rewrite{URI: "/", Type: "ReplacePrefixMatch", Authority: "podinfo.internal"}
+		}},
+		{"spec.service.headers", router.EditsHeaders, func(s *v1beta1.CanarySpec) {
+			s.Service.Headers = &v1beta1.Headers{
+				Request:  &v1beta1.HeaderOperations{Set: map[string]string{"x-b": "2", "x-a": "1"}, Remove: []string{"x-secret"}},
+				Response: &v1beta1.HeaderOperations{Add: map[string]string{"x-served-by": "weir"}},
+			}
+		}},
+		{"spec.service.timeout", router.Timeouts, func(s *v1beta1.CanarySpec) { s.Service.Timeout = "15s" }},
+		{"spec.service.retries", router.Retries, func(s *v1beta1.CanarySpec) {
+			s.Service.Retries = &v1beta1.Retries{Attempts: 2, Codes: []int32{503}, Backoff: "100ms"}
+		}},
+	}
+}
+
+// everything asks for all that the router claims to do.
+func (s Subject) everything(spec *v1beta1.CanarySpec) {
+	for _, w := range wishes() {
+		if s.Router.Features().Has(w.feature) {
+			w.set(spec)
+		}
+	}
+}
+
+// validates says that Validate refuses what the router does not claim, by name, and nothing else.
+func (s Subject) validates(t *testing.T) {
+	require.Empty(t, s.Router.Validate(appOf("default", "podinfo", s.Needs).Canary), "the least spec")
+	require.Empty(t, s.Router.Validate(appOf("default", "podinfo", s.Needs, s.everything).Canary), "everything that it claims")
+	for _, w := range wishes() {
+		problems := s.Router.Validate(appOf("default", "podinfo", s.Needs, w.set).Canary)
+		if s.Router.Features().Has(w.feature) {
+			require.Empty(t, problems, w.field)
+			continue
+		}
+		require.Len(t, problems, 1, w.field)
+		require.NotEmpty(t, problems[0].Reason)
+		require.Contains(t, problems[0].Message, w.field)
+	}
+}
