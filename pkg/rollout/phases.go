@@ -7,8 +7,8 @@ import (
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
-// initializing adopts the target: its ReplicaSet once it is rolled out, Services, then, once they have
-// endpoints, the route.
+// initializing adopts the target: Services, then, once they have endpoints, the route, and last, once
+// that is accepted and the target is rolled out, its ReplicaSet.
 func (l *look) initializing() {
 	l.recognise()
 	switch {
@@ -28,11 +28,14 @@ func (l *look) initializing() {
 		l.wait(ReasonInitializing, "making the route")
 	case l.Route.Refused != "":
 		l.stall(ReasonRouteRefused, "%s", l.Route.Refused)
-	case l.st.Primary == nil:
-		l.wait(ReasonTargetRolling, "waiting until Deployment %s is rolled out", l.targetName())
-	case !settled(l.Snapshot):
+	case !inForce(l.Snapshot):
 		l.after(settlesIn(l.Snapshot))
 		l.wait(ReasonInitializing, "waiting until the route is accepted")
+	case l.st.Primary == nil:
+		l.wait(ReasonTargetRolling, "waiting until Deployment %s is rolled out", l.targetName())
+	case settlesIn(l.Snapshot) > 0:
+		l.after(settlesIn(l.Snapshot))
+		l.wait(ReasonInitializing, "waiting until traffic follows the route")
 	case l.retire():
 	default:
 		l.adopted()

@@ -70,12 +70,13 @@ func initializingWorld(s *Snapshot, d *Decision) {
 	case s.Canary.Status.Phase != "" && s.Canary.Status.Phase != v1beta1.PhaseInitializing:
 		// That the target was resumed is committed first: pausing it would take the evidence away.
 		d.Pause = PauseLeave
-	case s.Target.Complete || d.Status.Primary != nil:
-	case s.Target.Paused && !s.Primary.Found:
+	case d.Status.Primary != nil:
+	case s.Target.Paused && !s.Target.Complete && !s.Primary.Found:
 		// Paused between two ReplicaSets, or without any: that would never end. Only what Weir itself has
 		// set is given back.
 		d.Pause = PauseRelease
-	default:
+	case !s.Target.Complete || !inForce(s):
+		// A target whose route is not accepted goes on as if there were no Weir.
 		d.Pause = PauseLeave
 	}
 }
