@@ -3,6 +3,8 @@
 package builtin
 
 import (
+	"strings"
+
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 	"weir.dev/weir/pkg/metrics/prometheus"
@@ -27,10 +29,11 @@ func newPrometheus(p v1beta1.MetricProvider, secret map[string][]byte, address s
 	if p.SecretRef != nil && len(secret["token"]) == 0 && len(secret["username"]) == 0 {
 		return nil, metrics.Rejectedf("Secret %s has neither a token nor a username and password", p.SecretRef.Name)
 	}
+	// A file that a Secret is made from often ends in a newline that is no part of what it holds.
+	value := func(key string) string { return strings.TrimRight(string(secret[key]), "\r\n") }
 	// A typed nil must not come out as an interface that is not nil.
 	provider, err := prometheus.New(prometheus.Config{
-		Address:  address,
-		Username: string(secret["username"]), Password: string(secret["password"]), Token: string(secret["token"]),
+		Address: address, Username: value("username"), Password: value("password"), Token: value("token"),
 		Headers: p.Headers, InsecureSkipVerify: p.InsecureSkipVerify,
 	})
 	if err != nil {
