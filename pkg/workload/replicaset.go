@@ -83,7 +83,7 @@ func Replicas(d *appsv1.Deployment) int32 {
 func MaxReplicas(d *appsv1.Deployment) int32 {
 	replicas := Replicas(d)
 	rolling := d.Spec.Strategy.RollingUpdate
-	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType || rolling == nil || rolling.MaxSurge == nil || replicas == 0 {
+	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType || rolling == nil || rolling.MaxSurge == nil {
 		return replicas
 	}
 	surge, err := intstr.GetScaledValueFromIntOrPercent(rolling.MaxSurge, int(replicas), true)
@@ -146,7 +146,7 @@ func Complete(deploy *appsv1.Deployment, sets []*appsv1.ReplicaSet) bool {
 		return false
 	}
 	for _, rs := range sets {
-		if rs.UID != own.UID && metav1.IsControlledBy(rs, deploy) && hasPods(rs) {
+		if rs != own && metav1.IsControlledBy(rs, deploy) && hasPods(rs) {
 			return false
 		}
 	}
@@ -156,12 +156,14 @@ func Complete(deploy *appsv1.Deployment, sets []*appsv1.ReplicaSet) bool {
 }
 
 // Facts is a ReplicaSet in the words of the rollout. A nil ReplicaSet is one that is not there.
-func Facts(rs *appsv1.ReplicaSet, deploy *appsv1.Deployment, canary *v1beta1.Canary, pods []*corev1.Pod) rollout.ReplicaSet {
+func Facts(
+	rs *appsv1.ReplicaSet, deploy *appsv1.Deployment, canary *v1beta1.Canary, pods []*corev1.Pod,
+) rollout.ReplicaSet {
 	if rs == nil {
 		return rollout.ReplicaSet{}
 	}
 	facts := rollout.ReplicaSet{
-		Found: true, Name: rs.Name, Hash: rs.Labels[HashLabel], Images: Images(&rs.Spec.Template),
+		Found: true, Name: rs.Name, Hash: hashOf(rs), Images: Images(&rs.Spec.Template),
 		Owner: rollout.OwnerOther, Exists: rs.Status.Replicas,
 		Broken: Broken(controlled(pods, rs)),
 	}

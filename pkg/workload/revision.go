@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/rand"
 
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 )
 
@@ -44,34 +45,46 @@ func Digest(t *corev1.PodTemplateSpec) (string, error) {
 	return rand.SafeEncodeString(hex.EncodeToString(sum[:]))[:length], nil
 }
 
-// Images are those of a template's containers, in their order.
+// hashOf is the hash on a ReplicaSet's pods, which is what a pin selects by.
+func hashOf(rs *appsv1.ReplicaSet) string { return rs.Spec.Template.Labels[HashLabel] }
+
+// Images are those of a template's containers, in their order; as many as a status holds, because a
+// status that is refused for one image too many would stop the Canary for good.
 func Images(t *corev1.PodTemplateSpec) []string {
-	images := make([]string, 0, len(t.Spec.Containers))
-	for i := range t.Spec.Containers {
-		images = append(images, t.Spec.Containers[i].Image)
+	containers := t.Spec.Containers[:min(len(t.Spec.Containers), v1beta1.MaxImages)]
+	images := make([]string, 0, len(containers))
+	for i := range containers {
+		images = append(images, containers[i].Image)
 	}
 	return images
 }
 
 // Revision compares a Deployment's present template with the ReplicaSets of primary and candidate,
 // either of which may be nil. Where the Deployment has a ReplicaSet of that template already, the
-// revision goes by its name: it will be borrowed, and never be made twice.
-func Revision(deploy *appsv1.Deployment, sets []*appsv1.ReplicaSet, primary, candidate *appsv1.ReplicaSet) (rollout.Revision, error) {
+// revision goes by its name: it will be borrowed, and never be made twice. It is an error where primary
+// cannot be told from canary.
+func Revision(
+	deploy *appsv1.Deployment, sets []*appsv1.ReplicaSet, primary, candidate *appsv1.ReplicaSet,
+) (rollout.Revision, error) {
 	template := &deploy.Spec.Template
 	digest, err := Digest(template)
 	if err != nil {
 		return rollout.Revision{}, fmt.Errorf("naming the revision of Deployment %s: %w", deploy.Name, err)
+	}
+	if primary != nil && hashOf(primary) == "" {
+		return rollout.Revision{}, fmt.Errorf("the pods of ReplicaSet %s have no label %s, so no Service can tell them "+
+			"from the canary's; run `kubectl rollout restart deployment/%s` once", primary.Name, HashLabel, deploy.Name)
 	}
 	rev := rollout.Revision{Hash: digest, ReplicaSet: deploy.Name + "-" + digest, Images: Images(template)}
 	rev.IsPrimary = primary != nil && Equal(template, &primary.Spec.Template)
 	rev.IsCandidate = candidate != nil && Equal(template, &candidate.Spec.Template)
 	switch own := EqualOf(deploy, sets); {
 	case rev.IsPrimary:
-		rev.Hash, rev.ReplicaSet = primary.Labels[HashLabel], primary.Name
+		rev.Hash, rev.ReplicaSet = hashOf(primary), primary.Name
 	case rev.IsCandidate:
-		rev.Hash, rev.ReplicaSet = candidate.Labels[HashLabel], candidate.Name
+		rev.Hash, rev.ReplicaSet = hashOf(candidate), candidate.Name
 	case own != nil:
-		rev.Hash, rev.ReplicaSet = own.Labels[HashLabel], own.Name
+		rev.Hash, rev.ReplicaSet = hashOf(own), own.Name
 	}
 	return rev, nil
 }

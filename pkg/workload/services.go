@@ -3,6 +3,7 @@ package workload
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -43,12 +44,11 @@ type ServicePlan struct {
 // never part of the plan: its one key is pinned by itself.
 func Services(c *v1beta1.Canary, deploy *appsv1.Deployment, apex *corev1.Service, pins rollout.Pins) ServicePlan {
 	names := ServiceNames(c)
-	ports, selector := portsOf(c, apex), maps.Clone(deploy.Spec.Selector.MatchLabels)
+	ports, selector := portsOf(c, apex), deploy.Spec.Selector.MatchLabels
 	made := apex == nil || Made(apex, c)
 	if !made {
-		selector = maps.Clone(apex.Spec.Selector)
+		selector = apex.Spec.Selector
 	}
-	delete(selector, HashLabel)
 	plan := ServicePlan{
 		Primary: service(c, names.Primary, ports, pinned(selector, pins.Primary)),
 		Canary:  service(c, names.Canary, ports, pinned(selector, pins.Canary)),
@@ -62,15 +62,20 @@ func Services(c *v1beta1.Canary, deploy *appsv1.Deployment, apex *corev1.Service
 // Made says that a Service was made by Weir for this Canary.
 func Made(svc *corev1.Service, c *v1beta1.Canary) bool { return metav1.IsControlledBy(svc, c) }
 
+// pinned is a selector with the given pin in the place of any other.
 func pinned(selector map[string]string, hash string) map[string]string {
-	s := maps.Clone(selector)
+	s := make(map[string]string, len(selector)+1)
+	maps.Copy(s, selector)
+	delete(s, HashLabel)
 	if hash != "" {
 		s[HashLabel] = hash
 	}
 	return s
 }
 
-func service(c *v1beta1.Canary, name string, ports []corev1.ServicePort, selector map[string]string) *corev1.Service {
+func service(
+	c *v1beta1.Canary, name string, ports []corev1.ServicePort, selector map[string]string,
+) *corev1.Service {
 	return &corev1.Service{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: metav1.ObjectMeta{
@@ -113,41 +118,43 @@ func portsOf(c *v1beta1.Canary, apex *corev1.Service) []corev1.ServicePort {
 }
 
 // ServiceProblems are the reasons why the target cannot be reached as the spec says.
-func ServiceProblems(c *v1beta1.Canary, deploy *appsv1.Deployment, apex, primary, canary *corev1.Service) []rollout.Problem {
+func ServiceProblems(
+	c *v1beta1.Canary, deploy *appsv1.Deployment, apex, primary, canary *corev1.Service,
+) []rollout.Problem {
 	names := ServiceNames(c)
 	for _, svc := range []*corev1.Service{primary, canary} {
 		if svc != nil && !Made(svc, c) {
-			return []rollout.Problem{{Reason: "ServiceNotOurs", Message: fmt.Sprintf(
-				"Service %s exists and is not Weir's; delete it or choose another spec.service.name, because Weir makes %s and %s itself",
-				svc.Name, names.Primary, names.Canary)}}
+			return problem("ServiceNotOurs", "Service %s exists and is not Weir's; delete it, or make this Canary anew "+
+				"with another spec.service.name, because Weir makes %s and %s itself", svc.Name, names.Primary, names.Canary)
 		}
 	}
+	if apex != nil && !Made(apex, c) {
+		return apexProblems(c, deploy, apex)
+	}
 	if len(deploy.Spec.Selector.MatchLabels) == 0 {
-		return []rollout.Problem{{Reason: "SelectorNotSupported", Message: fmt.Sprintf(
-			"Deployment %s selects its pods by expressions alone; give spec.selector.matchLabels at least one label", deploy.Name)}}
+		return problem("SelectorNotSupported", "Deployment %s selects its pods by expressions alone, of which Weir can "+
+			"make no Service; create Service %s yourself", deploy.Name, names.Apex)
 	}
-	if apex == nil || Made(apex, c) {
-		return nil
-	}
-	return apexProblems(c, deploy, apex)
+	return nil
 }
 
 func apexProblems(c *v1beta1.Canary, deploy *appsv1.Deployment, apex *corev1.Service) []rollout.Problem {
 	if len(apex.Spec.Selector) == 0 {
-		return []rollout.Problem{{Reason: "SelectorMissing", Message: fmt.Sprintf(
-			"Service %s has no selector; Weir can split only a Service that selects the pods of Deployment %s", apex.Name, deploy.Name)}}
+		return problem("SelectorMissing", "Service %s has no selector; Weir can split only a Service that selects the "+
+			"pods of Deployment %s", apex.Name, deploy.Name)
 	}
-	selector := maps.Clone(apex.Spec.Selector)
-	delete(selector, HashLabel)
-	if !labels.SelectorFromSet(selector).Matches(labels.Set(deploy.Spec.Template.Labels)) {
-		return []rollout.Problem{{Reason: "SelectorMismatch", Message: fmt.Sprintf(
-			"Service %s does not select the pods of Deployment %s; correct its selector or spec.service.name", apex.Name, deploy.Name)}}
+	if !labels.SelectorFromSet(pinned(apex.Spec.Selector, "")).Matches(labels.Set(deploy.Spec.Template.Labels)) {
+		return problem("SelectorMismatch", "Service %s does not select the pods of Deployment %s; correct its selector, "+
+			"or make this Canary anew with another spec.service.name", apex.Name, deploy.Name)
 	}
-	for _, p := range apex.Spec.Ports {
-		if p.Port == c.Spec.Service.Port {
-			return nil
-		}
+	hasPort := func(p corev1.ServicePort) bool { return p.Port == c.Spec.Service.Port }
+	if !slices.ContainsFunc(apex.Spec.Ports, hasPort) {
+		return problem("PortNotFound", "Service %s has no port %d; set spec.service.port to one of its ports",
+			apex.Name, c.Spec.Service.Port)
 	}
-	return []rollout.Problem{{Reason: "PortNotFound", Message: fmt.Sprintf(
-		"Service %s has no port %d; set spec.service.port to one of its ports", apex.Name, c.Spec.Service.Port)}}
+	return nil
+}
+
+func problem(reason, format string, args ...any) []rollout.Problem {
+	return []rollout.Problem{{Reason: reason, Message: fmt.Sprintf(format, args...)}}
 }

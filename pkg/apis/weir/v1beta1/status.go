@@ -61,6 +61,9 @@ const (
 	ConditionPromoted = "Promoted"
 )
 
+// MaxImages is the most images that a status holds of one revision.
+const MaxImages = 16
+
 // CanaryStatus is what Weir last committed to. It is all that Weir remembers of a run.
 type CanaryStatus struct {
 	// ObservedGeneration is the generation of the spec that this status speaks of.
