@@ -20,6 +20,7 @@ import (
 // +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=`.status.failedChecks`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name of a Canary must have at most 63 characters; it is the label weir.dev/canary of all that Weir makes"
 type Canary struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -41,6 +42,9 @@ type CanaryList struct {
 }
 
 // CanarySpec is what a person asks for.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.service.name) || (size(self.targetRef.name) <= 55 && self.targetRef.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))",message="the target's name cannot be a Service's; set spec.service.name to lower case letters, digits and hyphens, a letter first, at most 55 characters"
+// +kubebuilder:validation:XValidation:rule="(has(self.service.name) ? self.service.name : self.targetRef.name) == (has(oldSelf.service.name) ? oldSelf.service.name : oldSelf.targetRef.name)",message="spec.service.name cannot change; delete this Canary and make it anew"
 type CanarySpec struct {
 	// TargetRef names the workload whose releases are watched over. It lives in the Canary's
 	// namespace, and no other Canary may name it.
@@ -58,7 +62,7 @@ type CanarySpec struct {
 	// Without it, the operator's --metrics-server is asked.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https']",message="spec.metricsServer must be an http or https URL"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="spec.metricsServer must be an http or https URL"
 	MetricsServer string `json:"metricsServer,omitempty"`
 
 	// ProgressDeadlineSeconds is how long a step may wait for its canary pods, counted from the
@@ -93,13 +97,14 @@ type TargetRef struct {
 }
 
 // CanaryService says how the target is reached: by which Service, and over which routes.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.rewrite) || !has(self.rewrite.uri) || self.rewrite.type != 'ReplacePrefixMatch' || !has(self.match) || size(self.match) == 0 || (size(self.match) == 1 && has(self.match[0].path) && self.match[0].path.type == 'PathPrefix')",message="spec.service.rewrite replaces the matched prefix, so spec.service.match must have one entry with a path of type PathPrefix; or set rewrite.type to ReplaceFullPath"
 type CanaryService struct {
 	// Name of the apex Service, the one clients use. Defaults to the target's name. A Service of
 	// that name is adopted as it is; where there is none, Weir makes it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=55
-	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.service.name cannot change; delete this Canary and make it anew"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="spec.service.name must be lower case letters, digits and hyphens, with a letter first and no hyphen last"
 	Name string `json:"name,omitempty"`
 
 	// Port of the apex Service that traffic comes in by.
@@ -111,16 +116,19 @@ type CanaryService struct {
 	// +optional
 	// +kubebuilder:default=http
 	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="spec.service.portName must be lower case letters, digits and hyphens, with no hyphen first or last"
 	PortName string `json:"portName,omitempty"`
 
 	// TargetPort is the number or name of the container port behind it. Defaults to what the apex
 	// Service says, or, where Weir makes that Service, to the port itself.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 65535 : size(self) <= 15 && self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.matches('[a-z]')",message="spec.service.targetPort must be a port number or the name of a container port, for example 9898 or http"
 	TargetPort *intstr.IntOrString `json:"targetPort,omitempty"`
 
 	// AppProtocol tells proxies what the port speaks, as on a Service.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')",message="spec.service.appProtocol must be a name with or without a domain, for example http or kubernetes.io/h2c"
 	AppProtocol *string `json:"appProtocol,omitempty"`
 
 	// GatewayRefs are the Gateways, or for a mesh the Services, that the route hangs on.
@@ -152,7 +160,7 @@ type CanaryService struct {
 	// Timeout of a whole request, as a duration such as `15s`.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="spec.service.timeout must be a duration above zero, for example 15s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) > duration('0s')",message="spec.service.timeout must be a duration above zero without a fraction, for example 15s or 1500ms"
 	Timeout string `json:"timeout,omitempty"`
 
 	// Retries of a failed request, where the Gateway's implementation serves them (an experimental
@@ -164,14 +172,17 @@ type CanaryService struct {
 	// follows it. Defaults to the router's own time (5s for gatewayapi).
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('5m')",message="spec.service.settle must be a duration from 0s to 5m, for example 5s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('5m')",message="spec.service.settle must be a duration from 0s to 5m, for example 5s"
 	Settle string `json:"settle,omitempty"`
 }
 
 // Rewrite changes a request on its way to the application.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.uri) || has(self.authority)",message="spec.service.rewrite needs uri, authority or both"
 type Rewrite struct {
 	// URI replaces the matched path prefix, or, with type ReplaceFullPath, the whole path.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	URI string `json:"uri,omitempty"`
 	// Type says what URI replaces.
@@ -182,6 +193,7 @@ type Rewrite struct {
 	// Authority replaces the Host header.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="spec.service.rewrite.authority must be a host name in lower case without a port"
 	Authority string `json:"authority,omitempty"`
 }
 
@@ -198,10 +210,12 @@ type HeaderOperations struct {
 	// Set replaces the value of a header.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 256 && k.matches('^[-A-Za-z0-9!#$%&*+.^_|~]+$') && size(self[k]) >= 1 && size(self[k]) <= 4096)",message="a header needs a name of letters, digits and hyphens, and a value"
 	Set map[string]string `json:"set,omitempty"`
 	// Add appends a value to a header.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 256 && k.matches('^[-A-Za-z0-9!#$%&*+.^_|~]+$') && size(self[k]) >= 1 && size(self[k]) <= 4096)",message="a header needs a name of letters, digits and hyphens, and a value"
 	Add map[string]string `json:"add,omitempty"`
 	// Remove takes headers away.
 	// +optional
@@ -227,7 +241,7 @@ type Retries struct {
 	// Backoff is the shortest wait between two attempts.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="spec.service.retries.backoff must be a duration above zero, for example 100ms"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) > duration('0s')",message="spec.service.retries.backoff must be a duration above zero without a fraction, for example 100ms"
 	Backoff string `json:"backoff,omitempty"`
 }
 
@@ -242,7 +256,7 @@ type CanaryAnalysis struct {
 	// +optional
 	// +kubebuilder:default="1m"
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="spec.analysis.interval must be a duration of at least 1s, for example 30s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('1s')",message="spec.analysis.interval must be a duration of at least 1s, for example 30s"
 	Interval string `json:"interval,omitempty"`
 
 	// Threshold is the number of failed rounds of checks in a run at which it is rolled back.
@@ -314,7 +328,7 @@ type CanaryMetric struct {
 	// Interval is the window of the query. Defaults to the analysis interval.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="a metric's interval must be a duration of at least 1s, for example 30s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('1s')",message="a metric's interval must be a duration of at least 1s, for example 30s"
 	Interval string `json:"interval,omitempty"`
 
 	// ThresholdRange holds the accepted values, bounds included.

@@ -52,7 +52,7 @@ type MetricProvider struct {
 	// Address is the URL of the server. Without it, the operator's --metrics-server is asked.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https']",message="spec.provider.address must be an http or https URL"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="spec.provider.address must be an http or https URL"
 	Address string `json:"address,omitempty"`
 
 	// SecretRef names a Secret in the template's namespace with `username` and `password`, or
