@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
 
 	"weir.dev/weir/pkg/client/clientset/versioned"
 	"weir.dev/weir/pkg/controller"
@@ -84,6 +85,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	klog.SetSlogLogger(log) // what client-go has to say goes the same way
 	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)

@@ -147,6 +147,9 @@ func (a *application) see(w watch.Interface) {
 		a.mu.Lock()
 		switch obj := e.Object.(type) {
 		case *v1beta1.Canary:
+			if obj.Name != "app" {
+				break
+			}
 			a.statuses = append(a.statuses, obj.Status)
 			a.gone = e.Type == watch.Deleted
 		case *unstructured.Unstructured:

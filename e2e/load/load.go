@@ -55,7 +55,7 @@ type Answer struct {
 
 // Failed says that the client did not get what it asked for.
 func (a Answer) Failed() bool {
-	return a.Err != "" || a.Status >= http.StatusInternalServerError || a.Status == http.StatusNotFound
+	return a.Err != "" || a.Status >= http.StatusBadRequest
 }
 
 // Start begins to send. Requests are spaced evenly and are not held back by slow answers.
@@ -139,7 +139,18 @@ func (l *Load) send() Answer {
 	if json.Unmarshal(body, &info) == nil {
 		a.Pod, a.FromApplication = info.Hostname, true
 	}
+	a.FromApplication = a.FromApplication || randomError(a.Status, body)
 	return a
+}
+
+// randomError knows what podinfo makes up under --random-error: three codes, and nothing said. A proxy that
+// has nobody to send a request to says so in the answer's body.
+func randomError(status int, body []byte) bool {
+	switch status {
+	case http.StatusInternalServerError, http.StatusBadRequest, http.StatusConflict:
+		return len(body) == 0
+	}
+	return false
 }
 
 func (l *Load) record(a Answer) {

@@ -94,7 +94,7 @@ func (s *APIServer) start(ctx context.Context, kitchen *kitchen, options APIServ
 		return err
 	}
 	s.Kubeconfig = s.creds.kubeconfig("admin")
-	plane := &controlPlane{kitchen: kitchen, creds: s.creds, dir: s.dir, address: address, serviceCIDR: "10.96.0.0/24", ports: chosen}
+	plane := &controlPlane{kitchen: kitchen, creds: s.creds, dir: s.dir, address: address, serviceCIDR: "10.96.0.0/16", ports: chosen}
 	components := []component{plane.etcd(), plane.apiserver()}
 	if options.ControllerManager {
 		components = append(components, plane.controllers())

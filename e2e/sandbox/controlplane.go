@@ -110,6 +110,8 @@ func (p *controlPlane) controllers() component {
 			"--root-ca-file=" + p.creds.file("ca.crt"),
 			"--service-account-private-key-file=" + p.creds.file("service-accounts.key"),
 			"--allocate-node-cidrs=false",
+			// Many small applications at once wait for Weir, not for these controllers' own limit.
+			"--kube-api-qps=500", "--kube-api-burst=1000",
 			"--profiling=false",
 		},
 		ready: p.healthy(p.ports.controllers),

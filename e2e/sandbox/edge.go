@@ -110,19 +110,39 @@ spec:
 	return Apply(ctx, e.creds.admin(), manifests)
 }
 
-// definitions reads CRDs out of the modules that own them: Gateway API's as
-// Weir's go.mod pins it, Traefik's as its tool module does. The admission policies
-// of Gateway API's channel are left out: what they protect is an upgrade.
+// definition is where CRDs are: in a module, as the go.mod of a folder pins it.
+type definition struct{ from, module, files string }
+
+// gatewayDefinitions leave the admission policies of Gateway API's channel out: what they protect is an
+// upgrade.
+func gatewayDefinitions(tree string) definition {
+	return definition{tree, "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_[^v]*.yaml"}
+}
+
+// GatewayDefinitions are the CRDs of Gateway API's standard channel, in the version of Weir's go.mod.
+func GatewayDefinitions(ctx context.Context) ([]byte, error) {
+	tree, err := Tree(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readDefinitions(ctx, gatewayDefinitions(tree))
+}
+
+// definitions are the CRDs that Traefik reads, out of the modules that own them.
 func definitions(ctx context.Context) ([]byte, error) {
 	tree, err := Tree(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return readDefinitions(ctx, gatewayDefinitions(tree), definition{
+		filepath.Join(tree, traefik().module), "github.com/traefik/traefik/v3",
+		"docs/content/reference/dynamic-configuration/traefik.io_*.yaml",
+	})
+}
+
+func readDefinitions(ctx context.Context, sources ...definition) ([]byte, error) {
 	var manifests []byte
-	for _, source := range []struct{ from, module, files string }{
-		{tree, "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_[^v]*.yaml"},
-		{filepath.Join(tree, traefik().module), "github.com/traefik/traefik/v3", "docs/content/reference/dynamic-configuration/traefik.io_*.yaml"},
-	} {
+	for _, source := range sources {
 		module, err := moduleDir(ctx, source.from, source.module)
 		if err != nil {
 			return nil, err

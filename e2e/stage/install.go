@@ -21,7 +21,7 @@ images:
   - name: weir
     newTag: %s
 configMapGenerator:
-  - name: weir
+  - name: weir-settings
     namespace: weir-system
     literals:
       - WEIR_METRICS_SERVER=%s
