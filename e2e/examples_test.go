@@ -1,0 +1,171 @@
+// Package e2e_test applies what people copy from artifacts/examples.
+package e2e_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+
+	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/metrics"
+	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/router"
+	"weir.dev/weir/pkg/router/gatewayapi"
+	"weir.dev/weir/pkg/workload"
+)
+
+const namespace = metav1.NamespaceDefault
+
+// TestExamples applies every example to a real API server, which refuses a field that does not exist,
+// and then looks whether Weir could carry out what they say together.
+func TestExamples(t *testing.T) {
+	config := apiServer(t)
+	client, err := dynamic.NewForConfig(config)
+	require.NoError(t, err)
+	s := shop{client: client, found: map[string][]*unstructured.Unstructured{}}
+	files, err := filepath.Glob("../artifacts/examples/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) { s.apply(t, file) })
+	}
+	for _, object := range s.found["Canary"] {
+		canary := typed[v1beta1.Canary](t, object)
+		t.Run("Canary "+canary.Name, func(t *testing.T) {
+			s.testServices(t, canary)
+			s.testRoute(t, canary)
+			s.testMetrics(t, canary)
+		})
+	}
+}
+
+// apiServer serves Weir's kinds and the Gateway API's.
+func apiServer(t *testing.T) *rest.Config {
+	t.Helper()
+	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{Progress: t.Output()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	files, err := filepath.Glob("../artifacts/crds/weir.dev_*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	definitions, err := sandbox.GatewayDefinitions(t.Context())
+	require.NoError(t, err)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), content))
+	}
+	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
+	return server.RESTConfig()
+}
+
+// shop is where the examples are applied, and what the API server made of them, by kind.
+type shop struct {
+	client dynamic.Interface
+	found  map[string][]*unstructured.Unstructured
+}
+
+// resources are those of the kinds that an example may be of.
+func resources() map[schema.GroupVersionKind]string {
+	return map[schema.GroupVersionKind]string{
+		appsv1.SchemeGroupVersion.WithKind("Deployment"):      "deployments",
+		corev1.SchemeGroupVersion.WithKind("Service"):         "services",
+		v1beta1.SchemeGroupVersion.WithKind("Canary"):         "canaries",
+		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"): "metrictemplates",
+	}
+}
+
+func (s shop) apply(t *testing.T, file string) {
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for _, document := range bytes.Split(content, []byte("\n---\n")) {
+		object := &unstructured.Unstructured{}
+		require.NoError(t, yaml.UnmarshalStrict(document, &object.Object))
+		kind := object.GroupVersionKind()
+		require.Contains(t, resources(), kind)
+		assert.Empty(t, object.GetNamespace(), "an example names a namespace, and people have others")
+		made, err := s.client.Resource(kind.GroupVersion().WithResource(resources()[kind])).Namespace(namespace).
+			Create(t.Context(), object, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+		require.NoError(t, err, "%s %s", kind.Kind, object.GetName())
+		s.found[kind.Kind] = append(s.found[kind.Kind], made)
+	}
+}
+
+// testServices wants the Deployment and the Service that a Canary is about, and nothing amiss with them.
+func (s shop) testServices(t *testing.T, canary *v1beta1.Canary) {
+	deploy := named[appsv1.Deployment](t, s, "Deployment", canary.Spec.TargetRef.Name)
+	apex := named[corev1.Service](t, s, "Service", workload.ServiceNames(canary).Apex)
+	assert.Empty(t, workload.ServiceProblems(canary, deploy, apex, nil, nil))
+}
+
+// testRoute gives the HTTPRoute of the example to the API server, which knows the rules of the Gateway
+// API better than the Canary's schema does.
+func (s shop) testRoute(t *testing.T, canary *v1beta1.Canary) {
+	var r gatewayapi.Router
+	require.Equal(t, r.Name(), canary.Spec.Provider)
+	assert.Empty(t, r.Validate(canary))
+	names := workload.ServiceNames(canary)
+	app := router.App{
+		Canary: canary, Apex: names.Apex, Primary: names.Primary, CanaryService: names.Canary,
+		Owner: map[string]any{
+			"apiVersion": "weir.dev/v1beta1", "kind": "Canary", "name": canary.Name, "uid": string(canary.UID),
+		},
+	}
+	objects, err := r.Render(app, rollout.Split{Weight: 20}, router.Found{})
+	require.NoError(t, err)
+	for _, o := range objects {
+		_, err := s.client.Resource(o.Ref.Resource).Namespace(o.Ref.Namespace).
+			Create(t.Context(), o.Intent, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+		require.NoError(t, err)
+	}
+}
+
+// testMetrics wants each template that a Canary names, and fills it in as Weir does.
+func (s shop) testMetrics(t *testing.T, canary *v1beta1.Canary) {
+	for _, m := range canary.Spec.Analysis.Metrics {
+		if m.TemplateRef == nil {
+			continue
+		}
+		template := named[v1beta1.MetricTemplate](t, s, "MetricTemplate", m.TemplateRef.Name)
+		query, err := metrics.Render(template.Spec.Query, metrics.Vars{
+			Name: canary.Name, Namespace: namespace, Target: canary.Spec.TargetRef.Name,
+			Service: workload.ServiceNames(canary).Apex, Variables: m.TemplateVariables, Interval: time.Minute,
+			Revision: "canary", Hash: "abc", ReplicaSet: canary.Name + "-abc",
+		})
+		require.NoError(t, err, m.Name)
+		assert.NotContains(t, query, "<no value>")
+	}
+}
+
+func named[T any](t *testing.T, s shop, kind, name string) *T {
+	t.Helper()
+	for _, object := range s.found[kind] {
+		if object.GetName() == name {
+			return typed[T](t, object)
+		}
+	}
+	require.Failf(t, "missing", "no example has %s %s", kind, name)
+	return nil
+}
+
+func typed[T any](t *testing.T, object *unstructured.Unstructured) *T {
+	t.Helper()
+	to := new(T)
+	require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, to))
+	return to
+}
