@@ -2,7 +2,6 @@ package workload_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -49,13 +48,13 @@ func template(image string) corev1.PodTemplateSpec {
 
 // replicaSet is one of the Deployment's, so many seconds old, with as many pods as it ought to have.
 func replicaSet(
-	hash, image string, replicas int32, age time.Duration, also ...func(*appsv1.ReplicaSet),
+	hash, image string, replicas int32, age int, also ...func(*appsv1.ReplicaSet),
 ) *appsv1.ReplicaSet {
 	labels := map[string]string{"app": "podinfo", workload.HashLabel: hash}
 	rs := &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: "podinfo-" + hash, Namespace: "shop", UID: types.UID("rs-" + hash), Labels: labels, Generation: 1,
-			CreationTimestamp: metav1.NewTime(time.Unix(1e9, 0).Add(-age)),
+			CreationTimestamp: metav1.Unix(1e9-int64(age), 0),
 			OwnerReferences:   []metav1.OwnerReference{workload.ControlledByDeployment(deployment(image))},
 		},
 		Spec: appsv1.ReplicaSetSpec{
@@ -90,4 +89,12 @@ func canary(also ...func(*v1beta1.Canary)) *v1beta1.Canary {
 		f(c)
 	}
 	return c
+}
+
+// nameOf keeps a failure readable.
+func nameOf(rs *appsv1.ReplicaSet) string {
+	if rs == nil {
+		return "none"
+	}
+	return rs.Name
 }
