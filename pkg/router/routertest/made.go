@@ -27,6 +27,7 @@ func (s Subject) makes(t *testing.T, server dynamic.Interface) {
 			b.inForce(weight)
 		}
 	})
+	t.Run("that has every field that it serves", s.serves)
 	t.Run("once", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs, s.everything)
 		b.apply(30)

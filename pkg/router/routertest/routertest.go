@@ -5,6 +5,7 @@
 // A router's test calls Run with a Subject. What the suite asks of a router:
 //
 //   - its objects are valid upstream, in the least form and with every field that it claims to serve;
+//   - each field that it claims to serve leaves a trace in a route that it makes;
 //   - every weight from 0 to 100 stands in them and is read back, with both backends there at 0 and 100;
 //   - rendering again changes nothing, neither on the server nor for a process that has just started;
 //   - what it makes has our labels, owner and field manager; what others add to it stays;

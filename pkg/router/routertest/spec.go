@@ -7,6 +7,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 )
 
@@ -64,12 +65,29 @@ func (s Subject) everything(spec *v1beta1.CanarySpec) {
 	}
 }
 
+// serves says that each field that the router claims to serve leaves a trace in the route that it makes.
+func (s Subject) serves(t *testing.T) {
+	made := func(shape ...func(*v1beta1.CanarySpec)) []router.Object {
+		objects, err := s.Router.Render(appOf("default", "podinfo", shape...), rollout.Split{Weight: 10}, nil)
+		require.NoError(t, err)
+		return objects
+	}
+	for _, w := range wishes() {
+		if w.feature != router.Weighted && s.Router.Features().Has(w.feature) {
+			require.NotEqual(t, made(s.Needs), made(s.Needs, w.set), "%s is ignored", w.field)
+		}
+	}
+}
+
 // validates says that Validate refuses what the router does not claim, by name, and nothing else.
 func (s Subject) validates(t *testing.T) {
-	require.Empty(t, s.Router.Validate(appOf("default", "podinfo", s.Needs).Canary), "the least spec")
-	require.Empty(t, s.Router.Validate(appOf("default", "podinfo", s.Needs, s.everything).Canary), "everything that it claims")
+	problems := func(shape ...func(*v1beta1.CanarySpec)) []rollout.Problem {
+		return s.Router.Validate(appOf("default", "podinfo", shape...).Canary)
+	}
+	require.Empty(t, problems(s.Needs), "the least spec")
+	require.Empty(t, problems(s.Needs, s.everything), "everything that it claims")
 	for _, w := range wishes() {
-		problems := s.Router.Validate(appOf("default", "podinfo", s.Needs, w.set).Canary)
+		problems := problems(s.Needs, w.set)
 		if s.Router.Features().Has(w.feature) {
 			require.Empty(t, problems, w.field)
 			continue
