@@ -52,7 +52,8 @@ func Judge(m v1beta1.CanaryMetric, in Input) v1beta1.CheckStatus {
 		c.Verdict, c.Message = v1beta1.VerdictNoData, "the query gave no data"
 	case len(in.Values) > 1:
 		c.Verdict = v1beta1.VerdictErrored
-		c.Message = fmt.Sprintf("the query gave %d series where one is needed; aggregate them, for example with sum()", len(in.Values))
+		c.Message = fmt.Sprintf("the query gave %d series where one is needed; "+
+			"aggregate them, for example with sum()", len(in.Values))
 	case math.IsNaN(in.Values[0]) || math.IsInf(in.Values[0], 0):
 		c.Verdict, c.Message = v1beta1.VerdictNoData, fmt.Sprintf("the query gave %v", in.Values[0])
 	default:

@@ -23,7 +23,8 @@ func atLeast(v float64) v1beta1.ThresholdRange { return v1beta1.ThresholdRange{M
 func atMost(v float64) v1beta1.ThresholdRange  { return v1beta1.ThresholdRange{Max: &v} }
 
 func TestJudge(t *testing.T) {
-	const passed, failed, none, errored = v1beta1.VerdictPassed, v1beta1.VerdictFailed, v1beta1.VerdictNoData, v1beta1.VerdictErrored
+	const passed, failed = v1beta1.VerdictPassed, v1beta1.VerdictFailed
+	const none, errored = v1beta1.VerdictNoData, v1beta1.VerdictErrored
 	one := func(v float64) analysis.Input { return analysis.Input{Values: []float64{v}} }
 	for name, c := range map[string]struct {
 		accepted v1beta1.ThresholdRange
@@ -32,12 +33,14 @@ func TestJudge(t *testing.T) {
 		value    string
 		message  string
 	}{
-		"within":           {within(1, 3), one(2), passed, "2", "2 is within 1 and 3"},
-		"at the minimum":   {within(1, 3), one(1), passed, "1", "1 is within 1 and 3"},
-		"at the maximum":   {within(1, 3), one(3), passed, "3", "3 is within 1 and 3"},
-		"the only value":   {within(2, 2), one(2), passed, "2", "2 is within 2 and 2"},
-		"below":            {within(1, 3), one(math.Nextafter(1, 0)), failed, "0.9999999999999999", "0.9999999999999999 is below the minimum 1"},
-		"above":            {within(1, 3), one(math.Nextafter(3, 4)), failed, "3.0000000000000004", "3.0000000000000004 is above the maximum 3"},
+		"within":         {within(1, 3), one(2), passed, "2", "2 is within 1 and 3"},
+		"at the minimum": {within(1, 3), one(1), passed, "1", "1 is within 1 and 3"},
+		"at the maximum": {within(1, 3), one(3), passed, "3", "3 is within 1 and 3"},
+		"the only value": {within(2, 2), one(2), passed, "2", "2 is within 2 and 2"},
+		"below": {within(1, 3), one(math.Nextafter(1, 0)), failed, "0.9999999999999999",
+			"0.9999999999999999 is below the minimum 1"},
+		"above": {within(1, 3), one(math.Nextafter(3, 4)), failed, "3.0000000000000004",
+			"3.0000000000000004 is above the maximum 3"},
 		"zero":             {within(-1, 1), one(0), passed, "0", "0 is within -1 and 1"},
 		"minimum alone":    {atLeast(99), one(99.5), passed, "99.5", "99.5 is not below the minimum 99"},
 		"below that":       {atLeast(99), one(98), failed, "98", "98 is below the minimum 99"},
@@ -54,17 +57,20 @@ func TestJudge(t *testing.T) {
 		"minus":        {atMost(1), one(math.Inf(-1)), none, "", "the query gave -Inf"},
 		"no series":    {atMost(1), analysis.Input{}, none, "", "the query gave no data"},
 		"none is said": {atMost(1), analysis.Input{Err: metrics.NoDataf("no points")}, none, "", "no points"},
-		"said at last": {atMost(1), analysis.Input{Err: fmt.Errorf("asking: %w", metrics.NoDataf("no points"))}, none, "", "asking: no points"},
+		"said at last": {atMost(1), analysis.Input{Err: fmt.Errorf("asking: %w", metrics.NoDataf("no points"))}, none, "",
+			"asking: no points"},
 
 		"two series": {atMost(3), analysis.Input{Values: []float64{1, 2}}, errored, "",
 			"the query gave 2 series where one is needed; aggregate them, for example with sum()"},
 		"two, one of them NaN": {atMost(3), analysis.Input{Values: []float64{1, math.NaN()}}, errored, "",
 			"the query gave 2 series where one is needed; aggregate them, for example with sum()"},
-		"rejected":            {atMost(3), analysis.Input{Err: metrics.Rejectedf("parse error")}, errored, "", "parse error"},
-		"not reached":         {atMost(3), analysis.Input{Err: metrics.Transportf("refused")}, errored, "", "refused"},
-		"another error":       {atMost(3), analysis.Input{Err: errors.New("no Secret")}, errored, "", "no Secret"},
-		"values and an error": {atMost(3), analysis.Input{Err: errors.New("broken"), Values: []float64{1}}, errored, "", "broken"},
-		"nothing to compare":  {v1beta1.ThresholdRange{}, one(1), errored, "1", "the metric has no thresholdRange to be compared with"},
+		"rejected":      {atMost(3), analysis.Input{Err: metrics.Rejectedf("parse error")}, errored, "", "parse error"},
+		"not reached":   {atMost(3), analysis.Input{Err: metrics.Transportf("refused")}, errored, "", "refused"},
+		"another error": {atMost(3), analysis.Input{Err: errors.New("no Secret")}, errored, "", "no Secret"},
+		"values and an error": {atMost(3), analysis.Input{Err: errors.New("broken"), Values: []float64{1}}, errored, "",
+			"broken"},
+		"nothing to compare": {v1beta1.ThresholdRange{}, one(1), errored, "1",
+			"the metric has no thresholdRange to be compared with"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// The verdict is what was seen, whatever it is to mean.
@@ -96,7 +102,9 @@ func TestJudgeKeepsTheQuestion(t *testing.T) {
 // FuzzJudge: a check passes when there is one finite number and it is within the bounds, fails when it is
 // one and is not, and has an opinion in no other case.
 func FuzzJudge(f *testing.F) {
-	for _, v := range []float64{0, 1, -1, 99.99999, math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, math.SmallestNonzeroFloat64} {
+	for _, v := range []float64{
+		0, 1, -1, 99.99999, math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, math.SmallestNonzeroFloat64,
+	} {
 		for _, bounds := range [][2]float64{{0, 1}, {99, 100}, {-math.MaxFloat64, math.MaxFloat64}, {1, 1}} {
 			for series := range uint8(3) {
 				f.Add(v, bounds[0], bounds[1], true, true, series)

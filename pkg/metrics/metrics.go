@@ -62,11 +62,11 @@ func Answer(samples []Sample) ([]Sample, error) {
 type Kind string
 
 const (
-	// NoData: the server has no number to give; it may have one later.
+	// NoData says that the server has no number to give; it may have one later.
 	NoData Kind = "no data"
-	// Rejected: the query or the credentials are wrong; a person must mend them.
+	// Rejected says that the query or the credentials are wrong; a person must mend them.
 	Rejected Kind = "rejected"
-	// Transport: the server could not be asked; asking again may help.
+	// Transport says that the server could not be asked; asking again may help.
 	Transport Kind = "transport"
 )
 

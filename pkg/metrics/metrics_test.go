@@ -40,7 +40,9 @@ func TestAnswer(t *testing.T) {
 }
 
 func TestErrorKinds(t *testing.T) {
-	for kind, err := range map[Kind]*Error{NoData: NoDataf("a %d", 1), Rejected: Rejectedf("a %d", 1), Transport: Transportf("a %d", 1)} {
+	for kind, err := range map[Kind]*Error{
+		NoData: NoDataf("a %d", 1), Rejected: Rejectedf("a %d", 1), Transport: Transportf("a %d", 1),
+	} {
 		for _, other := range []Kind{NoData, Rejected, Transport} {
 			assert.Equal(t, kind == other, assert.ObjectsAreEqual(err.Unwrap(), other))
 		}

@@ -20,8 +20,9 @@ func vars() Vars {
 func TestRender(t *testing.T) {
 	for query, want := range map[string]string{
 		"up": "up",
-		`{{ name }} {{ namespace }} {{ target }} {{ service }} {{ ingress }} {{ route }}`: "shop team podinfo podinfo web podinfo",
-		`{{ revision }} {{ hash }} {{ weight }} {{ interval }}`:                           "canary 5d89c7b6f4 20 60s",
+		`{{ name }} {{ namespace }} {{ target }}`:                            "shop team podinfo",
+		`{{ service }} {{ ingress }} {{ route }}`:                            "podinfo web podinfo",
+		`{{ revision }} {{ hash }} {{ weight }} {{ interval }}`:              "canary 5d89c7b6f4 20 60s",
 		`up{pod=~"{{ pods }}"}`:                                              `up{pod=~"podinfo-5d89c7b6f4-[a-z0-9]{5}"}`,
 		`up{code=~"{{ variables.code }}"}`:                                   `up{code=~"5.."}`,
 		`{{ index variables "path" }}`:                                       "/api",

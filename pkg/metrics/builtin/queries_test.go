@@ -91,8 +91,9 @@ func scrape(t *testing.T, all map[string]world) (address string, targets int) {
 			targets++
 			path := fmt.Sprintf("/%d", targets)
 			exporters.Handle(path, target.exporter(namespaceOf(name)))
-			fmt.Fprintf(&config, "- job_name: t%d\n  metrics_path: %s\n  static_configs:\n  - targets: [%q]\n    labels: {namespace: %q",
-				targets, path, server.Listener.Addr(), namespaceOf(name))
+			fmt.Fprintf(&config, "- job_name: t%d\n  metrics_path: %s\n", targets, path)
+			fmt.Fprintf(&config, "  static_configs:\n  - targets: [%q]\n", server.Listener.Addr())
+			fmt.Fprintf(&config, "    labels: {namespace: %q", namespaceOf(name))
 			for k, v := range target.labels {
 				fmt.Fprintf(&config, ", %s: %q", k, v)
 			}

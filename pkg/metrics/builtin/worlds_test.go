@@ -42,8 +42,13 @@ func milliseconds(name, labels string) string {
 func fast(name, labels string) string { return histogram(name, labels, "0.1", "0.5", 100) }
 
 func histogram(name, labels, low, high string, inLow int) string {
-	return fmt.Sprintf("%[1]s_bucket{%[2]s,le=%[3]q} %[5]d\n%[1]s_bucket{%[2]s,le=%[4]q} 100\n%[1]s_bucket{%[2]s,le=\"+Inf\"} 100\n",
-		name, labels, low, high, inLow)
+	bucket := func(le string, n int) string { return fmt.Sprintf("%s_bucket{%s,le=%q} %d\n", name, labels, le, n) }
+	return bucket(low, inLow) + bucket(high, 100) + bucket("+Inf", 100)
+}
+
+func still(t target) target {
+	t.still = true
+	return t
 }
 
 // pod is a target that discovery found as a pod.
@@ -55,10 +60,12 @@ const canaryPod, primaryPod = "shop-5d89c7b6f4-abcde", "shop-7c6d5b4f3x-abcde"
 
 func gateways() map[string]world {
 	const (
-		traefikCanary  = `service="httproute-NS-shop-gw-infra-weir-ep-web-0-e9a5f9c29d35e93ffeef-svc-NS-shop-canary-1@kubernetesgateway"`
-		traefikPrimary = `service="httproute-NS-shop-gw-infra-weir-ep-web-0-e9a5f9c29d35e93ffeef-svc-NS-shop-primary-0@kubernetesgateway"`
-		istio          = `destination_service_namespace="NS",destination_service_name="shop-canary",destination_workload="shop"`
-		istioPrimary   = `destination_service_namespace="NS",destination_service_name="shop-primary",destination_workload="shop"`
+		route          = "httproute-NS-shop-gw-infra-weir-ep-web-0-e9a5f9c29d35e93ffeef"
+		traefikCanary  = `service="` + route + `-svc-NS-shop-canary-1@kubernetesgateway"`
+		traefikPrimary = `service="` + route + `-svc-NS-shop-primary-0@kubernetesgateway"`
+		workload       = `destination_workload="shop",destination_service_namespace="NS",`
+		istio          = workload + `destination_service_name="shop-canary"`
+		istioPrimary   = workload + `destination_service_name="shop-primary"`
 	)
 	traefik := `
 		traefik_service_requests_total{code="200",method="GET",protocol="http",` + traefikCanary + `} 97
@@ -77,10 +84,12 @@ func gateways() map[string]world {
 		envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",envoy_cluster_name="` + cluster + `canary_80"} 10
 		` + milliseconds("envoy_cluster_upstream_rq_time", `envoy_cluster_name="`+cluster+`canary_80"`)
 	}
+	// mesh is what the proxies of one side report, of requests that take as long as the others here.
 	mesh := func(reporter, labels string, good, bad int) string {
-		labels = `reporter="` + reporter + `",` + labels
-		return fmt.Sprintf("istio_requests_total{%[1]s,response_code=\"200\"} %[2]d\nistio_requests_total{%[1]s,response_code=\"503\"} %[3]d\n",
-			labels, good, bad)
+		labels = fmt.Sprintf("reporter=%q,%s", reporter, labels)
+		return fmt.Sprintf("istio_requests_total{%[1]s,response_code=\"200\"} %[2]d\n", labels, good) +
+			fmt.Sprintf("istio_requests_total{%[1]s,response_code=\"503\"} %[2]d\n", labels, bad) +
+			milliseconds("istio_request_duration_milliseconds", labels)
 	}
 	return map[string]world{
 		"traefik":                   {[]target{{series: traefik}}, 97, 460},
@@ -90,16 +99,11 @@ func gateways() map[string]world {
 		"kgateway":                  {[]target{{series: envoy("kube_NS_shop-")}}, 90, 460},
 		// The caller's proxy has seen what never arrived.
 		"istio": {[]target{
-			{series: mesh("source", istio, 90, 10) + mesh("source", istioPrimary, 0, 900) +
-				milliseconds("istio_request_duration_milliseconds", `reporter="source",`+istio)},
+			{series: mesh("source", istio, 90, 10) + mesh("source", istioPrimary, 0, 900)},
 			{series: mesh("destination", istio, 90, 0)},
 		}, 90, 460},
-		"istio with a waypoint": {[]target{
-			{series: mesh("waypoint", istio, 80, 20) + milliseconds("istio_request_duration_milliseconds", `reporter="waypoint",`+istio)},
-		}, 80, 460},
-		"istio with callers outside": {[]target{
-			{series: mesh("destination", istio, 60, 40) + milliseconds("istio_request_duration_milliseconds", `reporter="destination",`+istio)},
-		}, 60, 460},
+		"istio with a waypoint":      {[]target{{series: mesh("waypoint", istio, 80, 20)}}, 80, 460},
+		"istio with callers outside": {[]target{{series: mesh("destination", istio, 60, 40)}}, 60, 460},
 	}
 }
 
@@ -131,7 +135,7 @@ func applications() map[string]world {
 		}, 95, 460},
 		"podinfo with probes":     {[]target{pod(canaryPod, podinfo, took, probes)}, 95, 460},
 		"podinfo without traffic": {[]target{pod(canaryPod, probes)}, nothing, nothing},
-		"podinfo still":           {[]target{{labels: map[string]string{"pod": canaryPod}, series: podinfo + took, still: true}}, nothing, nothing},
+		"podinfo still":           {[]target{still(pod(canaryPod, podinfo, took))}, nothing, nothing},
 		"podinfo without errors": {[]target{pod(canaryPod,
 			`http_request_duration_seconds_count{path="root",status="200"} 1`, took)}, 100, 460},
 		"podinfo with errors alone": {[]target{pod(canaryPod, failing)}, 0, nothing},
@@ -156,7 +160,7 @@ func conventions() map[string]world {
 			series("/healthz", "200", 900) + series("/actuator/health", "503", 900)
 		if histogram != "" {
 			w.millis = 460
-			all += seconds(histogram, path+`="/cart"`) + fast(histogram, path+`="/healthz"`) + fast(histogram, path+`="/metrics"`)
+			all += seconds(histogram, path+`="/cart"`) + fast(histogram, path+`="/healthz"`)
 		}
 		w.targets = []target{pod(canaryPod, all)}
 		return w
@@ -167,12 +171,13 @@ func conventions() map[string]world {
 		"path and code":        of(duration+"_count", "path", "code", duration),
 		"route":                of(duration+"_count", "route", "status_code", duration),
 		"handler":              of(duration+"_count", "handler", "code", duration),
-		"OpenTelemetry":        of("http_server_request_duration_seconds_count", "http_route", "http_response_status_code", "http_server_request_duration_seconds"),
-		"Micrometer":           of("http_server_requests_seconds_count", "uri", "status", "http_server_requests_seconds"),
-		"a counter":            of("http_requests_total", "path", "status", ""),
-		"a counter of codes":   of("http_requests_total", "path", "code", ""),
-		"a handler's counter":  of("http_requests_total", "handler", "status", ""),
-		"a handler's codes":    of("http_requests_total", "handler", "code", ""),
+		"OpenTelemetry": of("http_server_request_duration_seconds_count", "http_route", "http_response_status_code",
+			"http_server_request_duration_seconds"),
+		"Micrometer":          of("http_server_requests_seconds_count", "uri", "status", "http_server_requests_seconds"),
+		"a counter":           of("http_requests_total", "path", "status", ""),
+		"a counter of codes":  of("http_requests_total", "path", "code", ""),
+		"a handler's counter": of("http_requests_total", "handler", "status", ""),
+		"a handler's codes":   of("http_requests_total", "handler", "code", ""),
 		"classes of status": {[]target{pod(canaryPod, `
 			http_requests_total{handler="/cart",status="2xx"} 90
 			http_requests_total{handler="/cart",status="5xx"} 10`)}, 90, nothing},
@@ -186,17 +191,18 @@ func conventions() map[string]world {
 // orders have several sources: the first that has requests answers, alone.
 func orders() map[string]world {
 	const (
-		traefik   = `traefik_service_requests_total{code="200",service="httproute-NS-shop-gw-infra-weir-ep-web-0-0a-svc-NS-shop-canary-1@kubernetesgateway"} 10`
+		service   = `service="httproute-NS-shop-gw-infra-weir-ep-web-0-0a-svc-NS-shop-canary-1@kubernetesgateway"`
+		traefik   = `traefik_service_requests_total{code="200",` + service + `} 10`
 		envoyGood = `envoy_cluster_upstream_rq{envoy_response_code="200",envoy_cluster_name="NS_shop-canary_80"} 3`
 		envoyBad  = `envoy_cluster_upstream_rq{envoy_response_code="503",envoy_cluster_name="NS_shop-canary_80"} 1`
 		micro     = `http_server_requests_seconds_count{uri="/cart",status="500"} 9`
 	)
 	took := fast("http_request_duration_seconds", `path="root",status="200"`)
-	traefikTook := seconds("traefik_service_request_duration_seconds", `service="httproute-NS-shop-gw-infra-weir-ep-web-0-0a-svc-NS-shop-canary-1@kubernetesgateway"`)
+	idle := still(target{series: traefik + "\n" + seconds("traefik_service_request_duration_seconds", service)})
 	return map[string]world{
 		"gateway before application": {[]target{{series: traefik}, pod(canaryPod, podinfo, took)}, 100, 99},
 		"gateway before gateway":     {[]target{{series: envoyGood + "\n" + envoyBad}, {series: traefik}}, 100, nothing},
-		"idle gateway":               {[]target{{series: traefik + "\n" + traefikTook, still: true}, pod(canaryPod, podinfo, took)}, 95, 99},
+		"idle gateway":               {[]target{idle, pod(canaryPod, podinfo, took)}, 95, 99},
 		"convention before other":    {[]target{pod(canaryPod, podinfo, micro)}, 95, nothing},
 		"errors alone still answer":  {[]target{{series: envoyBad}, pod(canaryPod, podinfo)}, 0, nothing},
 	}

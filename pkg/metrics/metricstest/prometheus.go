@@ -1,7 +1,6 @@
 package metricstest
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -29,17 +28,21 @@ func StartPrometheus(t *testing.T, config string, flags ...string) string {
 	}, flags...)...)
 	command.Stdout, command.Stderr = t.Output(), t.Output()
 	require.NoError(t, command.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = command.Wait() // it is killed in the end
+	}()
 	t.Cleanup(func() { <-ended })
 	ready := func() bool {
 		select {
-		case err := <-ended:
-			ended <- err
-			require.FailNow(t, "Prometheus ended", "%v", err)
+		case <-ended:
+			require.FailNow(t, "Prometheus ended")
 		default:
 		}
-		res, err := http.Get("http://" + address + "/-/ready")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/-/ready", nil)
+		require.NoError(t, err)
+		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			return false
 		}
@@ -61,7 +64,7 @@ func Await(t *testing.T, what string, holds func() bool) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
 	return listener.Addr().String()
@@ -87,7 +90,7 @@ func install(t *testing.T) {
 		apt := exec.CommandContext(t.Context(), "apt-get", append([]string{"-o", "DPkg::Lock::Timeout=300"}, args...)...)
 		apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if said, err := apt.CombinedOutput(); err != nil {
-			t.Skip(fmt.Sprintf("prometheus cannot be installed: %s\n%s", err, said))
+			t.Skipf("prometheus cannot be installed: %s\n%s", err, said)
 		}
 	}
 }

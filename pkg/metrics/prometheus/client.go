@@ -27,7 +27,7 @@ type client struct {
 
 func httpClient(insecure bool) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure} //nolint:gosec // asked for in the spec
+	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure}
 	return &http.Client{
 		Transport: transport,
 		// Where a redirect leads to is not who the credentials are for.
@@ -65,7 +65,8 @@ type trouble struct {
 func (t trouble) status(code int) *metrics.Error {
 	switch {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusProxyAuthRequired:
-		return metrics.Rejectedf("%s refuses the credentials (HTTP %d); check the Secret of spec.provider.secretRef", t.server, code)
+		return metrics.Rejectedf("%s refuses the credentials (HTTP %d); check the Secret of spec.provider.secretRef",
+			t.server, code)
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
 		return metrics.Transportf("%s fails (HTTP %d)", t.server, code)
 	case code < 400:
@@ -97,7 +98,8 @@ func (t trouble) of(err error) *metrics.Error {
 		return metrics.Transportf("%s did not answer in time", t.server)
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return metrics.Transportf("%s gives an answer of more than %d bytes; aggregate it, for example with sum()", t.server, longestAnswer)
+		return metrics.Transportf("%s gives an answer of more than %d bytes; aggregate it, for example with sum()",
+			t.server, longestAnswer)
 	}
 	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return metrics.Rejectedf("the certificate of %s is not trusted: %s", t.server, untrusted.Err)

@@ -118,5 +118,6 @@ func (p *Provider) Query(ctx context.Context, q metrics.Query) ([]metrics.Sample
 }
 
 func notANumber(kind string) error {
-	return metrics.Rejectedf("the query gives a %s where a number is needed; write an expression that gives an instant vector", kind)
+	return metrics.Rejectedf("the query gives a %s where a number is needed; "+
+		"write an expression that gives an instant vector", kind)
 }

@@ -101,7 +101,7 @@ func TestAnswersThatAreNoPrometheus(t *testing.T) {
 		"another object":       `{}`,
 		"a type of its own":    `{"status":"success","data":{"resultType":"streams","result":[]}}`,
 		"an error of another":  `{"status":"error","errorType":"internal","error":"disk is full"}`,
-		"a value not a number": `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}`,
+		"a value not a number": `{"status":"success","data":{"resultType":"scalar","result":[1700000000,"x"]}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(metricstest.Answer(http.StatusOK, body))
@@ -121,7 +121,9 @@ func TestRequest(t *testing.T) {
 		config  func(address string) prometheus.Config
 		headers map[string]string
 	}{
-		"nothing": {func(a string) prometheus.Config { return prometheus.Config{Address: a} }, map[string]string{"Authorization": ""}},
+		"nothing": {func(a string) prometheus.Config {
+			return prometheus.Config{Address: a}
+		}, map[string]string{"Authorization": ""}},
 		"token before password": {func(a string) prometheus.Config {
 			return prometheus.Config{Address: a, Username: "u", Password: "p", Token: "t"}
 		}, map[string]string{"Authorization": "Bearer t"}},

@@ -23,14 +23,14 @@ func TestRealConformance(t *testing.T) {
 	ask := func(expr string) metricstest.Exchange {
 		return metricstest.Exchange{Expr: expr, Server: httputil.NewSingleHostReverseProxy(address)}
 	}
-	labelled := func(n string) string { return fmt.Sprintf(`label_replace(vector(%[1]s), "n", "%[1]s", "", "")`, n) }
+	series := func(n string) string { return fmt.Sprintf(`label_replace(vector(%[1]s), "n", "%[1]s", "", "")`, n) }
 	metricstest.Run(t, metricstest.Suite{
 		New: func(address string) (metrics.Provider, error) {
 			return prometheus.New(prometheus.Config{Address: address, Token: "secret-token"})
 		},
 		Secrets: []string{"secret-token"},
 		Value:   ask("vector(42)"),
-		Several: ask(labelled("1") + " or " + labelled("2")),
+		Several: ask(series("1") + " or " + series("2")),
 		NoData: map[string]metricstest.Exchange{
 			"no such metric": ask("no_such_metric"),
 			"filtered":       ask("vector(1) > 2"),
@@ -41,7 +41,7 @@ func TestRealConformance(t *testing.T) {
 		Rejected: map[string]metricstest.Exchange{
 			"bad query":    ask("sum("),
 			"no function":  ask("rade(up[1m])"),
-			"cannot match": ask(fmt.Sprintf("vector(1) + on() (%s or %s)", labelled("1"), labelled("2"))),
+			"cannot match": ask(fmt.Sprintf("vector(1) + on() (%s or %s)", series("1"), series("2"))),
 			"a range":      ask("no_such_metric[1m]"),
 		},
 	})
@@ -66,5 +66,6 @@ func TestRealCredentials(t *testing.T) {
 	})
 	_, err = query("wrong-password")
 	require.ErrorIs(t, err, metrics.Rejected)
+	require.ErrorContains(t, err, "refuses the credentials")
 	require.NotContains(t, err.Error(), "wrong-password")
 }
