@@ -28,7 +28,9 @@ type told struct {
 const patience = 3 * time.Minute
 
 // release changes the Deployment as a user does, and shows what becomes of it.
-func release(ctx context.Context, out io.Writer, app *stage.Application, requests *load.Load, title string, v stage.Version) (*told, error) {
+func release(
+	ctx context.Context, out io.Writer, app *stage.Application, requests *load.Load, title string, v stage.Version,
+) (*told, error) {
 	heading(out, title)
 	served, restartsBefore, err := app.Pods(ctx)
 	if err != nil {

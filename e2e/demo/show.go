@@ -15,7 +15,9 @@ import (
 func heading(out io.Writer, title string) { fmt.Fprintf(out, "\n== %s\n", title) }
 
 // watch prints one line for every change of the Canary until it is as wanted.
-func watch(ctx context.Context, out io.Writer, app *stage.Application, wanted func(*v1beta1.Canary) bool) (*v1beta1.Canary, error) {
+func watch(
+	ctx context.Context, out io.Writer, app *stage.Application, wanted func(*v1beta1.Canary) bool,
+) (*v1beta1.Canary, error) {
 	start := time.Now()
 	last := ""
 	return app.Await(ctx, patience, func(c *v1beta1.Canary) bool {
@@ -80,6 +82,6 @@ func summarise(out io.Writer, good, bad *told) {
 	row("failed by podinfo itself", func(t *told) any { return t.requests.Failed - t.requests.Lost })
 	row("lost", func(t *told) any { return t.requests.Lost })
 	row("pods re-created", func(t *told) any { return t.recreated })
-	w.Flush()
+	_ = w.Flush() // to a terminal
 	fmt.Fprintf(out, "\nrolled back because: %s\n", bad.cause)
 }

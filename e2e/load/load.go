@@ -202,7 +202,8 @@ func Summarise(answers []Answer, from time.Time) Summary {
 		if !a.FromApplication {
 			s.Lost++
 			if len(s.Examples) < 5 {
-				s.Examples = append(s.Examples, fmt.Sprintf("%s: status %d %s after %s", a.At.Format("15:04:05.000"), a.Status, a.Err, a.Took.Round(time.Millisecond)))
+				s.Examples = append(s.Examples, fmt.Sprintf("%s: status %d %s after %s",
+					a.At.Format("15:04:05.000"), a.Status, a.Err, a.Took.Round(time.Millisecond)))
 			}
 		}
 	}

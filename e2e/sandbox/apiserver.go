@@ -88,13 +88,18 @@ func (s *APIServer) start(ctx context.Context, kitchen *kitchen, options APIServ
 	if err != nil {
 		return err
 	}
-	chosen := ports{etcd: free[0], etcdPeer: free[1], etcdHealth: free[2], apiserver: free[3], controllers: free[4], scheduler: free[5]}
+	chosen := ports{
+		etcd: free[0], etcdPeer: free[1], etcdHealth: free[2],
+		apiserver: free[3], controllers: free[4], scheduler: free[5],
+	}
 	s.creds, err = issueCredentials(filepath.Join(s.dir, "pki"), url("https", address, chosen.apiserver), address)
 	if err != nil {
 		return err
 	}
 	s.Kubeconfig = s.creds.kubeconfig("admin")
-	plane := &controlPlane{kitchen: kitchen, creds: s.creds, dir: s.dir, address: address, serviceCIDR: "10.96.0.0/16", ports: chosen}
+	plane := &controlPlane{
+		kitchen: kitchen, creds: s.creds, dir: s.dir, address: address, serviceCIDR: "10.96.0.0/16", ports: chosen,
+	}
 	components := []component{plane.etcd(), plane.apiserver()}
 	if options.ControllerManager {
 		components = append(components, plane.controllers())

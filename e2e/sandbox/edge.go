@@ -148,8 +148,11 @@ func readDefinitions(ctx context.Context, sources ...definition) ([]byte, error)
 			return nil, err
 		}
 		files, err := filepath.Glob(filepath.Join(module, source.files))
-		if err != nil || len(files) == 0 {
-			return nil, fmt.Errorf("finding definitions in %s: there is no %s (%v)", source.module, source.files, err)
+		if err != nil {
+			return nil, fmt.Errorf("finding definitions in %s: %w", source.module, err)
+		}
+		if len(files) == 0 {
+			return nil, fmt.Errorf("finding definitions in %s: there is no %s", source.module, source.files)
 		}
 		for _, file := range files {
 			content, err := os.ReadFile(file)

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,7 +27,7 @@ func externalKubeconfig(dir string) string {
 }
 
 // useExternal takes the user's cluster as it is.
-func useExternal(ctx context.Context, kubeconfig string, tell *progress) (*Sandbox, error) {
+func useExternal(kubeconfig string, tell *progress) (*Sandbox, error) {
 	config, err := restConfig(kubeconfig)
 	if err != nil {
 		return nil, err

@@ -40,11 +40,10 @@ const (
 	mostSandboxes = 100
 )
 
-func (c claim) link() string       { return fmt.Sprintf("weir%d", c.Number) }
-func (c claim) hostIP() string     { return fmt.Sprintf("10.89.%d.1", c.Number) }
-func (c claim) nodeIP() string     { return fmt.Sprintf("10.89.%d.2", c.Number) }
-func (c claim) podCIDR() string    { return fmt.Sprintf("10.244.%d.0/24", c.Number) }
-func (c claim) podGateway() string { return fmt.Sprintf("10.244.%d.1", c.Number) }
+func (c claim) link() string    { return fmt.Sprintf("weir%d", c.Number) }
+func (c claim) hostIP() string  { return fmt.Sprintf("10.89.%d.1", c.Number) }
+func (c claim) nodeIP() string  { return fmt.Sprintf("10.89.%d.2", c.Number) }
+func (c claim) podCIDR() string { return fmt.Sprintf("10.244.%d.0/24", c.Number) }
 func (c claim) serviceCIDR() string {
 	return fmt.Sprintf("10.96.%d.0/24", c.Number)
 }
@@ -65,8 +64,8 @@ func standing(dir string) (*ground, error) {
 		return nil, fmt.Errorf("reading the claim: %w", err)
 	}
 	g := &ground{dir: dir}
-	if err := json.Unmarshal(written, &g.claim); err != nil || holder == 0 || g.Holder != holder {
-		return nil, nil // of an earlier life, or cut short
+	if cutShort := json.Unmarshal(written, &g.claim) != nil; cutShort || holder == 0 || g.Holder != holder {
+		return nil, nil // none, or of an earlier life
 	}
 	return g, nil
 }
@@ -112,7 +111,7 @@ func startHolder(dir, program string) (int, error) {
 		return 0, fmt.Errorf("making namespaces: %w", err)
 	}
 	// Whoever starts it reaps it, if it is still there when the ground ends.
-	go holder.Wait()
+	go func() { _ = holder.Wait() }()
 	return holder.Process.Pid, nil
 }
 
@@ -127,7 +126,7 @@ func (g *ground) claimNumber(ctx context.Context) error {
 		if overlaps(routes, g.linkCIDR(), g.podCIDR(), g.serviceCIDR()) {
 			continue
 		}
-		_, err := onHost(ctx, "ip", "link", "add", g.link(), "type", "veth",
+		_, err := onHostIP(ctx, "link", "add", g.link(), "type", "veth",
 			"peer", "name", "eth0", "netns", strconv.Itoa(g.Holder))
 		if err != nil && strings.Contains(err.Error(), "exists") {
 			continue
@@ -142,7 +141,7 @@ func (g *ground) claimNumber(ctx context.Context) error {
 			{"route", "add", g.podCIDR(), "via", g.nodeIP()},
 			{"route", "add", g.serviceCIDR(), "via", g.nodeIP()},
 		} {
-			if _, err := onHost(ctx, "ip", args...); err != nil {
+			if _, err := onHostIP(ctx, args...); err != nil {
 				return fmt.Errorf("setting up link %s: %w", g.link(), err)
 			}
 		}
@@ -182,7 +181,7 @@ func (g *ground) furnish(ctx context.Context) error {
 
 // hostRoutes lists the networks that the machine already knows, default aside.
 func hostRoutes(ctx context.Context) ([]netip.Prefix, error) {
-	said, err := onHost(ctx, "ip", "-j", "-4", "route", "show", "table", "all")
+	said, err := onHostIP(ctx, "-j", "-4", "route", "show", "table", "all")
 	if err != nil {
 		return nil, fmt.Errorf("reading the machine's routes: %w", err)
 	}
@@ -216,11 +215,11 @@ func overlaps(known []netip.Prefix, wanted ...string) bool {
 	return false
 }
 
-// onHost runs a command outside of the ground.
-func onHost(ctx context.Context, program string, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+// onHostIP runs ip(8) outside of the ground.
+func onHostIP(ctx context.Context, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		return "", fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
 	return string(out), nil
 }
@@ -256,7 +255,7 @@ func linkAlias(dir string) string { return "weir sandbox " + dir }
 // removeLinks removes a folder's link. The kernel does too, when it gets round
 // to the dead network namespace; until then the number would seem taken.
 func removeLinks(ctx context.Context, dir string) error {
-	said, err := onHost(ctx, "ip", "-j", "link", "show", "type", "veth")
+	said, err := onHostIP(ctx, "-j", "link", "show", "type", "veth")
 	if err != nil {
 		return fmt.Errorf("listing links: %w", err)
 	}
@@ -271,7 +270,7 @@ func removeLinks(ctx context.Context, dir string) error {
 		if link.Alias != linkAlias(dir) {
 			continue
 		}
-		_, err := onHost(ctx, "ip", "link", "delete", link.Name)
+		_, err := onHostIP(ctx, "link", "delete", link.Name)
 		if err != nil && !strings.Contains(err.Error(), "Cannot find device") {
 			return fmt.Errorf("removing link %s: %w", link.Name, err)
 		}
@@ -282,6 +281,6 @@ func removeLinks(ctx context.Context, dir string) error {
 // cgroupName is the cgroup that all of a sandbox's pods are in.
 func cgroupName(dir string) string {
 	sum := fnv.New32a()
-	io.WriteString(sum, dir)
+	_, _ = io.WriteString(sum, dir) // a sum takes everything
 	return fmt.Sprintf("weir-%08x", sum.Sum32())
 }

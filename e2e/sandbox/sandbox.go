@@ -71,7 +71,7 @@ func Up(ctx context.Context, options Options) (*Sandbox, error) {
 		return nil, err
 	}
 	if external := externalKubeconfig(dir); external != "" {
-		return useExternal(ctx, external, tell)
+		return useExternal(external, tell)
 	}
 	if err := installPackages(ctx, tell); err != nil {
 		return nil, err
@@ -244,7 +244,7 @@ func Open(ctx context.Context, options Options) (*Sandbox, error) {
 		return nil, err
 	}
 	if external := externalKubeconfig(dir); external != "" {
-		return useExternal(ctx, external, tell)
+		return useExternal(external, tell)
 	}
 	kitchen, err := openKitchen(tell)
 	if err != nil {

@@ -74,7 +74,9 @@ func (a *Application) Follow(ctx context.Context, see func(*v1beta1.Canary) (don
 }
 
 // Await follows the Canary until it is as wanted, and gives it as it is then.
-func (a *Application) Await(ctx context.Context, atMost time.Duration, wanted func(*v1beta1.Canary) bool) (*v1beta1.Canary, error) {
+func (a *Application) Await(
+	ctx context.Context, atMost time.Duration, wanted func(*v1beta1.Canary) bool,
+) (*v1beta1.Canary, error) {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	var found *v1beta1.Canary

@@ -73,7 +73,8 @@ func (s *Stage) importWeir(ctx context.Context, scratch string) (tag string, err
 	if s.Sandbox.External {
 		tag = os.Getenv("WEIR_IMAGE_TAG")
 		if tag == "" {
-			return "", errors.New("the cluster is the user's own: push the image of `make image` to where it pulls from, as weir, and set WEIR_IMAGE_TAG")
+			return "", errors.New("the cluster is the user's own: push the image of `make image` to where it pulls from, " +
+				"as weir, and set WEIR_IMAGE_TAG")
 		}
 		return tag, nil
 	}

@@ -21,8 +21,10 @@ const Finalizer = "weir.dev/give-back"
 func (w *Writer) CommitStatus(ctx context.Context, c *v1beta1.Canary, status *v1beta1.CanaryStatus) error {
 	next := c.DeepCopy()
 	next.Status = *status
-	_, err := write(ctx, w, canaries, fmt.Sprintf("committing the status of Canary %s/%s", c.Namespace, c.Name), func(ctx context.Context) (*v1beta1.Canary, error) {
-		return w.weir.WeirV1beta1().Canaries(c.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: v1beta1.FieldManager})
+	doing := fmt.Sprintf("committing the status of Canary %s/%s", c.Namespace, c.Name)
+	_, err := write(ctx, w, canaries, doing, func(ctx context.Context) (*v1beta1.Canary, error) {
+		return w.weir.WeirV1beta1().Canaries(c.Namespace).UpdateStatus(ctx, next,
+			metav1.UpdateOptions{FieldManager: v1beta1.FieldManager})
 	})
 	return err
 }
@@ -59,7 +61,8 @@ func (w *Writer) Restore(ctx context.Context, gvr schema.GroupVersionResource, o
 	w.applied.forget(keyOf(gvr, obj))
 	doing := fmt.Sprintf("giving back %s %s/%s", obj.GetKind(), obj.GetNamespace(), obj.GetName())
 	_, err := write(ctx, w, gvr, doing, func(ctx context.Context) (*unstructured.Unstructured, error) {
-		return w.dynamic.Resource(gvr).Namespace(obj.GetNamespace()).Update(ctx, obj, metav1.UpdateOptions{FieldManager: v1beta1.FieldManager})
+		return w.dynamic.Resource(gvr).Namespace(obj.GetNamespace()).Update(ctx, obj,
+			metav1.UpdateOptions{FieldManager: v1beta1.FieldManager})
 	})
 	return err
 }

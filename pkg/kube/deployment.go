@@ -36,10 +36,13 @@ func (w *Writer) ReleasePause(ctx context.Context, d *appsv1.Deployment) error {
 	return nil
 }
 
-func (w *Writer) applyDeployment(ctx context.Context, d *appsv1.Deployment, verb string, intent *appsv1ac.DeploymentApplyConfiguration) error {
+func (w *Writer) applyDeployment(
+	ctx context.Context, d *appsv1.Deployment, verb string, intent *appsv1ac.DeploymentApplyConfiguration,
+) error {
 	// The UID keeps the apply from making a Deployment that was deleted meanwhile.
 	intent.WithUID(d.UID)
-	_, err := write(ctx, w, deployments, fmt.Sprintf("%s Deployment %s/%s", verb, d.Namespace, d.Name), func(ctx context.Context) (*appsv1.Deployment, error) {
+	doing := fmt.Sprintf("%s Deployment %s/%s", verb, d.Namespace, d.Name)
+	_, err := write(ctx, w, deployments, doing, func(ctx context.Context) (*appsv1.Deployment, error) {
 		return w.kube.AppsV1().Deployments(d.Namespace).Apply(ctx, intent,
 			metav1.ApplyOptions{FieldManager: v1beta1.FieldManager, Force: true})
 	})

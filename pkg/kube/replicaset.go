@@ -23,7 +23,8 @@ const (
 
 // CreateReplicaSet makes the canary ReplicaSet, without pods.
 func (w *Writer) CreateReplicaSet(ctx context.Context, rs *appsv1.ReplicaSet) (*appsv1.ReplicaSet, error) {
-	return write(ctx, w, replicaSets, "creating ReplicaSet "+rs.Namespace+"/"+rs.Name, func(ctx context.Context) (*appsv1.ReplicaSet, error) {
+	doing := fmt.Sprintf("creating ReplicaSet %s/%s", rs.Namespace, rs.Name)
+	return write(ctx, w, replicaSets, doing, func(ctx context.Context) (*appsv1.ReplicaSet, error) {
 		return w.kube.AppsV1().ReplicaSets(rs.Namespace).Create(ctx, rs,
 			metav1.CreateOptions{FieldManager: v1beta1.FieldManager})
 	})
@@ -100,13 +101,16 @@ func (w *Writer) Remove(ctx context.Context, rs *appsv1.ReplicaSet, deploy *apps
 		_, err := w.reparent(ctx, rs, "giving back", workload.ControlledByDeployment(deploy), annotations)
 		return err
 	}
-	return w.erase(ctx, replicaSets, rs, "deleting ReplicaSet "+rs.Namespace+"/"+rs.Name, func(ctx context.Context, o metav1.DeleteOptions) error {
+	doing := fmt.Sprintf("deleting ReplicaSet %s/%s", rs.Namespace, rs.Name)
+	return w.erase(ctx, replicaSets, rs, doing, func(ctx context.Context, o metav1.DeleteOptions) error {
 		return w.kube.AppsV1().ReplicaSets(rs.Namespace).Delete(ctx, rs.Name, o)
 	})
 }
 
 // reparent replaces the controller reference, and leaves every other owner as it is.
-func (w *Writer) reparent(ctx context.Context, rs *appsv1.ReplicaSet, verb string, owner metav1.OwnerReference, annotations map[string]string) (*appsv1.ReplicaSet, error) {
+func (w *Writer) reparent(
+	ctx context.Context, rs *appsv1.ReplicaSet, verb string, owner metav1.OwnerReference, annotations map[string]string,
+) (*appsv1.ReplicaSet, error) {
 	owners := []metav1.OwnerReference{owner}
 	for _, o := range rs.OwnerReferences {
 		if o.Controller == nil || !*o.Controller {
@@ -118,7 +122,9 @@ func (w *Writer) reparent(ctx context.Context, rs *appsv1.ReplicaSet, verb strin
 		operation{Op: "add", Path: "/metadata/annotations", Value: annotations})
 }
 
-func (w *Writer) patchReplicaSet(ctx context.Context, rs *appsv1.ReplicaSet, doing string, ops ...operation) (*appsv1.ReplicaSet, error) {
+func (w *Writer) patchReplicaSet(
+	ctx context.Context, rs *appsv1.ReplicaSet, doing string, ops ...operation,
+) (*appsv1.ReplicaSet, error) {
 	patch, err := guarded(rs, ops...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)

@@ -62,7 +62,8 @@ func (w *Writer) ReleaseService(ctx context.Context, svc *corev1.Service) error 
 // DeleteService deletes a Service that Weir made.
 func (w *Writer) DeleteService(ctx context.Context, svc *corev1.Service) error {
 	w.applied.forget(keyOf(services, svc))
-	return w.erase(ctx, services, svc, fmt.Sprintf("deleting Service %s/%s", svc.Namespace, svc.Name), func(ctx context.Context, o metav1.DeleteOptions) error {
+	doing := fmt.Sprintf("deleting Service %s/%s", svc.Namespace, svc.Name)
+	return w.erase(ctx, services, svc, doing, func(ctx context.Context, o metav1.DeleteOptions) error {
 		return w.kube.CoreV1().Services(svc.Namespace).Delete(ctx, svc.Name, o)
 	})
 }

@@ -53,7 +53,10 @@ var (
 )
 
 // write is the one way out. The doing is named as in "applying Service default/podinfo-canary".
-func write[T metav1.Object](ctx context.Context, w *Writer, gvr schema.GroupVersionResource, doing string, send func(context.Context) (T, error)) (T, error) {
+func write[T metav1.Object](
+	ctx context.Context, w *Writer, gvr schema.GroupVersionResource, doing string,
+	send func(context.Context) (T, error),
+) (T, error) {
 	var none T
 	if err := w.tap(Before, doing); err != nil {
 		return none, fmt.Errorf("%s: %w", doing, err)
@@ -70,7 +73,10 @@ func write[T metav1.Object](ctx context.Context, w *Writer, gvr schema.GroupVers
 }
 
 // erase is write for a deletion.
-func (w *Writer) erase(ctx context.Context, gvr schema.GroupVersionResource, obj metav1.Object, doing string, send func(context.Context, metav1.DeleteOptions) error) error {
+func (w *Writer) erase(
+	ctx context.Context, gvr schema.GroupVersionResource, obj metav1.Object, doing string,
+	send func(context.Context, metav1.DeleteOptions) error,
+) error {
 	if err := w.tap(Before, doing); err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}

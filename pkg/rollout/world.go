@@ -114,7 +114,8 @@ func pins(s *Snapshot, st *v1beta1.CanaryStatus) Pins {
 
 // retiringPlan keeps a retiring ReplicaSet whole until no traffic goes to it, and removes it then.
 func retiringPlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {
-	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found || st.Phase == v1beta1.PhaseInitializing && s.Retiring.Owner != OwnerCanary {
+	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found ||
+		st.Phase == v1beta1.PhaseInitializing && s.Retiring.Owner != OwnerCanary {
 		return ReplicaSetPlan{}
 	}
 	if st.Retiring.Replicas > 0 {

@@ -64,7 +64,7 @@ func run(ctx context.Context, kubeconfig, address string) error {
 	for buffer := make([]byte, 4096); ; {
 		size, from, err := socket.ReadFrom(buffer)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // told to stop, it stopped
 		}
 		if err != nil {
 			return fmt.Errorf("receiving: %w", err)

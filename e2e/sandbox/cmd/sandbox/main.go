@@ -26,7 +26,7 @@ func main() {
 	defer cancel()
 	err := run(ctx, os.Args[1:])
 	// Bare, it is kubectl's own, which has said why; wrapped, it is another's.
-	if exit, ok := err.(*exec.ExitError); ok {
+	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // bare is what is meant
 		os.Exit(exit.ExitCode())
 	}
 	if err != nil {
