@@ -64,8 +64,8 @@ func standing(dir string) (*ground, error) {
 		return nil, fmt.Errorf("reading the claim: %w", err)
 	}
 	g := &ground{dir: dir}
-	if cutShort := json.Unmarshal(written, &g.claim) != nil; cutShort || holder == 0 || g.Holder != holder {
-		return nil, nil // none, or of an earlier life
+	if err := json.Unmarshal(written, &g.claim); err != nil || holder == 0 || g.Holder != holder {
+		return nil, nil //nolint:nilerr // of an earlier life, or cut short
 	}
 	return g, nil
 }

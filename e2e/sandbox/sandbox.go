@@ -237,7 +237,7 @@ func together(all ...func() error) error {
 }
 
 // Open finds a sandbox that is up, without checking or changing it.
-func Open(ctx context.Context, options Options) (*Sandbox, error) {
+func Open(options Options) (*Sandbox, error) {
 	tell := newProgress(options.Progress)
 	dir, err := sandboxDir(options.Dir)
 	if err != nil {

@@ -30,7 +30,7 @@ type Stage struct {
 
 // Raise finds the sandbox, or brings it up. Progress is told what is being done.
 func Raise(ctx context.Context, progress io.Writer) (*Stage, error) {
-	_, err := sandbox.Open(ctx, sandbox.Options{})
+	_, err := sandbox.Open(sandbox.Options{})
 	found := err == nil
 	box, err := sandbox.Up(ctx, sandbox.Options{Progress: progress})
 	if err != nil {

@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string) error {
 	case "down":
 		return sandbox.Down(ctx, options)
 	case "status", "env", "kubectl":
-		s, err := sandbox.Open(ctx, options)
+		s, err := sandbox.Open(options)
 		if err != nil {
 			return err
 		}
