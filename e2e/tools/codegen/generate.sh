@@ -10,26 +10,32 @@ cd ../../..
 module=$(go list -m)
 apis=pkg/apis/weir/v1beta1
 client=pkg/client
+# Clients and CRDs are written aside and moved at the end: the tree is never without them.
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+out=$scratch/client crds=$scratch/crds
 
 "$GOBIN/deepcopy-gen" --go-header-file "$header" --output-file zz_generated.deepcopy.go "./$apis"
 
-rm -rf "$client"
 "$GOBIN/applyconfiguration-gen" --go-header-file "$header" \
-  --output-dir "$client/applyconfiguration" --output-pkg "$module/$client/applyconfiguration" \
+  --output-dir "$out/applyconfiguration" --output-pkg "$module/$client/applyconfiguration" \
   --external-applyconfigurations sigs.k8s.io/gateway-api/apis/v1.ParentReference:sigs.k8s.io/gateway-api/applyconfiguration/apis/v1 \
   --external-applyconfigurations sigs.k8s.io/gateway-api/apis/v1.HTTPRouteMatch:sigs.k8s.io/gateway-api/applyconfiguration/apis/v1 \
   "$module/$apis"
 "$GOBIN/client-gen" --go-header-file "$header" --clientset-name versioned \
   --input-base "$module/pkg/apis" --input weir/v1beta1 \
   --apply-configuration-package "$module/$client/applyconfiguration" \
-  --output-dir "$client/clientset" --output-pkg "$module/$client/clientset"
+  --output-dir "$out/clientset" --output-pkg "$module/$client/clientset"
 "$GOBIN/lister-gen" --go-header-file "$header" \
-  --output-dir "$client/listers" --output-pkg "$module/$client/listers" "$module/$apis"
+  --output-dir "$out/listers" --output-pkg "$module/$client/listers" "$module/$apis"
 "$GOBIN/informer-gen" --go-header-file "$header" \
   --versioned-clientset-package "$module/$client/clientset/versioned" \
   --listers-package "$module/$client/listers" \
-  --output-dir "$client/informers" --output-pkg "$module/$client/informers" "$module/$apis"
+  --output-dir "$out/informers" --output-pkg "$module/$client/informers" "$module/$apis"
 
-rm -f artifacts/crds/weir.dev_*.yaml
 "$GOBIN/controller-gen" crd:allowDangerousTypes=true,generateEmbeddedObjectMeta=false \
-  paths="./$apis" output:crd:artifacts:config=artifacts/crds
+  paths="./$apis" output:crd:artifacts:config="$crds"
+
+rm -rf "$client" artifacts/crds/weir.dev_*.yaml
+mv "$out" "$client"
+mv "$crds"/*.yaml artifacts/crds/
