@@ -30,7 +30,7 @@ var inputs = []input{
 		name:      "the target is missing",
 		change:    func(s *v1beta1.CanarySpec) { s.TargetRef.Name, s.Service.Name = "ghost", "app" },
 		condition: v1beta1.ConditionStalled, reason: "TargetNotFound",
-		sentence: "Deployment ghost does not exist in namespace NS; create it, or correct spec.targetRef.name",
+		sentence: "Deployment ghost does not exist in namespace NS; create it, or delete this Canary and name another target in a new one",
 	}, {
 		name:      "the Service is without the port",
 		change:    func(s *v1beta1.CanarySpec) { s.Service.Port = 8443 },

@@ -24,6 +24,7 @@ var errKilled = errors.New("the operator was killed")
 // killer counts writes, and kills the operator at one of them.
 type killer struct {
 	mu     sync.Mutex
+	armed  bool
 	writes []string
 	at     int // counted from 1; 0 kills nobody
 	when   kube.When
@@ -43,6 +44,9 @@ func (k *killer) tap(when kube.When, what string) error {
 		return errKilled
 	default:
 	}
+	if !k.armed {
+		return nil
+	}
 	if when == kube.Before {
 		k.writes = append(k.writes, what)
 	}
@@ -53,10 +57,18 @@ func (k *killer) tap(when kube.When, what string) error {
 	return nil
 }
 
+func (k *killer) arm() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.armed = true
+}
+
 // story is one life of an application, and what must come of it whenever the operator is killed.
 type story struct {
 	name    string
 	metrics string
+	// prelude is lived without a death: another story has those writes. It may be nil.
+	prelude func(*application)
 	// user does what a person does.
 	user func(*application)
 	// check looks at what was seen.
@@ -64,10 +76,10 @@ type story struct {
 }
 
 var stories = []story{
-	{"promotion", "/good", promote, checkPromoted},
-	{"rollback", "/bad", rollBack, checkRolledBack},
-	{"deletion", "/good", deleteInMidRun, checkDeleted},
-	{"return", "/good", returnToOld, checkReturned},
+	{"promotion", "/good", nil, promote, checkPromoted},
+	{"rollback", "/bad", adopt, rollBack, checkRolledBack},
+	{"deletion", "/good", progress, deleteInMidRun, checkDeleted},
+	{"return", "/good", promote, returnToOld, checkReturned},
 }
 
 // TestKilledAtEveryWrite counts the writes of a story, and then lives it once for every write, and
@@ -80,7 +92,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 			for i, what := range writes {
 				t.Logf("write %d: %s", i+1, what)
 			}
-			require.Greater(t, len(writes), 5)
+			require.Greater(t, len(writes), 3)
 			for at := 1; at <= len(writes); at++ {
 				for _, when := range []kube.When{kube.Before, kube.After} {
 					t.Run(fmt.Sprintf("%s write %d", when, at), func(t *testing.T) {
@@ -111,6 +123,10 @@ func (c *cluster) live(t *testing.T, s story, k *killer) []string {
 		}
 	}()
 	a.manage(s.metrics)
+	if s.prelude != nil {
+		s.prelude(a)
+	}
+	k.arm()
 	s.user(a)
 	s.check(a)
 	close(over)
@@ -122,8 +138,10 @@ func (c *cluster) live(t *testing.T, s story, k *killer) []string {
 	return k.writes
 }
 
+func adopt(a *application) { a.awaitPhase(v1beta1.PhaseInitialized) }
+
 func promote(a *application) {
-	a.awaitPhase(v1beta1.PhaseInitialized)
+	adopt(a)
 	a.release("2")
 	a.awaitPhase(v1beta1.PhaseSucceeded)
 }
@@ -140,7 +158,6 @@ func checkPromoted(a *application) {
 }
 
 func rollBack(a *application) {
-	a.awaitPhase(v1beta1.PhaseInitialized)
 	a.release("2")
 	a.awaitPhase(v1beta1.PhaseFailed)
 	a.await("the route back at the primary", func() bool { return a.weights[len(a.weights)-1] == 0 })
@@ -156,10 +173,13 @@ func checkRolledBack(a *application) {
 	}
 }
 
-func deleteInMidRun(a *application) {
-	a.awaitPhase(v1beta1.PhaseInitialized)
+func progress(a *application) {
+	adopt(a)
 	a.release("2")
 	a.await("weight 60", func() bool { return a.last().Weight == 60 })
+}
+
+func deleteInMidRun(a *application) {
 	a.deleteCanary()
 	a.await("the Canary gone", func() bool { return a.gone })
 }
@@ -182,7 +202,6 @@ func checkDeleted(a *application) {
 
 // returnToOld goes back to the version before: its ReplicaSet is there still, and is borrowed.
 func returnToOld(a *application) {
-	promote(a)
 	a.release("1")
 	a.await("the second run's end", func() bool { return len(a.last().History) == 2 && a.last().Phase == v1beta1.PhaseSucceeded })
 }

@@ -16,7 +16,7 @@ import (
 	"weir.dev/weir/pkg/workload"
 )
 
-// act carries a decision out: it ensures the world, commits the status, and then tells people. Whatever
+// act carries a decision out: it ensures the world, commits the status, and tells people. Whatever
 // fails on the way ends it; the next look begins again, and finds done what is done.
 func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision, log *slog.Logger) (time.Duration, error) {
 	if d.Finalizer && !slices.Contains(o.canary.Finalizers, kube.Finalizer) {
@@ -25,26 +25,53 @@ func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision
 		}
 		return 0, c.writer.AddFinalizer(ctx, o.canary) // the watch brings the Canary back
 	}
+	if !d.Finalizer {
+		if err := c.ensure(ctx, o, d); err != nil {
+			return 0, err
+		}
+		c.announce(ctx, o, d.Notices, log)
+		return 0, c.writer.RemoveFinalizer(ctx, o.canary)
+	}
+	// What gives the canary traffic is committed when it is so. What takes traffic away is committed first:
+	// whoever takes over from an operator that died in between must not give it back.
+	falls := d.Split.Weight < o.canary.Status.Weight
+	if !falls {
+		if err := c.ensure(ctx, o, d); err != nil {
+			return 0, err
+		}
+	}
+	if err := c.commit(ctx, o, d, log); err != nil {
+		return 0, err
+	}
+	var err error
+	if falls {
+		err = c.ensure(ctx, o, d)
+	}
+	c.announce(ctx, o, d.Notices, log)
+	c.metrics.canary(keyOf(o.canary), &d.Status)
+	return d.Next, err
+}
+
+func (c *Controller) ensure(ctx context.Context, o *observation, d rollout.Decision) error {
 	for _, ensure := range []func(context.Context, *observation, rollout.Decision) error{
 		c.ensurePause, c.ensureServices, c.ensureReplicaSets, c.ensureRoute, c.ensureHandOver,
 	} {
 		if err := ensure(ctx, o, d); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	if !d.Finalizer {
-		c.announce(ctx, o, d, log)
-		return 0, c.writer.RemoveFinalizer(ctx, o.canary)
+	return nil
+}
+
+func (c *Controller) commit(ctx context.Context, o *observation, d rollout.Decision, log *slog.Logger) error {
+	if equality.Semantic.DeepEqual(d.Status, o.canary.Status) {
+		return nil
 	}
-	if !equality.Semantic.DeepEqual(d.Status, o.canary.Status) {
-		if err := c.writer.CommitStatus(ctx, o.canary, &d.Status); err != nil {
-			return 0, err
-		}
-		logChange(log, &o.canary.Status, &d.Status)
+	if err := c.writer.CommitStatus(ctx, o.canary, &d.Status); err != nil {
+		return err
 	}
-	c.announce(ctx, o, d, log)
-	c.metrics.canary(keyOf(o.canary), &d.Status)
-	return d.Next, nil
+	logChange(log, &o.canary.Status, &d.Status)
+	return nil
 }
 
 func logChange(log *slog.Logger, was, is *v1beta1.CanaryStatus) {
@@ -194,6 +221,9 @@ func (c *Controller) ensureRoute(ctx context.Context, o *observation, d rollout.
 	}
 	switch d.Route {
 	case rollout.RouteApplied:
+		if o.unrenderable {
+			return nil // the status says why
+		}
 		objects, err := o.router.Render(o.app, d.Split, o.found)
 		if err != nil {
 			return err
@@ -225,6 +255,11 @@ func (c *Controller) ensureRoute(ctx context.Context, o *observation, d rollout.
 func (c *Controller) ensureHandOver(ctx context.Context, o *observation, d rollout.Decision) error {
 	if !d.HandOver || o.candidate == nil || o.deploy == nil {
 		return nil
+	}
+	// Somebody who resumed the Deployment for a moment has made it an equal ReplicaSet of its own. Of two,
+	// its controller takes the older one for the present revision, and would never report it complete.
+	if twin := workload.EqualOf(o.deploy, c.caches.replicaSetsOf(o.deploy.UID)); twin != nil && twin.UID != o.candidate.UID {
+		return c.writer.Remove(ctx, twin, nil)
 	}
 	return c.writer.HandOver(ctx, o.candidate, o.deploy)
 }

@@ -95,7 +95,7 @@ func (a *asker) answers(key types.NamespacedName, canary *v1beta1.Canary, o *obs
 func varsOf(canary *v1beta1.Canary, o *observation, q rollout.Question) metrics.Vars {
 	v := metrics.Vars{
 		Name: canary.Name, Namespace: canary.Namespace, Target: canary.Spec.TargetRef.Name,
-		Service: o.names.Canary, Ingress: o.names.Apex, Route: o.names.Apex,
+		Service: o.names.Apex, Ingress: o.names.Apex, Route: o.names.Apex,
 		Revision: "canary", Weight: canary.Status.Weight, Interval: q.Window, Variables: q.Metric.TemplateVariables,
 	}
 	if c := canary.Status.Canary; c != nil {

@@ -206,6 +206,9 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 		return staleLook, nil
 	}
 	o.snapshot.Answers = c.asker.answers(key, canary, o, rollout.Ask(&o.snapshot))
+	if c.seen.first(key) {
+		c.announce(ctx, o, rollout.Recall(canary, o.snapshot.Now), log)
+	}
 	d := rollout.Decide(&o.snapshot)
 	return c.act(ctx, o, d, log)
 }

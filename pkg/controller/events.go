@@ -18,11 +18,11 @@ import (
 // longestNote is what the API server takes as an event's note.
 const longestNote = 1024
 
-// announce tells people what was committed: an event on the Canary, and for what concerns the target one
+// announce tells people what was committed, or, right after a start, what another operator committed: an event on the Canary, and for what concerns the target one
 // on the Deployment. An event's name comes of its notice, so that telling twice is telling once. What
 // cannot be told is logged and holds nothing up.
-func (c *Controller) announce(ctx context.Context, o *observation, d rollout.Decision, log *slog.Logger) {
-	for _, n := range d.Notices {
+func (c *Controller) announce(ctx context.Context, o *observation, notices []rollout.Notice, log *slog.Logger) {
+	for _, n := range notices {
 		log.Info(n.Message, "reason", n.Reason)
 		regarding := []corev1.ObjectReference{{
 			APIVersion: "weir.dev/v1beta1", Kind: "Canary",

@@ -39,6 +39,8 @@ type observation struct {
 	router router.Router
 	app    router.App
 	found  router.Found
+	// unrenderable says that the router can make nothing of the objects as they are found.
+	unrenderable bool
 }
 
 func (c *Controller) observe(canary *v1beta1.Canary) *observation {
@@ -198,6 +200,7 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 		}
 	}
 	if _, err := o.router.Render(o.app, rollout.Split{Weight: canary.Status.Weight}, o.found); err != nil {
+		o.unrenderable = true
 		return []rollout.Problem{{Reason: "RouteNotUsable", Message: err.Error()}}
 	}
 	return c.metricProblems(canary)
@@ -260,9 +263,11 @@ func keyOf(canary *v1beta1.Canary) types.NamespacedName {
 	return types.NamespacedName{Namespace: canary.Namespace, Name: canary.Name}
 }
 
-// splits remember since when this process sees the split of each route. See rollout.Route.Since.
+// splits remember which Canaries this process has seen, and since when it sees the split of each route.
+// See rollout.Route.Since.
 type splits struct {
 	mu   sync.Mutex
+	met  map[types.NamespacedName]bool
 	seen map[types.NamespacedName]seenSplit
 }
 
@@ -271,7 +276,18 @@ type seenSplit struct {
 	since time.Time
 }
 
-func newSplits() *splits { return &splits{seen: map[types.NamespacedName]seenSplit{}} }
+func newSplits() *splits {
+	return &splits{met: map[types.NamespacedName]bool{}, seen: map[types.NamespacedName]seenSplit{}}
+}
+
+// first says once of each Canary that it was not seen before.
+func (s *splits) first(key types.NamespacedName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.met[key]
+	s.met[key] = true
+	return !known
+}
 
 func (s *splits) since(key types.NamespacedName, route rollout.Route, now time.Time) time.Time {
 	s.mu.Lock()
@@ -291,5 +307,6 @@ func (s *splits) since(key types.NamespacedName, route rollout.Route, now time.T
 func (s *splits) forget(key types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.met, key)
 	delete(s.seen, key)
 }

@@ -60,10 +60,6 @@ func (l *look) recognise() {
 func (l *look) adopted() {
 	if l.st.Run != nil {
 		message := fmt.Sprintf("Deployment %s was resumed by hand and rolled out without analysis", l.targetName())
-		l.notify(Notice{
-			ID: l.st.Run.ID + "/promoted", Reason: ReasonPromoted, OnTarget: true,
-			Message: fmt.Sprintf("revision %s of %s serves: %s", l.Primary.Hash, l.targetName(), message),
-		})
 		l.endRun(v1beta1.OutcomePromoted, ReasonOutOfBand, message)
 		l.st.Phase = v1beta1.PhaseSucceeded
 		return
@@ -104,7 +100,7 @@ func (l *look) problems() {
 }
 
 func (l *look) targetMissing() {
-	l.stall(ReasonTargetNotFound, "Deployment %s does not exist in namespace %s; create it, or correct spec.targetRef.name",
+	l.stall(ReasonTargetNotFound, "Deployment %s does not exist in namespace %s; create it, or delete this Canary and name another target in a new one",
 		l.targetName(), l.Canary.Namespace)
 }
 
@@ -263,8 +259,7 @@ func (l *look) finalising() {
 	case l.st.Canary != nil:
 		l.finishHandOver()
 	case l.st.Weight > 0:
-		// A route that is back already was brought back by an operator that died before it could commit.
-		if in := settlesIn(l.Snapshot); in > 0 && l.Route.Split.Weight > 0 {
+		if in := settlesIn(l.Snapshot); in > 0 {
 			l.after(in)
 			l.wait(ReasonSettling, "waiting until the primary Service stands for the promoted pods")
 			return
@@ -288,11 +283,7 @@ func (l *look) finishHandOver() {
 		l.wait(ReasonHandedOver, "waiting until Deployment %s reports the rollout complete", l.targetName())
 		return
 	}
-	l.notify(Notice{
-		ID: l.st.Run.ID + "/promoted", Reason: ReasonPromoted, OnTarget: true,
-		Message: fmt.Sprintf("revision %s of %s promoted: the pods that were analysed are the Deployment's", l.st.Canary.Hash, l.targetName()),
-	})
-	l.endRun(v1beta1.OutcomePromoted, ReasonPassed, "every step passed")
+	l.endRun(v1beta1.OutcomePromoted, ReasonPassed, "every step passed; the pods that were analysed are the Deployment's")
 	l.st.Primary, l.st.Canary = revisionStatus(l.Candidate), nil
 	l.touch() // the Services change their pods now
 	l.after(l.Settle)

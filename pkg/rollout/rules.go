@@ -74,14 +74,8 @@ func (l *look) superseded() bool {
 	if !l.Target.Found || l.isCandidate() {
 		return false
 	}
-	old := l.st.Run.ID
 	l.endRun(v1beta1.OutcomeSuperseded, ReasonNewRevision,
-		fmt.Sprintf("revision %s took the place of %s", l.Target.Revision.Hash, l.st.Canary.Hash))
-	l.notify(Notice{
-		ID: old + "/superseded", Reason: ReasonSuperseded, OnTarget: true,
-		Message: fmt.Sprintf("revision %s of %s was superseded by %s at weight %d",
-			l.st.Canary.Hash, l.targetName(), l.Target.Revision.Hash, l.st.Weight),
-	})
+		fmt.Sprintf("revision %s took its place", l.Target.Revision.Hash))
 	tookBack := l.st.Phase == v1beta1.PhaseFinalising
 	l.retireCandidate()
 	l.dropSplit(!tookBack || l.Target.Revision.IsPrimary || l.Primary.Ready >= l.Target.Replicas)

@@ -2,8 +2,6 @@ package rollout
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -31,10 +29,7 @@ func (l *look) beginRun() {
 	l.st.FailedChecks, l.st.Checks = 0, nil
 	l.st.Canary = &v1beta1.RevisionStatus{ReplicaSet: rev.ReplicaSet, Hash: rev.Hash, Images: rev.Images}
 	l.startStep(0)
-	l.notify(Notice{
-		ID: l.st.Run.ID + "/started", Reason: ReasonNewRevision, OnTarget: true,
-		Message: fmt.Sprintf("new revision %s of %s detected; its weights are %s", rev.Hash, l.targetName(), weights(Steps(l.Canary.Spec.Analysis))),
-	})
+	l.notify(started(l.Canary, l.st))
 }
 
 // startStep enters a step. Its pods are asked for at once; the weight follows when they are ready.
@@ -63,7 +58,7 @@ func (l *look) waitForPods() {
 // resize asks for at least so many canary pods. While the canary may have traffic it never shrinks.
 func (l *look) resize(n int32) { l.st.Canary.Replicas = max(l.st.Canary.Replicas, n) }
 
-// endRun moves the run into the history.
+// endRun moves the run into the history, and tells people.
 func (l *look) endRun(outcome v1beta1.Outcome, reason, message string) {
 	if l.st.Run == nil {
 		return
@@ -80,17 +75,12 @@ func (l *look) endRun(outcome v1beta1.Outcome, reason, message string) {
 	history := append([]v1beta1.RunRecord{rec}, l.st.History...)
 	l.st.History = history[:min(len(history), historyLimit)]
 	l.st.Run = nil
+	l.notify(ended(l.targetName(), &rec))
 }
 
 // rollback sends all traffic to the primary, now. The canary keeps its pods until they have none and
 // somebody had the time to look at them.
 func (l *look) rollback(reason, message string) {
-	run := l.st.Run.ID
-	l.notify(Notice{
-		ID: run + "/rolledback", Reason: ReasonRolledBack, Warning: true, OnTarget: true,
-		Message: fmt.Sprintf("revision %s of %s rolled back at weight %d: %s: %s",
-			l.st.Canary.Hash, l.targetName(), l.st.Weight, reason, message),
-	})
 	l.endRun(v1beta1.OutcomeRolledBack, reason, message)
 	l.st.Phase, l.st.Step = v1beta1.PhaseFailed, nil
 	l.setWeight(0)
@@ -142,13 +132,4 @@ func (l *look) dropSplit(able bool) {
 	if able {
 		l.setWeight(0)
 	}
-}
-
-// weights are the steps in words, as in "10, 20, 50 %".
-func weights(steps []Step) string {
-	parts := make([]string, 0, len(steps))
-	for _, s := range steps {
-		parts = append(parts, strconv.Itoa(int(s.Weight)))
-	}
-	return strings.Join(parts, ", ") + " %"
 }

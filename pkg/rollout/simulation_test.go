@@ -218,7 +218,8 @@ func (k *walker) committed(st v1beta1.CanaryStatus) {
 	if st.Weight > 0 && (st.Phase == v1beta1.PhaseFailed || st.Phase == v1beta1.PhaseInitialized || st.Phase == v1beta1.PhaseSucceeded) {
 		k.fail("weight %d in phase %s", st.Weight, st.Phase)
 	}
-	if k.route.Found && k.route.Split.Weight != st.Weight {
+	// What takes traffic from the canary is committed before it is carried out.
+	if k.route.Found && k.route.Split.Weight < st.Weight {
 		k.fail("committed weight %d over a route at %d", st.Weight, k.route.Split.Weight)
 	}
 	if st.Phase == v1beta1.PhaseFailed && st.Canary != nil {

@@ -167,18 +167,13 @@ func (w *toy) sorted() []*toySet {
 }
 
 func (w *toy) complete() bool {
+	own := w.own(w.target.template)
 	for _, s := range w.sets {
-		if s.owner != OwnerTarget {
-			continue
-		}
-		if s.template != w.target.template && (s.desired > 0 || s.exists > 0) {
-			return false
-		}
-		if s.template == w.target.template && s.available != w.target.replicas {
+		if s != own && s.owner == OwnerTarget && (s.desired > 0 || s.exists > 0) {
 			return false
 		}
 	}
-	return w.own(w.target.template) != nil
+	return own != nil && own.exists == w.target.replicas && own.available == w.target.replicas
 }
 
 func (w *toy) snapshot() *Snapshot {
@@ -235,7 +230,27 @@ func (w *toy) look() (Decision, error) {
 
 func (w *toy) act(s *Snapshot, d Decision) error {
 	w.writes = 0
-	rv := w.canary.ResourceVersion
+	if !d.Finalizer {
+		if err := w.ensure(s, d); err != nil {
+			return err
+		}
+		w.gone = true
+		return w.announce(d)
+	}
+	first, then := w.ensure, w.conclude
+	if d.Split.Weight < w.canary.Status.Weight {
+		first, then = then, first
+	}
+	if err := first(s, d); err != nil {
+		return err
+	}
+	if err := then(s, d); err != nil {
+		return err
+	}
+	return w.announce(d)
+}
+
+func (w *toy) ensure(s *Snapshot, d Decision) error {
 	for _, ensure := range []func(*Snapshot, Decision) error{
 		w.ensurePause, w.ensureServices, w.ensureSets, w.ensureRoute, w.ensureHandOver,
 	} {
@@ -243,21 +258,20 @@ func (w *toy) act(s *Snapshot, d Decision) error {
 			return err
 		}
 	}
-	if !d.Finalizer {
-		w.gone = true
-		return w.announce(d)
+	return nil
+}
+
+// conclude commits the status.
+func (w *toy) conclude(s *Snapshot, d Decision) error {
+	if equality.Semantic.DeepEqual(d.Status, w.canary.Status) {
+		return nil
 	}
-	if !equality.Semantic.DeepEqual(d.Status, w.canary.Status) {
-		if w.conflict || rv != s.Canary.ResourceVersion {
-			w.conflict = false
-			return errors.New("conflict")
-		}
-		w.commit(d.Status)
-		if err := w.wrote("commit phase=%s weight=%d", d.Status.Phase, d.Status.Weight); err != nil {
-			return err
-		}
+	if w.conflict || w.canary.ResourceVersion != s.Canary.ResourceVersion {
+		w.conflict = false
+		return errors.New("conflict")
 	}
-	return w.announce(d)
+	w.commit(d.Status)
+	return w.wrote("commit phase=%s weight=%d", d.Status.Phase, d.Status.Weight)
 }
 
 // commit stores a status as an API server would: as JSON, with its coarser times.

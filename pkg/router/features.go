@@ -30,8 +30,6 @@ const (
 	EditsHeaders Feature = "changing of headers"
 	// Timeouts: it bounds the time of a request.
 	Timeouts Feature = "timeouts"
-	// Retries: it tries failed requests again.
-	Retries Feature = "retries"
 )
 
 // Features are what a router can do.
@@ -72,6 +70,5 @@ func asks(c *v1beta1.Canary) []ask {
 		{"spec.service.rewrite", Rewrites, s.Rewrite != nil},
 		{"spec.service.headers", EditsHeaders, s.Headers != nil},
 		{"spec.service.timeout", Timeouts, s.Timeout != ""},
-		{"spec.service.retries", Retries, s.Retries != nil},
 	}
 }

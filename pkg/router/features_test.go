@@ -17,7 +17,7 @@ func TestFeaturesRefuse(t *testing.T) {
 			Port:        9898,
 			GatewayRefs: []gatewayv1.ParentReference{{Name: "edge"}}, Hosts: []gatewayv1.Hostname{"podinfo.example.com"},
 			Match: []gatewayv1.HTTPRouteMatch{{}}, Rewrite: &v1beta1.Rewrite{}, Headers: &v1beta1.Headers{},
-			Timeout: "1s", Retries: &v1beta1.Retries{},
+			Timeout: "1s",
 		},
 		Analysis: v1beta1.CanaryAnalysis{StepWeight: new(int32(10)), StepWeights: []int32{10}},
 	}}
@@ -42,7 +42,6 @@ func TestFeaturesRefuse(t *testing.T) {
 		{router.Rewrites, []string{"spec.service.rewrite"}},
 		{router.EditsHeaders, []string{"spec.service.headers"}},
 		{router.Timeouts, []string{"spec.service.timeout"}},
-		{router.Retries, []string{"spec.service.retries"}},
 	} {
 		with := messages(router.Features{f.feature: true})
 		require.Subset(t, all, with)

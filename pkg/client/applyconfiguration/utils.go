@@ -44,8 +44,6 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.MetricTemplateApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MetricTemplateSpec"):
 		return &weirv1beta1.MetricTemplateSpecApplyConfiguration{}
-	case v1beta1.SchemeGroupVersion.WithKind("Retries"):
-		return &weirv1beta1.RetriesApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RevisionStatus"):
 		return &weirv1beta1.RevisionStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Rewrite"):

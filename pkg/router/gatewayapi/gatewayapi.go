@@ -39,8 +39,7 @@ var _ router.Router = Router{}
 // Name is "gatewayapi".
 func (Router) Name() string { return "gatewayapi" }
 
-// Features of HTTPRoutes in the standard channel. It has no retries: a route with them would be refused
-// by the API server, and which channel is installed cannot be seen from here.
+// Features of HTTPRoutes in the standard channel.
 func (Router) Features() router.Features {
 	return router.Features{
 		router.Weighted: true, router.OwnsRoute: true, router.AdoptsRoute: true, router.Gateways: true,

@@ -50,9 +50,6 @@ func wishes() []wish {
 			}
 		}},
 		{"spec.service.timeout", router.Timeouts, func(s *v1beta1.CanarySpec) { s.Service.Timeout = "15s" }},
-		{"spec.service.retries", router.Retries, func(s *v1beta1.CanarySpec) {
-			s.Service.Retries = &v1beta1.Retries{Attempts: 2, Codes: []int32{503}, Backoff: "100ms"}
-		}},
 	}
 }
 

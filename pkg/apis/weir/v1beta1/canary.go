@@ -163,11 +163,6 @@ type CanaryService struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) > duration('0s')",message="spec.service.timeout must be a duration above zero without a fraction, for example 15s or 1500ms"
 	Timeout string `json:"timeout,omitempty"`
 
-	// Retries of a failed request, where the Gateway's implementation serves them (an experimental
-	// field of the Gateway API).
-	// +optional
-	Retries *Retries `json:"retries,omitempty"`
-
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
 	// follows it. Defaults to the router's own time (5s for gatewayapi).
 	// +optional
@@ -223,26 +218,6 @@ type HeaderOperations struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=256
 	Remove []string `json:"remove,omitempty"`
-}
-
-// Retries of a failed request.
-type Retries struct {
-	// Attempts after the first.
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=10
-	Attempts int32 `json:"attempts"`
-	// Codes are the status codes that are tried again. Without them the implementation decides.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:Minimum=400
-	// +kubebuilder:validation:items:Maximum=599
-	Codes []int32 `json:"codes,omitempty"`
-	// Backoff is the shortest wait between two attempts.
-	// +optional
-	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) > duration('0s')",message="spec.service.retries.backoff must be a duration above zero without a fraction, for example 100ms"
-	Backoff string `json:"backoff,omitempty"`
 }
 
 // CanaryAnalysis is the plan of a run: its steps, and what is judged at each.

@@ -25,8 +25,6 @@ func canaryRules() []rule {
 	return slices.Concat(targetRules(), serviceRules(), requestRules(), pathRules(), analysisRules(), metricRules(),
 		between("spec.progressDeadlineSeconds", "progressDeadlineSeconds: #", 1, 86400),
 		between("spec.service.port", "service: {port: #}", 1, 65535),
-		between("spec.service.retries.attempts", "service: {retries: {attempts: #}}", 1, 10),
-		between("spec.service.retries.codes[0]", "service: {retries: {attempts: 1, codes: [#]}}", 400, 599),
 		between("spec.analysis.threshold", "analysis: {threshold: #}", 1, 1000),
 		between("spec.analysis.maxWeight", "analysis: {stepWeight: 1, maxWeight: #}", 1, 100),
 		between("spec.analysis.stepWeight", "analysis: {stepWeight: #}", 1, 100),
@@ -205,12 +203,6 @@ func requestRules() []rule {
 			yes:   each("service: {timeout: #}", "15s", "1m30s", "1500ms"),
 			no:    each("service: {timeout: #}", "0s", "1.5s", "100000s", `"15"`, "-1s"),
 			says:  "spec.service.timeout must be a duration above zero without a fraction, for example 15s or 1500ms",
-		},
-		{
-			field: "spec.service.retries.backoff",
-			yes:   each("service: {retries: {attempts: 3, backoff: #}}", "100ms"),
-			no:    each("service: {retries: {attempts: 3, backoff: #}}", "0ms", "0.1s"),
-			says:  "spec.service.retries.backoff must be a duration above zero without a fraction, for example 100ms",
 		},
 	}
 	for _, side := range []string{"request", "response"} {

@@ -39,9 +39,6 @@ type CanaryServiceApplyConfiguration struct {
 	Headers *HeadersApplyConfiguration `json:"headers,omitempty"`
 	// Timeout of a whole request, as a duration such as `15s`.
 	Timeout *string `json:"timeout,omitempty"`
-	// Retries of a failed request, where the Gateway's implementation serves them (an experimental
-	// field of the Gateway API).
-	Retries *RetriesApplyConfiguration `json:"retries,omitempty"`
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
 	// follows it. Defaults to the router's own time (5s for gatewayapi).
 	Settle *string `json:"settle,omitempty"`
@@ -150,14 +147,6 @@ func (b *CanaryServiceApplyConfiguration) WithHeaders(value *HeadersApplyConfigu
 // If called multiple times, the Timeout field is set to the value of the last call.
 func (b *CanaryServiceApplyConfiguration) WithTimeout(value string) *CanaryServiceApplyConfiguration {
 	b.Timeout = &value
-	return b
-}
-
-// WithRetries sets the Retries field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Retries field is set to the value of the last call.
-func (b *CanaryServiceApplyConfiguration) WithRetries(value *RetriesApplyConfiguration) *CanaryServiceApplyConfiguration {
-	b.Retries = value
 	return b
 }
 

@@ -1,0 +1,65 @@
+package rollout
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+// memorable is how long ago a run may have begun or ended to be told again by an operator that has just
+// started. Events live longer, so what was told already is not told twice.
+const memorable = 15 * time.Minute
+
+// Recall gives the notices of a committed status that an operator may have died before telling: that the
+// run which is on began, and how the last one ended.
+func Recall(canary *v1beta1.Canary, now time.Time) []Notice {
+	var notices []Notice
+	st := &canary.Status
+	if len(st.History) > 0 && now.Sub(st.History[0].EndedAt.Time) < memorable {
+		notices = append(notices, ended(canary.Spec.TargetRef.Name, &st.History[0]))
+	}
+	if st.Run != nil && st.Canary != nil && now.Sub(st.Run.StartedAt.Time) < memorable {
+		notices = append(notices, started(canary, st))
+	}
+	return notices
+}
+
+// started is the notice of a new run.
+func started(canary *v1beta1.Canary, st *v1beta1.CanaryStatus) Notice {
+	return Notice{
+		ID: st.Run.ID + "/started", Reason: ReasonNewRevision, OnTarget: true,
+		Message: fmt.Sprintf("new revision %s of %s detected; its weights are %s",
+			st.Canary.Hash, canary.Spec.TargetRef.Name, weights(Steps(canary.Spec.Analysis))),
+	}
+}
+
+// ended is the notice of a run that is over.
+func ended(target string, rec *v1beta1.RunRecord) Notice {
+	n := Notice{ID: rec.ID + "/ended", Reason: string(rec.Outcome), OnTarget: true}
+	how := ""
+	switch rec.Outcome {
+	case v1beta1.OutcomePromoted:
+		how = "promoted"
+	case v1beta1.OutcomeRolledBack:
+		n.Warning = true
+		how = fmt.Sprintf("rolled back at weight %d: %s", rec.MaxWeight, rec.Reason)
+	case v1beta1.OutcomeSuperseded:
+		how = fmt.Sprintf("superseded at weight %d", rec.MaxWeight)
+	case v1beta1.OutcomeAborted:
+		how = fmt.Sprintf("aborted at weight %d", rec.MaxWeight)
+	}
+	n.Message = fmt.Sprintf("revision %s of %s %s: %s", rec.Revision, target, how, rec.Message)
+	return n
+}
+
+// weights are the steps in words, as in "10, 20, 50 %".
+func weights(steps []Step) string {
+	parts := make([]string, 0, len(steps))
+	for _, s := range steps {
+		parts = append(parts, strconv.Itoa(int(s.Weight)))
+	}
+	return strings.Join(parts, ", ") + " %"
+}
