@@ -35,16 +35,19 @@ type state struct {
 
 func newMemory() *memory { return &memory{states: map[objectKey]state{}} }
 
-// holds says that an intent is in force as the object was found: nothing but its status has changed
-// since the intent was applied.
-func (m *memory) holds(key objectKey, digest string, found *unstructured.Unstructured) bool {
+// holds says that an intent is in force as the object was found: it is what the API server gave back, or
+// no more than its status has changed since.
+func (m *memory) holds(key objectKey, digest string, intent, found *unstructured.Unstructured) bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	s, ok := m.states[key]
-	if !ok || s.digest != digest {
+	m.mu.Unlock()
+	switch {
+	case !ok || s.digest != digest:
 		return false
+	case s.version == found.GetResourceVersion():
+		return true
 	}
-	return s.version == found.GetResourceVersion() || s.generation > 0 && s.generation == found.GetGeneration()
+	return s.generation > 0 && s.generation == found.GetGeneration() && contains(found.Object, intent.Object)
 }
 
 func (m *memory) keep(key objectKey, digest string, obj *unstructured.Unstructured) {
@@ -60,7 +63,8 @@ func (m *memory) forget(key objectKey) {
 }
 
 // Apply makes an object of Weir's what the intent says, by server-side apply of the whole intent. It
-// writes nothing where that is so already. The object as found in the cache is nil where there is none.
+// writes nothing where that is so already. The object as found in the cache is nil where there is none; the
+// write goes by its version, so that what somebody else changed meanwhile is seen before it is written over.
 func (w *Writer) Apply(
 	ctx context.Context, gvr schema.GroupVersionResource, intent, found *unstructured.Unstructured,
 ) error {
@@ -77,7 +81,7 @@ func (w *Writer) Apply(
 	intent.SetAnnotations(annotations)
 	key := keyOf(gvr, intent)
 	if found != nil {
-		if w.applied.holds(key, digest, found) {
+		if w.applied.holds(key, digest, intent, found) {
 			return nil
 		}
 		asBefore := found.GetAnnotations()[AppliedAnnotation] == digest
@@ -85,6 +89,7 @@ func (w *Writer) Apply(
 			w.applied.keep(key, digest, found)
 			return nil
 		}
+		intent.SetResourceVersion(found.GetResourceVersion())
 	}
 	doing := fmt.Sprintf("applying %s %s/%s", intent.GetKind(), intent.GetNamespace(), intent.GetName())
 	obj, err := write(ctx, w, gvr, doing, func(ctx context.Context) (*unstructured.Unstructured, error) {

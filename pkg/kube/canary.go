@@ -56,15 +56,33 @@ func (w *Writer) setFinalizers(ctx context.Context, c *v1beta1.Canary, verb stri
 	return err
 }
 
-// Restore leaves a route as its router says: written back whole, on the version that was read.
+// Restore leaves a route as its router says: written back whole, on the version that was read. What Weir
+// owns of it by that write it gives up in a second one, so that nobody who applies the route later meets a
+// conflict with a manager that is gone.
 func (w *Writer) Restore(ctx context.Context, gvr schema.GroupVersionResource, obj *unstructured.Unstructured) error {
 	w.applied.forget(keyOf(gvr, obj))
-	doing := fmt.Sprintf("giving back %s %s/%s", obj.GetKind(), obj.GetNamespace(), obj.GetName())
-	_, err := write(ctx, w, gvr, doing, func(ctx context.Context) (*unstructured.Unstructured, error) {
-		return w.dynamic.Resource(gvr).Namespace(obj.GetNamespace()).Update(ctx, obj,
-			metav1.UpdateOptions{FieldManager: v1beta1.FieldManager})
+	what := fmt.Sprintf("%s %s/%s", obj.GetKind(), obj.GetNamespace(), obj.GetName())
+	restored, err := w.update(ctx, gvr, obj, "giving back "+what)
+	if err != nil {
+		return err
+	}
+	owners := slices.DeleteFunc(restored.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
+		return m.Manager == v1beta1.FieldManager && m.Subresource == ""
 	})
+	if len(owners) == 0 {
+		owners = []metav1.ManagedFieldsEntry{{}} // an empty list would say nothing; this resets it
+	}
+	restored.SetManagedFields(owners)
+	_, err = w.update(ctx, gvr, restored, "giving up "+what)
 	return err
+}
+
+func (w *Writer) update(
+	ctx context.Context, gvr schema.GroupVersionResource, obj *unstructured.Unstructured, doing string,
+) (*unstructured.Unstructured, error) {
+	return write(ctx, w, gvr, doing, func(ctx context.Context) (*unstructured.Unstructured, error) {
+		return w.dynamic.Resource(gvr).Namespace(obj.GetNamespace()).Update(ctx, obj, metav1.UpdateOptions{FieldManager: v1beta1.FieldManager})
+	})
 }
 
 // DeleteRoute deletes a route object that Weir made.
