@@ -32,6 +32,8 @@ type Version struct {
 	Image string
 	// Args are added to the command.
 	Args []string
+	// Pull is the imagePullPolicy; Never where it is empty.
+	Pull string
 }
 
 const applicationYAML = `apiVersion: v1
@@ -91,7 +93,7 @@ spec:
       containers:
       - name: podinfo
         image: {{.Version.Image}}
-        imagePullPolicy: Never
+        imagePullPolicy: {{.Version.Pull}}
         command: ["/podinfo", "--port=9898", "--level=warn"{{range .Version.Args}}, {{printf "%q" .}}{{end}}]
         env:
         - name: PODINFO_UI_MESSAGE
@@ -123,6 +125,9 @@ func (a *Application) Release(ctx context.Context, v Version) error {
 func (a *Application) apply(ctx context.Context, part string, v Version) error {
 	if v.Image == "" {
 		v.Image = sandbox.PodinfoImage
+	}
+	if v.Pull == "" {
+		v.Pull = "Never"
 	}
 	t, err := template.New("").Parse(applicationYAML)
 	if err != nil {
