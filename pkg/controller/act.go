@@ -183,7 +183,9 @@ func (c *Controller) ensureReplicaSets(ctx context.Context, o *observation, d ro
 	return nil
 }
 
-func (c *Controller) ensureReplicaSet(ctx context.Context, o *observation, plan rollout.ReplicaSetPlan, facts rollout.ReplicaSet, ref *v1beta1.RevisionStatus) error {
+func (c *Controller) ensureReplicaSet(
+	ctx context.Context, o *observation, plan rollout.ReplicaSetPlan, facts rollout.ReplicaSet, ref *v1beta1.RevisionStatus,
+) error {
 	rs := c.caches.replicaSet(o.canary.Namespace, ref.ReplicaSet)
 	switch {
 	case plan.State == rollout.ReplicaSetAbsent:
@@ -200,7 +202,8 @@ func (c *Controller) ensureReplicaSet(ctx context.Context, o *observation, plan 
 		_, err := c.writer.CreateReplicaSet(ctx, made)
 		return err
 	case facts.Owner == rollout.OwnerOther:
-		return fmt.Errorf("ReplicaSet %s/%s is in the way: it belongs to neither the Canary nor the Deployment; delete it", rs.Namespace, rs.Name)
+		return fmt.Errorf("ReplicaSet %s/%s is in the way: it belongs to neither the Canary nor the Deployment; delete it",
+			rs.Namespace, rs.Name)
 	case facts.Owner == rollout.OwnerTarget:
 		if facts.Desired > 0 && ref != nil && plan.Replicas > 0 && o.snapshot.Target.Revision.ReplicaSet == rs.Name {
 			return nil // the target runs it itself

@@ -68,7 +68,9 @@ func (a *asker) forget(key types.NamespacedName) {
 
 // answers gives what has been answered of the questions, and asks those that have not been asked. It
 // never waits.
-func (a *asker) answers(key types.NamespacedName, canary *v1beta1.Canary, o *observation, questions []rollout.Question) []rollout.Answer {
+func (a *asker) answers(
+	key types.NamespacedName, canary *v1beta1.Canary, o *observation, questions []rollout.Question,
+) []rollout.Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(questions) == 0 {
@@ -104,7 +106,9 @@ func varsOf(canary *v1beta1.Canary, o *observation, q rollout.Question) metrics.
 	return v
 }
 
-func (a *asker) ask(ctx context.Context, key types.NamespacedName, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars) {
+func (a *asker) ask(
+	ctx context.Context, key types.NamespacedName, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars,
+) {
 	defer a.pending.Done()
 	select {
 	case a.slots <- struct{}{}:
@@ -147,7 +151,9 @@ func (a *asker) check(ctx context.Context, canary *v1beta1.Canary, q rollout.Que
 }
 
 // prepare finds the provider of a metric and renders its query.
-func (a *asker) prepare(ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars) (metrics.Provider, func(), string, error) {
+func (a *asker) prepare(
+	ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars,
+) (metrics.Provider, func(), string, error) {
 	spec := v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}
 	namespace, version := canary.Namespace, ""
 	var query string
@@ -171,7 +177,9 @@ func (a *asker) prepare(ctx context.Context, canary *v1beta1.Canary, q rollout.Q
 }
 
 // provider keeps one client a template and address.
-func (a *asker) provider(ctx context.Context, spec v1beta1.MetricProvider, namespace, version string) (metrics.Provider, func(), error) {
+func (a *asker) provider(
+	ctx context.Context, spec v1beta1.MetricProvider, namespace, version string,
+) (metrics.Provider, func(), error) {
 	id := strings.Join([]string{spec.Type, spec.Address, namespace, version}, "|")
 	forget := func() {
 		a.mu.Lock()

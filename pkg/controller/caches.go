@@ -41,9 +41,13 @@ type caches struct {
 	fresh   *kube.Freshness
 }
 
-func newCaches(clients Clients, namespace string, routers map[string]router.Router, wake func(...types.NamespacedName), fresh *kube.Freshness) (*caches, error) {
+func newCaches(
+	clients Clients, namespace string, routers map[string]router.Router, wake func(...types.NamespacedName),
+	fresh *kube.Freshness,
+) (*caches, error) {
 	c := &caches{
-		kube:    informers.NewSharedInformerFactoryWithOptions(clients.Kube, 0, informers.WithNamespace(namespace), informers.WithTransform(slim)),
+		kube: informers.NewSharedInformerFactoryWithOptions(clients.Kube, 0,
+			informers.WithNamespace(namespace), informers.WithTransform(slim)),
 		weir:    externalversions.NewSharedInformerFactoryWithOptions(clients.Weir, 0, externalversions.WithNamespace(namespace)),
 		dynamic: dynamicinformer.NewFilteredDynamicSharedInformerFactory(clients.Dynamic, 0, namespace, nil),
 		routers: routers, routes: map[schema.GroupVersionResource]cache.SharedIndexInformer{}, wake: wake, fresh: fresh,
@@ -117,8 +121,8 @@ func templateKey(can *v1beta1.Canary, ref *v1beta1.TemplateRef) types.Namespaced
 }
 
 func indexOwner(obj any) ([]string, error) {
-	m, err := meta.Accessor(obj)
-	if err != nil {
+	m, ok := obj.(metav1.Object)
+	if !ok {
 		return nil, nil
 	}
 	if owner := metav1.GetControllerOf(m); owner != nil {
@@ -160,7 +164,9 @@ func (c *caches) listen() error {
 	return nil
 }
 
-func (c *caches) handler(gvr schema.GroupVersionResource, keys func(metav1.Object) []types.NamespacedName) cache.ResourceEventHandler {
+func (c *caches) handler(
+	gvr schema.GroupVersionResource, keys func(metav1.Object) []types.NamespacedName,
+) cache.ResourceEventHandler {
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(obj any) { c.wakeFor(obj, keys) },
 		UpdateFunc: func(_, obj any) { c.wakeFor(obj, keys) },
@@ -191,9 +197,7 @@ func selfAndRivals(c *caches) func(metav1.Object) []types.NamespacedName {
 			return keys
 		}
 		if can.DeletionTimestamp != nil || can.Status.Phase == "" {
-			for _, rival := range c.named(byTarget, can.Namespace+"/"+can.Spec.TargetRef.Name) {
-				keys = append(keys, rival)
-			}
+			keys = append(keys, c.named(byTarget, can.Namespace+"/"+can.Spec.TargetRef.Name)...)
 		}
 		return keys
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"log/slog"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,9 +17,9 @@ import (
 // longestNote is what the API server takes as an event's note.
 const longestNote = 1024
 
-// announce tells people what was committed, or, right after a start, what another operator committed: an event on the Canary, and for what concerns the target one
-// on the Deployment. An event's name comes of its notice, so that telling twice is telling once. What
-// cannot be told is logged and holds nothing up.
+// announce tells people what was committed, or, right after a start, what another operator committed:
+// an event on the Canary, and for what concerns the target one on the Deployment. An event's name comes
+// of its notice, so that telling twice is telling once. What cannot be told is logged and holds nothing up.
 func (c *Controller) announce(ctx context.Context, o *observation, notices []rollout.Notice, log *slog.Logger) {
 	for _, n := range notices {
 		log.Info(n.Message, "reason", n.Reason)
@@ -53,7 +52,7 @@ func (c *Controller) tell(ctx context.Context, ref corev1.ObjectReference, n rol
 	}
 	sum := sha256.Sum256([]byte(string(ref.UID) + "/" + n.ID))
 	event := &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{Namespace: ref.Namespace, Name: fmt.Sprintf("%s.%s", ref.Name, hex.EncodeToString(sum[:8]))},
+		ObjectMeta:          metav1.ObjectMeta{Namespace: ref.Namespace, Name: ref.Name + "." + hex.EncodeToString(sum[:8])},
 		EventTime:           metav1.NewMicroTime(c.options.Now()),
 		ReportingController: "weir.dev/weir", ReportingInstance: "weir",
 		Action: n.Reason, Reason: n.Reason, Regarding: ref, Note: note, Type: kind,

@@ -156,7 +156,8 @@ func (c *Controller) behind(o *observation) bool {
 	}
 	for _, r := range []*v1beta1.RevisionStatus{o.canary.Status.Canary, o.canary.Status.Retiring} {
 		if r != nil {
-			stale = stale || check(appsv1.SchemeGroupVersion.WithResource("replicasets"), r.ReplicaSet, present(c.caches.replicaSet(ns, r.ReplicaSet)))
+			rs := present(c.caches.replicaSet(ns, r.ReplicaSet))
+			stale = stale || check(appsv1.SchemeGroupVersion.WithResource("replicasets"), r.ReplicaSet, rs)
 		}
 	}
 	if o.router != nil {
@@ -216,7 +217,8 @@ func (c *Controller) noRouter(canary *v1beta1.Canary) rollout.Problem {
 			"Canary %s names no provider and the operator has no --mesh-provider; set spec.provider", canary.Name)}
 	}
 	return rollout.Problem{Reason: "ProviderNotServed", Message: fmt.Sprintf(
-		"the cluster does not serve the objects of provider %s; install its CRDs and restart Weir, or set another spec.provider", provider)}
+		"the cluster does not serve the objects of provider %s; install its CRDs and restart Weir, "+
+			"or set another spec.provider", provider)}
 }
 
 // rival is the Canary that has the target already: the older one.

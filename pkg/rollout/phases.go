@@ -100,7 +100,8 @@ func (l *look) problems() {
 }
 
 func (l *look) targetMissing() {
-	l.stall(ReasonTargetNotFound, "Deployment %s does not exist in namespace %s; create it, or delete this Canary and name another target in a new one",
+	l.stall(ReasonTargetNotFound, "Deployment %s does not exist in namespace %s; create it, "+
+		"or delete this Canary and name another target in a new one",
 		l.targetName(), l.Canary.Namespace)
 }
 

@@ -51,7 +51,8 @@ func (l *look) outOfBand() bool {
 	l.touch()
 	l.notify(Notice{
 		ID: l.st.Run.ID + "/resumed", Reason: ReasonOutOfBand, Warning: true, OnTarget: true,
-		Message: fmt.Sprintf("Deployment %s was resumed by hand and rolls out revision %s without analysis; Weir waits until it is complete",
+		Message: fmt.Sprintf("Deployment %s was resumed by hand and rolls out revision %s without analysis; "+
+			"Weir waits until it is complete",
 			l.targetName(), l.Target.Revision.Hash),
 	})
 	return true

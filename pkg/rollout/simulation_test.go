@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,9 @@ func TestSimulation(t *testing.T) {
 			})
 		}
 	})
-	for _, o := range []v1beta1.Outcome{v1beta1.OutcomePromoted, v1beta1.OutcomeRolledBack, v1beta1.OutcomeSuperseded, v1beta1.OutcomeAborted} {
+	for _, o := range []v1beta1.Outcome{
+		v1beta1.OutcomePromoted, v1beta1.OutcomeRolledBack, v1beta1.OutcomeSuperseded, v1beta1.OutcomeAborted,
+	} {
 		total := 0
 		for _, r := range reached {
 			total += r[o]
@@ -104,7 +107,8 @@ func (k *walker) turn() {
 	before := k.canary.Status
 	d, _ := k.look()
 	k.crashAt = 0
-	k.trace = append(k.trace, fmt.Sprintf("%s %s w=%d next=%s", k.now.Format("15:04:05"), k.canary.Status.Phase, k.canary.Status.Weight, d.Next))
+	k.trace = append(k.trace, fmt.Sprintf("%s %s w=%d next=%s",
+		k.now.Format("15:04:05"), k.canary.Status.Phase, k.canary.Status.Weight, d.Next))
 	k.monotone(before, k.canary.Status)
 	if !terminal(d.Status) && d.Next <= 0 {
 		k.fail("the next look is absent in phase %s", d.Status.Phase)
@@ -204,7 +208,8 @@ func (k *walker) invariants(what string) {
 		k.committed(st)
 	}
 	if primary := k.set(st.Primary); primary != nil && st.Run != nil && st.Phase != v1beta1.PhaseFinalising &&
-		!k.complete() && k.target.paused && !k.handed() && primary.owner == OwnerTarget && primary.desired < k.target.replicas && primary.desired == 0 {
+		!k.complete() && k.target.paused && !k.handed() && primary.owner == OwnerTarget &&
+		primary.desired < k.target.replicas && primary.desired == 0 {
 		k.fail("the primary has no pods in mid-run")
 	}
 }
@@ -215,7 +220,8 @@ func (k *walker) handed() bool {
 }
 
 func (k *walker) committed(st v1beta1.CanaryStatus) {
-	if st.Weight > 0 && (st.Phase == v1beta1.PhaseFailed || st.Phase == v1beta1.PhaseInitialized || st.Phase == v1beta1.PhaseSucceeded) {
+	withoutWeight := []v1beta1.Phase{v1beta1.PhaseFailed, v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded}
+	if st.Weight > 0 && slices.Contains(withoutWeight, st.Phase) {
 		k.fail("weight %d in phase %s", st.Weight, st.Phase)
 	}
 	// What takes traffic from the canary is committed before it is carried out.

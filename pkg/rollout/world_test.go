@@ -369,7 +369,7 @@ func (w *toy) ensureSet(was, ref *v1beta1.RevisionStatus, plan ReplicaSetPlan) e
 			return err
 		}
 	}
-	if set.owner == OwnerTarget && set.template == w.target.template && set.desired == 0 || set.owner == OwnerTarget && set.template != w.target.template {
+	if set.owner == OwnerTarget && (set.desired == 0 || set.template != w.target.template) {
 		set.owner = OwnerCanary
 		if err := w.wrote("borrow %s", ref.ReplicaSet); err != nil {
 			return err

@@ -71,7 +71,7 @@ func parentsOf(route *unstructured.Unstructured) []any {
 }
 
 func backend(app router.App, service string, weight int32) gatewayv1.HTTPBackendRef {
-	group, kind, port := gatewayv1.Group(""), gatewayv1.Kind("Service"), gatewayv1.PortNumber(app.Canary.Spec.Service.Port)
+	group, kind, port := gatewayv1.Group(""), gatewayv1.Kind("Service"), app.Canary.Spec.Service.Port
 	return gatewayv1.HTTPBackendRef{BackendRef: gatewayv1.BackendRef{
 		BackendObjectReference: gatewayv1.BackendObjectReference{
 			Group: &group, Kind: &kind, Name: gatewayv1.ObjectName(service), Port: &port,
