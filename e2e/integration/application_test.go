@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"weir.dev/weir/e2e/player"
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
@@ -100,7 +101,8 @@ func (c *cluster) application(t *testing.T) *application {
 		cluster: c, t: t, namespace: fmt.Sprintf("app-%d", c.serial.Add(1)),
 		pods: map[types.UID]seenPod{},
 	}
-	_, err := c.kube.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}}, metav1.CreateOptions{})
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}}
+	_, err := c.kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(func() { cancel(); a.watching.Wait() })
@@ -133,7 +135,7 @@ func (a *application) watch(ctx context.Context) {
 	options := metav1.ListOptions{}
 	canaries, err := a.weir.WeirV1beta1().Canaries(a.namespace).Watch(ctx, options)
 	require.NoError(a.t, err)
-	routes, err := a.dynamic.Resource(httpRoutes).Namespace(a.namespace).Watch(ctx, options)
+	routes, err := a.dynamic.Resource(player.HTTPRoutes()).Namespace(a.namespace).Watch(ctx, options)
 	require.NoError(a.t, err)
 	pods, err := a.kube.CoreV1().Pods(a.namespace).Watch(ctx, options)
 	require.NoError(a.t, err)

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"weir.dev/weir/e2e/player"
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
@@ -30,7 +31,8 @@ var inputs = []input{
 		name:      "the target is missing",
 		change:    func(s *v1beta1.CanarySpec) { s.TargetRef.Name, s.Service.Name = "ghost", "app" },
 		condition: v1beta1.ConditionStalled, reason: "TargetNotFound",
-		sentence: "Deployment ghost does not exist in namespace NS; create it, or delete this Canary and name another target in a new one",
+		sentence: "Deployment ghost does not exist in namespace NS; create it, " +
+			"or delete this Canary and name another target in a new one",
 	}, {
 		name:      "the Service is without the port",
 		change:    func(s *v1beta1.CanarySpec) { s.Service.Port = 8443 },
@@ -38,7 +40,7 @@ var inputs = []input{
 		sentence: "Service app has no port 8443; set spec.service.port to one of its ports",
 	}, {
 		name:      "the Gateway does not accept the route",
-		change:    func(s *v1beta1.CanarySpec) { s.Service.GatewayRefs[0].Name = closedGateway },
+		change:    func(s *v1beta1.CanarySpec) { s.Service.GatewayRefs[0].Name = player.ClosedGateway },
 		condition: v1beta1.ConditionStalled, reason: "RouteNotAccepted",
 		sentence: "HTTPRoute NS/app is not served whole by closed: NotAllowedByListeners: as the player says",
 	}, {
@@ -107,7 +109,8 @@ func TestBadInput(t *testing.T) {
 			a.mu.Lock()
 			said := a.said(in.condition)
 			assert.Contains(t, said.Message, strings.ReplaceAll(in.sentence, "NS", a.namespace))
-			assert.Equal(t, map[bool]metav1.ConditionStatus{true: "False", false: "True"}[in.condition == v1beta1.ConditionAccepted], said.Status)
+			refused := map[bool]metav1.ConditionStatus{true: "False", false: "True"}
+			assert.Equal(t, refused[in.condition == v1beta1.ConditionAccepted], said.Status)
 			a.mu.Unlock()
 			assert.Equal(t, before.Spec, a.deployment().Spec, "the Deployment is as it was")
 			assert.Equal(t, served.Spec, a.service("app").Spec, "the Service is as it was")

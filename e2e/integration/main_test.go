@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"weir.dev/weir/e2e/player"
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/pkg/client/clientset/versioned"
 	"weir.dev/weir/pkg/controller"
@@ -60,10 +61,11 @@ func start(t *testing.T) *cluster {
 	gateway, err := sandbox.GatewayDefinitions(ctx)
 	require.NoError(t, err)
 	require.NoError(t, sandbox.Apply(ctx, c.config, gateway))
-	p := startPlayer(ctx, t, c.kube, c.dynamic)
+	played, err := player.Start(ctx, c.kube, c.dynamic)
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		cancel()
-		p.work.Wait()
+		played.Wait()
 		c.metrics.Close()
 		if err := server.Stop(); err != nil {
 			t.Error(err)

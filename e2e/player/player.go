@@ -1,12 +1,14 @@
-package integration
+// Package player plays whom an API server without a node lacks: the kubelet, which runs the pods, and a
+// Gateway's controller, which accepts the routes. With them and the real controllers, the operator finds all
+// that it waits for.
+package player
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
-	"testing"
 
-	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -18,46 +20,60 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-var httpRoutes = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
+// ClosedGateway is the name of a Gateway that accepts no route.
+const ClosedGateway = "closed"
 
-// closedGateway is the name of a Gateway that accepts no route.
-const closedGateway = "closed"
+// HTTPRoutes are the routes that are accepted.
+func HTTPRoutes() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
+}
 
-// player plays whom an API server without a node lacks: the kubelet, which runs the pods, and a
-// Gateway's controller, which accepts the routes.
-type player struct {
+// Player is both of them, in every namespace.
+type Player struct {
 	kube    kubernetes.Interface
 	dynamic dynamic.Interface
 	work    sync.WaitGroup
 }
 
-func startPlayer(ctx context.Context, t *testing.T, kube kubernetes.Interface, dyn dynamic.Interface) *player {
-	t.Helper()
-	p := &player{kube: kube, dynamic: dyn}
+// Start plays until the context ends. It returns when the player knows all that there is.
+func Start(ctx context.Context, kube kubernetes.Interface, dyn dynamic.Interface) (*Player, error) {
+	p := &Player{kube: kube, dynamic: dyn}
 	pods := informers.NewSharedInformerFactory(kube, 0)
 	routes := dynamicinformer.NewDynamicSharedInformerFactory(dyn, 0)
-	p.play(t, pods.Core().V1().Pods().Informer(), func(obj any) { p.runPod(ctx, obj.(*corev1.Pod)) })
-	p.play(t, routes.ForResource(httpRoutes).Informer(), func(obj any) { p.acceptRoute(ctx, obj.(*unstructured.Unstructured)) })
+	err := p.play(pods.Core().V1().Pods().Informer(), func(obj any) { p.runPod(ctx, obj) })
+	if err != nil {
+		return nil, err
+	}
+	err = p.play(routes.ForResource(HTTPRoutes()).Informer(), func(obj any) { p.acceptRoute(ctx, obj) })
+	if err != nil {
+		return nil, err
+	}
 	pods.Start(ctx.Done())
 	routes.Start(ctx.Done())
 	pods.WaitForCacheSync(ctx.Done())
 	routes.WaitForCacheSync(ctx.Done())
-	return p
+	return p, nil
 }
 
-func (p *player) play(t *testing.T, informer cache.SharedIndexInformer, act func(any)) {
-	t.Helper()
+// Wait returns when nothing is under way; the context that the player was started with must have ended.
+func (p *Player) Wait() { p.work.Wait() }
+
+func (p *Player) play(informer cache.SharedIndexInformer, act func(any)) error {
 	handle := func(obj any) { p.work.Go(func() { act(obj) }) }
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: handle, UpdateFunc: func(_, obj any) { handle(obj) },
 	})
-	require.NoError(t, err)
+	if err != nil {
+		return fmt.Errorf("watching what is to be played: %w", err)
+	}
+	return nil
 }
 
 // runPod says of a new pod that it runs and is ready. A pod that is on no node is deleted at once by the
 // API server, as if its containers had ended well.
-func (p *player) runPod(ctx context.Context, pod *corev1.Pod) {
-	if pod.Status.Phase != corev1.PodPending || pod.DeletionTimestamp != nil {
+func (p *Player) runPod(ctx context.Context, obj any) {
+	pod, ok := obj.(*corev1.Pod)
+	if !ok || pod.Status.Phase != corev1.PodPending || pod.DeletionTimestamp != nil {
 		return
 	}
 	running := pod.DeepCopy()
@@ -74,16 +90,21 @@ func (p *player) runPod(ctx context.Context, pod *corev1.Pod) {
 }
 
 // acceptRoute says of every version of a route that its parents take it.
-func (p *player) acceptRoute(ctx context.Context, route *unstructured.Unstructured) {
+func (p *Player) acceptRoute(ctx context.Context, obj any) {
+	route, ok := obj.(*unstructured.Unstructured)
+	if !ok {
+		return
+	}
 	refs, _, _ := unstructured.NestedSlice(route.Object, "spec", "parentRefs")
 	said, _, _ := unstructured.NestedSlice(route.Object, "status", "parents")
-	if len(said) == len(refs) && slices.IndexFunc(said, func(s any) bool { return observed(s) != route.GetGeneration() }) < 0 {
+	old := func(parent any) bool { return observed(parent) != route.GetGeneration() }
+	if len(said) == len(refs) && !slices.ContainsFunc(said, old) {
 		return
 	}
 	var parents []any
 	for _, ref := range refs {
 		status, reason := "True", "Accepted"
-		if ref.(map[string]any)["name"] == closedGateway {
+		if named, ok := ref.(map[string]any); ok && named["name"] == ClosedGateway {
 			status, reason = "False", "NotAllowedByListeners"
 		}
 		parents = append(parents, map[string]any{
@@ -96,7 +117,8 @@ func (p *player) acceptRoute(ctx context.Context, route *unstructured.Unstructur
 	}
 	accepted := route.DeepCopy()
 	if unstructured.SetNestedSlice(accepted.Object, parents, "status", "parents") == nil {
-		_, _ = p.dynamic.Resource(httpRoutes).Namespace(route.GetNamespace()).UpdateStatus(ctx, accepted, metav1.UpdateOptions{})
+		routes := p.dynamic.Resource(HTTPRoutes()).Namespace(route.GetNamespace())
+		_, _ = routes.UpdateStatus(ctx, accepted, metav1.UpdateOptions{}) // as with pods
 	}
 }
 
@@ -107,11 +129,20 @@ func condition(kind, status, reason string, generation int64) map[string]any {
 	}
 }
 
+// observed is the generation that was spoken of to a parent; -1 where nothing was said.
 func observed(parent any) int64 {
-	conditions, _, _ := unstructured.NestedSlice(parent.(map[string]any), "conditions")
+	said, ok := parent.(map[string]any)
+	if !ok {
+		return -1
+	}
+	conditions, _, _ := unstructured.NestedSlice(said, "conditions")
 	if len(conditions) == 0 {
 		return -1
 	}
-	generation, _, _ := unstructured.NestedInt64(conditions[0].(map[string]any), "observedGeneration")
+	first, ok := conditions[0].(map[string]any)
+	if !ok {
+		return -1
+	}
+	generation, _, _ := unstructured.NestedInt64(first, "observedGeneration")
 	return generation
 }
