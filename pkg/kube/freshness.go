@@ -2,6 +2,7 @@ package kube
 
 import (
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -25,7 +26,12 @@ type mark struct {
 	version string
 	uid     types.UID
 	deleted bool
+	at      time.Time
 }
+
+// unseen is how long an object that no cache has is waited for. It may have come and gone, by somebody
+// else's hand, before the answer of the write arrived.
+const unseen = 5 * time.Second
 
 // NewFreshness remembers nothing yet.
 func NewFreshness() *Freshness { return &Freshness{marks: map[objectKey]mark{}} }
@@ -38,14 +44,14 @@ func keyOf(gvr schema.GroupVersionResource, obj metav1.Object) objectKey {
 func (f *Freshness) Wrote(gvr schema.GroupVersionResource, obj metav1.Object) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.marks[keyOf(gvr, obj)] = mark{version: obj.GetResourceVersion(), uid: obj.GetUID()}
+	f.marks[keyOf(gvr, obj)] = mark{version: obj.GetResourceVersion(), uid: obj.GetUID(), at: time.Now()}
 }
 
 // Deleted remembers that an object was deleted.
 func (f *Freshness) Deleted(gvr schema.GroupVersionResource, obj metav1.Object) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.marks[keyOf(gvr, obj)] = mark{uid: obj.GetUID(), deleted: true}
+	f.marks[keyOf(gvr, obj)] = mark{uid: obj.GetUID(), deleted: true, at: time.Now()}
 }
 
 // Gone forgets an object that the caches saw go.
@@ -77,10 +83,9 @@ func behind(m mark, cached metav1.Object) bool {
 	case m.deleted:
 		return cached != nil && cached.GetUID() == m.uid && cached.GetDeletionTimestamp() == nil
 	case cached == nil:
-		return true
-	case cached.GetUID() != m.uid:
-		return false // made anew by somebody else since
+		return time.Since(m.at) < unseen
 	}
+	// By version alone: of an object that was made anew the cache may have the old one, or a newer one still.
 	order, err := resourceversion.CompareResourceVersion(cached.GetResourceVersion(), m.version)
 	return err == nil && order < 0
 }

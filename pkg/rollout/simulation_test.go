@@ -314,6 +314,9 @@ func (k *walker) deleteAndEnd() {
 	}
 	now := metav1.NewTime(k.now)
 	k.canary.DeletionTimestamp = &now
+	if k.rnd.IntN(5) == 0 {
+		k.vanish()
+	}
 	for range 200 {
 		k.crashAt = k.rnd.IntN(6)
 		_, _ = k.look()

@@ -111,6 +111,9 @@ func (w *toy) play(t *testing.T, d *datadriven.TestData) string {
 		require.NoError(t, err)
 		w.pass(dur)
 		return ""
+	case "vanish":
+		w.vanish()
+		return ""
 	case "delete":
 		now := metav1.NewTime(w.now)
 		w.canary.DeletionTimestamp = &now

@@ -23,10 +23,12 @@ func (l *look) terminate() {
 // terminating removes the canary's pods, then gives the route back, then the rest.
 func (l *look) terminating() {
 	l.wait(ReasonDeleted, "giving everything back")
+	if l.Target.Found && l.retire() {
+		return
+	}
+	l.st.Retiring = nil // what is left of it without the target goes with the Canary
 	switch {
-	case l.Target.Found && l.retire():
 	case l.Route.Found:
-		l.st.Retiring = nil
 		l.touch()
 		l.after(l.Settle)
 	case settlesIn(l.Snapshot) > 0:

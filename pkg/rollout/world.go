@@ -29,6 +29,9 @@ func world(s *Snapshot, d *Decision) {
 		}
 	case v1beta1.PhaseTerminating:
 		d.Services, d.Pause = ServicesLeave, PauseLeave
+		if !s.Route.Found {
+			d.Route = RouteLeave // nothing is made any more; in a namespace that is deleted it could not be
+		}
 	}
 	if !s.Target.Found {
 		// Without the target its ReplicaSets are on their way out; only traffic is still ours.

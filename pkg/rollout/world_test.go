@@ -49,6 +49,8 @@ type toy struct {
 	check func(what string)
 	notes []string
 	log   []string
+	// vanished says that the namespace is being deleted: nothing can be made.
+	vanished bool
 	// shrunk says that the last scaling was down.
 	shrunk bool
 }
@@ -304,6 +306,9 @@ func (w *toy) ensurePause(_ *Snapshot, d Decision) error {
 }
 
 func (w *toy) ensureServices(_ *Snapshot, d Decision) error {
+	if d.Services == ServicesApplied && !w.services.Found && w.vanished {
+		return errors.New("forbidden: the namespace is being terminated")
+	}
 	if d.Services == ServicesApplied && !w.services.Found {
 		w.services = Services{Found: true, Since: w.now}
 		if err := w.wrote("make services"); err != nil {
@@ -385,6 +390,8 @@ func (w *toy) ensureSet(was, ref *v1beta1.RevisionStatus, plan ReplicaSetPlan) e
 
 func (w *toy) ensureRoute(_ *Snapshot, d Decision) error {
 	switch {
+	case d.Route == RouteApplied && !w.route.Found && w.vanished:
+		return errors.New("forbidden: the namespace is being terminated")
 	case d.Route == RouteApplied && (!w.route.Found || w.route.Split != d.Split):
 		if w.route.Found {
 			w.trail = append(w.trail, trail{w.route.Split.Weight, w.now.Add(w.settle)})
@@ -450,6 +457,13 @@ func (w *toy) deploymentController() {
 			}
 		}
 	}
+}
+
+// vanish is the end of a namespace: everything is deleted, and nothing can be made any more.
+func (w *toy) vanish() {
+	w.vanished = true
+	w.target.found, w.sets = false, map[string]*toySet{}
+	w.route, w.services, w.pins = Route{}, Services{}, Pins{}
 }
 
 // pass lets time go by.
