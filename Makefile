@@ -15,6 +15,9 @@ test: ## Run the tests; what they need is built and cached on the first run.
 e2e: ## Run every story on the real cluster.
 	WEIR_E2E=1 go test -count=1 -timeout 60m -p 1 -v ./e2e/...
 
+bench: ## Measure what the operator costs with 1000 Canaries, for ten minutes at rest.
+	go run ./e2e/bench -canaries 1000 -for 10m
+
 generate: ## Generate deep copies, clients and CRDs from the types.
 	e2e/tools/codegen/generate.sh
 
@@ -31,4 +34,4 @@ build: ## Build the programs into bin.
 image: ## Build the operator's image into bin, without a container engine.
 	go run ./e2e/sandbox/cmd/image -file bin/weir.tar -tag weir:dev ./cmd/weir
 
-.PHONY: help demo test e2e generate verify lint build image
+.PHONY: help demo test e2e bench generate verify lint build image

@@ -22,6 +22,9 @@ type APIServerOptions struct {
 	// ControllerManager adds the real controllers: Deployments make ReplicaSets
 	// and ReplicaSets make Pods, which nobody runs.
 	ControllerManager bool
+	// AuditPolicy is the content of a policy file, and says which requests are written to the AuditLog; empty
+	// for none.
+	AuditPolicy string
 	// Progress is told what is built; nil for silence.
 	Progress io.Writer
 }
@@ -32,6 +35,9 @@ type APIServerOptions struct {
 type APIServer struct {
 	// Kubeconfig is the path of an administrator's.
 	Kubeconfig string
+	// AuditLog is the path of the log that an AuditPolicy asks for: one event a line, each written before the
+	// request is answered.
+	AuditLog string
 
 	dir    string
 	creds  *credentials
@@ -100,7 +106,18 @@ func (s *APIServer) start(ctx context.Context, kitchen *kitchen, options APIServ
 	plane := &controlPlane{
 		kitchen: kitchen, creds: s.creds, dir: s.dir, address: address, serviceCIDR: "10.96.0.0/16", ports: chosen,
 	}
-	components := []component{plane.etcd(), plane.apiserver()}
+	served := plane.apiserver()
+	if options.AuditPolicy != "" {
+		policy := filepath.Join(s.dir, "audit-policy.yaml")
+		if err := os.WriteFile(policy, []byte(options.AuditPolicy), 0o600); err != nil {
+			return fmt.Errorf("writing the audit policy: %w", err)
+		}
+		s.AuditLog = filepath.Join(s.dir, "audit.log")
+		// One file, however long: whoever reads it remembers places in it.
+		served.args = append(served.args, "--audit-policy-file="+policy, "--audit-log-path="+s.AuditLog,
+			"--audit-log-maxsize=100000")
+	}
+	components := []component{plane.etcd(), served}
 	if options.ControllerManager {
 		components = append(components, plane.controllers())
 	}

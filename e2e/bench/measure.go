@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+const (
+	// calm is how long the operator must ask for nothing before it counts as being at rest: longer than its
+	// patience in any phase that is on its way.
+	calm = 35 * time.Second
+	// sampling is how often the memory is read at rest.
+	sampling = 10 * time.Second
+)
+
+// measurement is made in three parts, one after the other.
+type measurement struct {
+	*stand
+	fleet  *fleet
+	op     *operator
+	report *report
+	say    func(string, ...any)
+}
+
+// adoption is from the operator's start until every Canary is Initialized.
+func (m *measurement) adoption(ctx context.Context) error {
+	begun := time.Now()
+	err := m.fleet.await(ctx, "Canaries Initialized", func() (int, error) {
+		if err := m.op.death(); err != nil {
+			return 0, err
+		}
+		list, err := m.weir.WeirV1beta1().Canaries("").List(ctx, fromCache())
+		if err != nil {
+			return 0, err
+		}
+		initialized := func(c v1beta1.Canary) bool { return c.Status.Phase == v1beta1.PhaseInitialized }
+		return count(list.Items, initialized), nil
+	})
+	if err != nil {
+		return err
+	}
+	took := time.Since(begun)
+	if err := m.calm(ctx); err != nil {
+		return err
+	}
+	events, err := m.audit.from(0)
+	if err != nil {
+		return err
+	}
+	used, err := m.op.usage(ctx)
+	if err != nil {
+		return err
+	}
+	m.report.Adopting = statuses(events)
+	m.report.Adoption = part{
+		Seconds: took.Seconds(), Requests: tally(events), Looks: used.looks, CPUSeconds: used.cpu,
+		PeakResidentMiB: mebibytes(used.peak),
+	}
+	return nil
+}
+
+// calm returns when the operator has asked for nothing but the background for a while.
+func (m *measurement) calm(ctx context.Context) error {
+	m.say("waiting until the operator is at rest")
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not come to rest within %s", patience))
+	defer cancel()
+	for {
+		place, err := m.audit.end()
+		if err != nil {
+			return err
+		}
+		if err := sleep(ctx, calm); err != nil {
+			return fmt.Errorf("waiting for rest: %w", err)
+		}
+		events, err := m.audit.from(place)
+		if err != nil {
+			return err
+		}
+		if count(events, event.background) == len(events) {
+			return nil
+		}
+	}
+}
+
+// rest is a time in which nothing is to be done.
+func (m *measurement) rest(ctx context.Context, long time.Duration) error {
+	m.say("measuring at rest for %s", long)
+	place, err := m.audit.end()
+	if err != nil {
+		return err
+	}
+	before, err := m.op.usage(ctx)
+	if err != nil {
+		return err
+	}
+	var after usage
+	highest := before.resident
+	for end := before.at.Add(long); ; {
+		if err := sleep(ctx, min(sampling, time.Until(end))); err != nil {
+			return fmt.Errorf("measuring at rest: %w", err)
+		}
+		if time.Now().Before(end) {
+			resident, err := m.op.resident()
+			if err != nil {
+				return err
+			}
+			highest = max(highest, resident)
+			continue
+		}
+		if after, err = m.op.usage(ctx); err != nil {
+			return err
+		}
+		break
+	}
+	events, err := m.audit.from(place)
+	if err != nil {
+		return err
+	}
+	m.report.Rest = between(before, after, events)
+	m.report.Rest.ResidentMiB = mebibytes(uint64(max(highest, after.resident))) //nolint:gosec // a size
+	m.report.unexpected(atRest(events, m.report.Rest)...)
+	return nil
+}
+
+// release is one run of five steps, from the new template until the operator is at rest again.
+func (m *measurement) release(ctx context.Context) error {
+	m.say("releasing one application")
+	place, err := m.audit.end()
+	if err != nil {
+		return err
+	}
+	before, err := m.op.usage(ctx)
+	if err != nil {
+		return err
+	}
+	patch := []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"app:2"}]}}}}`)
+	_, err = m.kube.AppsV1().Deployments(releasedNamespace).Patch(ctx, releasedName,
+		types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		return fmt.Errorf("releasing: %w", err)
+	}
+	if err := m.promoted(ctx); err != nil {
+		return err
+	}
+	took := time.Since(before.at)
+	if err := m.calm(ctx); err != nil {
+		return err
+	}
+	after, err := m.op.usage(ctx)
+	if err != nil {
+		return err
+	}
+	events, err := m.audit.from(place)
+	if err != nil {
+		return err
+	}
+	whatFor := slices.DeleteFunc(slices.Clone(events), event.background)
+	m.report.Release = between(before, after, whatFor)
+	m.report.Release.Seconds = took.Seconds()
+	m.report.Releasing = statuses(whatFor)
+	m.report.unexpected(inRelease(whatFor)...)
+	return nil
+}
+
+func (m *measurement) promoted(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not end within %s", patience))
+	defer cancel()
+	for {
+		c, err := m.weir.WeirV1beta1().Canaries(releasedNamespace).Get(ctx, releasedName, metav1.GetOptions{})
+		if err != nil {
+			return fmt.Errorf("waiting for the release: %w", err)
+		}
+		ended := len(c.Status.History) > 0
+		if ended && c.Status.History[0].Outcome != v1beta1.OutcomePromoted {
+			return fmt.Errorf("the release ended %s: %s", c.Status.History[0].Outcome, c.Status.History[0].Message)
+		}
+		if ended && c.Status.Phase == v1beta1.PhaseSucceeded {
+			return nil
+		}
+		if err := m.op.death(); err != nil {
+			return err
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return fmt.Errorf("waiting for the release: %w", err)
+		}
+	}
+}
+
+// between is what was used between two readings.
+func between(before, after usage, events []event) part {
+	return part{
+		Seconds: after.at.Sub(before.at).Seconds(), Requests: tally(events),
+		Looks: after.looks - before.looks, Checks: after.checks - before.checks,
+		CPUSeconds: after.cpu - before.cpu, WakeUps: after.wakeUps - before.wakeUps,
+		ResidentMiB: mebibytes(uint64(after.resident)), PeakResidentMiB: mebibytes(after.peak), //nolint:gosec // a size
+		HeapMiB: after.heap / (1 << 20),
+	}
+}
