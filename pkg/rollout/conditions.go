@@ -20,6 +20,7 @@ const (
 	ReasonRouteRefused     = "RouteNotAccepted"
 	ReasonNewRevision      = "NewRevision"
 	ReasonWaitingForPods   = "WaitingForPods"
+	ReasonPodsReady        = "PodsReady"
 	ReasonScaledToZero     = "ScaledToZero"
 	ReasonWeightChanged    = "WeightChanged"
 	ReasonAnalysing        = "Analysing"
@@ -38,7 +39,7 @@ const (
 	ReasonLeftPaused       = "LeftPaused"
 )
 
-// conditions writes the four conditions, and Accepted, from the status and what the phase waits for.
+// conditions writes the conditions from the status and what the phase waits for.
 func (l *look) conditions() {
 	w := l.waiting
 	if w.reason == "" {
@@ -69,6 +70,23 @@ func (l *look) conditions() {
 		l.set(v1beta1.ConditionStalled, metav1.ConditionFalse, w.reason, "")
 	}
 	l.promoted()
+	l.primaryReady()
+}
+
+// primaryReady says during a run how those pods are that serve. They do not hold the run up: it may bring
+// what mends them.
+func (l *look) primaryReady() {
+	underTest := l.st.Phase == v1beta1.PhaseProgressing || l.st.Phase == v1beta1.PhasePromoting
+	switch {
+	case !underTest || !l.Primary.Found || l.handedOver():
+		meta.RemoveStatusCondition(&l.st.Conditions, v1beta1.ConditionPrimaryReady)
+	case l.Primary.Ready < l.Target.Replicas:
+		l.set(v1beta1.ConditionPrimaryReady, metav1.ConditionFalse, ReasonWaitingForPods,
+			fmt.Sprintf("revision %s, which serves, has fewer ready pods than Deployment %s asks for", l.Primary.Hash, l.targetName()))
+	default:
+		l.set(v1beta1.ConditionPrimaryReady, metav1.ConditionTrue, ReasonPodsReady,
+			fmt.Sprintf("revision %s, which serves, has all of its pods", l.Primary.Hash))
+	}
 }
 
 // standing describes a phase that waits for nothing.

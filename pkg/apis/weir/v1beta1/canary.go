@@ -65,8 +65,8 @@ type CanarySpec struct {
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="spec.metricsServer must be an http or https URL"
 	MetricsServer string `json:"metricsServer,omitempty"`
 
-	// ProgressDeadlineSeconds is how long a step may wait for its canary pods, counted from the
-	// start of the step. After it, the run is rolled back.
+	// ProgressDeadlineSeconds is how long a step may wait for its canary pods, counted from when it
+	// began to lack them. After it, the run is rolled back.
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Minimum=1

@@ -59,6 +59,8 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionPromoted: the last run was promoted (True), ended otherwise (False), or is on (Unknown).
 	ConditionPromoted = "Promoted"
+	// ConditionPrimaryReady: during a run, the revision that serves has all of its pods. A run goes on without.
+	ConditionPrimaryReady = "PrimaryReady"
 )
 
 // MaxImages is the most images that a status holds of one revision.

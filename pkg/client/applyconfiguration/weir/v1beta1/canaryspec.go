@@ -18,8 +18,8 @@ type CanarySpecApplyConfiguration struct {
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.
 	// Without it, the operator's --metrics-server is asked.
 	MetricsServer *string `json:"metricsServer,omitempty"`
-	// ProgressDeadlineSeconds is how long a step may wait for its canary pods, counted from the
-	// start of the step. After it, the run is rolled back.
+	// ProgressDeadlineSeconds is how long a step may wait for its canary pods, counted from when it
+	// began to lack them. After it, the run is rolled back.
 	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
 	// Service says how the target is reached.
 	Service *CanaryServiceApplyConfiguration `json:"service,omitempty"`
