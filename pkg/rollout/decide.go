@@ -2,9 +2,9 @@ package rollout
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -144,7 +144,7 @@ func (l *look) now() metav1.MicroTime { return metav1.NewMicroTime(l.Now) }
 func (l *look) concludeStatus() {
 	l.st.ObservedGeneration = l.Canary.Generation
 	l.conditions()
-	if equality.Semantic.DeepEqual(*l.st, l.Canary.Status) {
+	if reflect.DeepEqual(l.st, &l.Canary.Status) { // what is unchanged is a copy, to the last bit
 		return
 	}
 	counts := func(r *v1beta1.RevisionStatus, rs ReplicaSet) {

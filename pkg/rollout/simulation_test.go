@@ -22,7 +22,7 @@ func TestSimulation(t *testing.T) {
 		walk(t, *onlySeed)
 		return
 	}
-	walks := uint64(3000)
+	walks := uint64(2000)
 	if testing.Short() {
 		walks = 300
 	}
