@@ -33,27 +33,35 @@ type state struct {
 	generation int64
 }
 
+func stateOf(digest string, obj *unstructured.Unstructured) state {
+	return state{digest: digest, version: obj.GetResourceVersion(), generation: obj.GetGeneration()}
+}
+
 func newMemory() *memory { return &memory{states: map[objectKey]state{}} }
 
 // holds says that an intent is in force as the object was found: it is what the API server gave back, or
-// no more than its status has changed since.
+// no more than its status has changed since. Of an object that this process has not written yet it goes by
+// what stands there; the digest is a part of the intent.
 func (m *memory) holds(key objectKey, digest string, intent, found *unstructured.Unstructured) bool {
 	m.mu.Lock()
-	s, ok := m.states[key]
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	last, known := m.states[key]
 	switch {
-	case !ok || s.digest != digest:
+	case !known && contains(found.Object, intent.Object):
+		m.states[key] = stateOf(digest, found)
+		return true
+	case !known || last.digest != digest:
 		return false
-	case s.version == found.GetResourceVersion():
+	case last.version == found.GetResourceVersion():
 		return true
 	}
-	return s.generation > 0 && s.generation == found.GetGeneration() && contains(found.Object, intent.Object)
+	return last.generation > 0 && last.generation == found.GetGeneration() && contains(found.Object, intent.Object)
 }
 
 func (m *memory) keep(key objectKey, digest string, obj *unstructured.Unstructured) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.states[key] = state{digest: digest, version: obj.GetResourceVersion(), generation: obj.GetGeneration()}
+	m.states[key] = stateOf(digest, obj)
 }
 
 func (m *memory) forget(key objectKey) {
@@ -84,12 +92,8 @@ func (w *Writer) Apply(
 		if w.applied.holds(key, digest, intent, found) {
 			return nil
 		}
-		asBefore := found.GetAnnotations()[AppliedAnnotation] == digest
-		if !w.applied.knows(key) && asBefore && contains(found.Object, intent.Object) {
-			w.applied.keep(key, digest, found)
-			return nil
-		}
 		intent.SetResourceVersion(found.GetResourceVersion())
+		intent.SetUID(found.GetUID()) // without it, what was deleted meanwhile would be made anew
 	}
 	doing := fmt.Sprintf("applying %s %s/%s", intent.GetKind(), intent.GetNamespace(), intent.GetName())
 	obj, err := write(ctx, w, gvr, doing, func(ctx context.Context) (*unstructured.Unstructured, error) {
@@ -101,13 +105,6 @@ func (w *Writer) Apply(
 	}
 	w.applied.keep(key, digest, obj)
 	return nil
-}
-
-func (m *memory) knows(key objectKey) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, ok := m.states[key]
-	return ok
 }
 
 func digestOf(intent *unstructured.Unstructured) (string, error) {

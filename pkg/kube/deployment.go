@@ -39,8 +39,9 @@ func (w *Writer) ReleasePause(ctx context.Context, d *appsv1.Deployment) error {
 func (w *Writer) applyDeployment(
 	ctx context.Context, d *appsv1.Deployment, verb string, intent *appsv1ac.DeploymentApplyConfiguration,
 ) error {
-	// The UID keeps the apply from making a Deployment that was deleted meanwhile.
-	intent.WithUID(d.UID)
+	// The version keeps the apply off a Deployment whose template has changed since, and the UID, which is
+	// looked at even then, from making one that was deleted meanwhile.
+	intent.WithResourceVersion(d.ResourceVersion).WithUID(d.UID)
 	doing := fmt.Sprintf("%s Deployment %s/%s", verb, d.Namespace, d.Name)
 	_, err := write(ctx, w, deployments, doing, func(ctx context.Context) (*appsv1.Deployment, error) {
 		return w.kube.AppsV1().Deployments(d.Namespace).Apply(ctx, intent,

@@ -2,9 +2,8 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
+	"slices"
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -36,12 +35,9 @@ func (w *Writer) CreateReplicaSet(ctx context.Context, rs *appsv1.ReplicaSet) (*
 func (w *Writer) Borrow(
 	ctx context.Context, rs *appsv1.ReplicaSet, canary *v1beta1.Canary,
 ) (*appsv1.ReplicaSet, error) {
-	annotations := maps.Clone(rs.Annotations)
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
+	var annotations map[string]any
 	if owner := metav1.GetControllerOf(rs); owner != nil {
-		annotations[workload.BorrowedAnnotation] = string(owner.UID)
+		annotations = map[string]any{workload.BorrowedAnnotation: string(owner.UID)}
 	}
 	return w.reparent(ctx, rs, "borrowing", workload.ControlledByCanary(canary), annotations)
 }
@@ -51,8 +47,8 @@ func (w *Writer) Scale(ctx context.Context, rs *appsv1.ReplicaSet, replicas int3
 	if rs.Spec.Replicas != nil && *rs.Spec.Replicas == replicas {
 		return rs, nil
 	}
-	return w.patchReplicaSet(ctx, rs, fmt.Sprintf("scaling ReplicaSet %s/%s to %d", rs.Namespace, rs.Name, replicas),
-		operation{Op: "replace", Path: "/spec/replicas", Value: replicas})
+	doing := fmt.Sprintf("scaling ReplicaSet %s/%s to %d", rs.Namespace, rs.Name, replicas)
+	return w.patchReplicaSet(ctx, rs, doing, change{spec: map[string]any{"replicas": replicas}})
 }
 
 // HandOver makes the canary ReplicaSet the Deployment's own. It is the one thing that is done on a live
@@ -74,14 +70,11 @@ func (w *Writer) HandOver(ctx context.Context, rs *appsv1.ReplicaSet, deploy *ap
 		rs.Spec.Replicas == nil || *rs.Spec.Replicas != replicas:
 		return fmt.Errorf("%s: %w", doing, ErrMoved)
 	}
-	annotations := maps.Clone(rs.Annotations)
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	delete(annotations, workload.BorrowedAnnotation)
-	annotations[desiredReplicas] = strconv.Itoa(int(replicas))
-	annotations[maxReplicas] = strconv.Itoa(int(workload.MaxReplicas(live)))
-	_, err = w.reparent(ctx, rs, "handing over", workload.ControlledByDeployment(live), annotations)
+	_, err = w.reparent(ctx, rs, "handing over", workload.ControlledByDeployment(live), map[string]any{
+		workload.BorrowedAnnotation: nil,
+		desiredReplicas:             strconv.Itoa(int(replicas)),
+		maxReplicas:                 strconv.Itoa(int(workload.MaxReplicas(live))),
+	})
 	return err
 }
 
@@ -96,9 +89,8 @@ func (w *Writer) Remove(ctx context.Context, rs *appsv1.ReplicaSet, deploy *apps
 		return nil
 	}
 	if deploy != nil && rs.Annotations[workload.BorrowedAnnotation] == string(deploy.UID) {
-		annotations := maps.Clone(rs.Annotations)
-		delete(annotations, workload.BorrowedAnnotation)
-		_, err := w.reparent(ctx, rs, "giving back", workload.ControlledByDeployment(deploy), annotations)
+		_, err := w.reparent(ctx, rs, "giving back", workload.ControlledByDeployment(deploy),
+			map[string]any{workload.BorrowedAnnotation: nil})
 		return err
 	}
 	doing := fmt.Sprintf("deleting ReplicaSet %s/%s", rs.Namespace, rs.Name)
@@ -109,44 +101,31 @@ func (w *Writer) Remove(ctx context.Context, rs *appsv1.ReplicaSet, deploy *apps
 
 // reparent replaces the controller reference, and leaves every other owner as it is.
 func (w *Writer) reparent(
-	ctx context.Context, rs *appsv1.ReplicaSet, verb string, owner metav1.OwnerReference, annotations map[string]string,
+	ctx context.Context, rs *appsv1.ReplicaSet, verb string, owner metav1.OwnerReference, annotations map[string]any,
 ) (*appsv1.ReplicaSet, error) {
-	owners := []metav1.OwnerReference{owner}
-	for _, o := range rs.OwnerReferences {
-		if o.Controller == nil || !*o.Controller {
-			owners = append(owners, o)
-		}
-	}
-	return w.patchReplicaSet(ctx, rs, fmt.Sprintf("%s ReplicaSet %s/%s", verb, rs.Namespace, rs.Name),
-		operation{Op: "add", Path: "/metadata/ownerReferences", Value: owners},
-		operation{Op: "add", Path: "/metadata/annotations", Value: annotations})
+	doing := fmt.Sprintf("%s ReplicaSet %s/%s", verb, rs.Namespace, rs.Name)
+	return w.patchReplicaSet(ctx, rs, doing, change{metadata: map[string]any{
+		"ownerReferences": append([]metav1.OwnerReference{owner}, bystanders(rs)...),
+		"annotations":     annotations,
+	}})
+}
+
+// bystanders are the owners of an object that do not control it.
+func bystanders(obj metav1.Object) []metav1.OwnerReference {
+	return slices.DeleteFunc(slices.Clone(obj.GetOwnerReferences()), func(o metav1.OwnerReference) bool {
+		return o.Controller != nil && *o.Controller
+	})
 }
 
 func (w *Writer) patchReplicaSet(
-	ctx context.Context, rs *appsv1.ReplicaSet, doing string, ops ...operation,
+	ctx context.Context, rs *appsv1.ReplicaSet, doing string, c change,
 ) (*appsv1.ReplicaSet, error) {
-	patch, err := guarded(rs, ops...)
+	patch, err := c.of(rs)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	return write(ctx, w, replicaSets, doing, func(ctx context.Context) (*appsv1.ReplicaSet, error) {
-		return w.kube.AppsV1().ReplicaSets(rs.Namespace).Patch(ctx, rs.Name, types.JSONPatchType, patch,
+		return w.kube.AppsV1().ReplicaSets(rs.Namespace).Patch(ctx, rs.Name, types.MergePatchType, patch,
 			metav1.PatchOptions{FieldManager: v1beta1.FieldManager})
 	})
-}
-
-// operation is one of a JSON Patch (RFC 6902).
-type operation struct {
-	Op    string `json:"op"`
-	Path  string `json:"path"`
-	Value any    `json:"value,omitempty"`
-}
-
-// guarded is a JSON Patch that holds only for the very version of the object that was decided on.
-func guarded(obj metav1.Object, ops ...operation) ([]byte, error) {
-	all := append([]operation{
-		{Op: "test", Path: "/metadata/uid", Value: obj.GetUID()},
-		{Op: "test", Path: "/metadata/resourceVersion", Value: obj.GetResourceVersion()},
-	}, ops...)
-	return json.Marshal(all)
 }

@@ -24,39 +24,59 @@ func (w *Writer) ApplyService(ctx context.Context, svc, found *corev1.Service) e
 		if was, err = Intent(found); err != nil {
 			return err
 		}
+		was.SetGroupVersionKind(intent.GroupVersionKind()) // which a cache drops
 	}
 	return w.Apply(ctx, services, intent, was)
 }
 
 // Pin holds a Service, the user's own apex above all, to the pods of one revision, or, with an empty hash, to none.
 // Its selector is one atomic map under server-side apply: applying it would take it over, and giving it
-// up could delete it. So the one key is patched, and nothing else.
+// up could delete it. So the one key is patched, and nothing else. Even so the API server books the whole
+// selector on Weir; a second write puts the books right, so that its owner meets no conflict.
 func (w *Writer) Pin(ctx context.Context, svc *corev1.Service, hash string) error {
-	path := "/spec/selector/" + workload.HashLabel
 	was, pinned := svc.Spec.Selector[workload.HashLabel]
-	var op operation
-	var doing string
-	switch {
-	case hash == "" && !pinned, pinned && was == hash:
+	if pinned == (hash != "") && was == hash {
 		return nil
-	case hash == "":
-		doing = fmt.Sprintf("unpinning Service %s/%s", svc.Namespace, svc.Name)
-		op = operation{Op: "remove", Path: path}
-	default:
-		doing = fmt.Sprintf("pinning Service %s/%s to %s", svc.Namespace, svc.Name, hash)
-		op = operation{Op: "add", Path: path, Value: hash}
 	}
-	return w.patchService(ctx, svc, doing, op)
+	what := fmt.Sprintf("Service %s/%s", svc.Namespace, svc.Name)
+	doing := "unpinning " + what
+	var value any // none takes the key away
+	if hash != "" {
+		doing, value = fmt.Sprintf("pinning %s to %s", what, hash), hash
+	}
+	live, err := w.kube.CoreV1().Services(svc.Namespace).Get(ctx, svc.Name, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("%s: reading who owns its fields: %w", doing, err)
+	}
+	selector := map[string]any{workload.HashLabel: value}
+	pinnedTo, err := w.patchService(ctx, svc, doing, change{spec: map[string]any{"selector": selector}})
+	if err != nil {
+		return err
+	}
+	return w.giveUp(ctx, services, pinnedTo, what, live.ManagedFields, metav1.ManagedFieldsOperationUpdate)
 }
 
-// ReleaseService gives up an apex Service that Weir made: it stays, and belongs to nobody.
+// ReleaseService gives up an apex Service that Weir made: it stays for the clients that use it, selects
+// the pods of every revision, and belongs to nobody.
 func (w *Writer) ReleaseService(ctx context.Context, svc *corev1.Service) error {
-	if len(svc.OwnerReferences) == 0 {
+	if metav1.GetControllerOf(svc) == nil {
 		return nil
 	}
 	w.applied.forget(keyOf(services, svc))
-	return w.patchService(ctx, svc, fmt.Sprintf("releasing Service %s/%s", svc.Namespace, svc.Name),
-		operation{Op: "remove", Path: "/metadata/ownerReferences"})
+	what := fmt.Sprintf("Service %s/%s", svc.Namespace, svc.Name)
+	released, err := w.patchService(ctx, svc, "releasing "+what, change{
+		metadata: map[string]any{
+			"ownerReferences": bystanders(svc),
+			"labels":          map[string]any{workload.CanaryLabel: nil},
+			"annotations":     map[string]any{AppliedAnnotation: nil},
+		},
+		spec: map[string]any{"selector": map[string]any{workload.HashLabel: nil}},
+	})
+	if err != nil {
+		return err
+	}
+	return w.giveUp(ctx, services, released, what, released.ManagedFields,
+		metav1.ManagedFieldsOperationApply, metav1.ManagedFieldsOperationUpdate)
 }
 
 // DeleteService deletes a Service that Weir made.
@@ -68,14 +88,15 @@ func (w *Writer) DeleteService(ctx context.Context, svc *corev1.Service) error {
 	})
 }
 
-func (w *Writer) patchService(ctx context.Context, svc *corev1.Service, doing string, op operation) error {
-	patch, err := guarded(svc, op)
+func (w *Writer) patchService(
+	ctx context.Context, svc *corev1.Service, doing string, c change,
+) (*corev1.Service, error) {
+	patch, err := c.of(svc)
 	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
-	_, err = write(ctx, w, services, doing, func(ctx context.Context) (*corev1.Service, error) {
-		return w.kube.CoreV1().Services(svc.Namespace).Patch(ctx, svc.Name, types.JSONPatchType, patch,
+	return write(ctx, w, services, doing, func(ctx context.Context) (*corev1.Service, error) {
+		return w.kube.CoreV1().Services(svc.Namespace).Patch(ctx, svc.Name, types.MergePatchType, patch,
 			metav1.PatchOptions{FieldManager: v1beta1.FieldManager})
 	})
-	return err
 }
