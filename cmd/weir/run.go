@@ -81,11 +81,15 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 }
 
 func run(ctx context.Context, o *options) error {
-	log, err := logger(o)
+	log, err := logger(o, slog.LevelDebug)
 	if err != nil {
 		return err
 	}
-	klog.SetSlogLogger(log) // what client-go has to say goes the same way
+	libraries, err := logger(o, slog.LevelInfo) // what client-go debugs is not what Weir's users debug
+	if err != nil {
+		return err
+	}
+	klog.SetSlogLogger(libraries)
 	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
@@ -133,12 +137,13 @@ func connect(config *rest.Config) (controller.Clients, error) {
 	return controller.Clients{Kube: kube, Weir: weir, Dynamic: dyn}, nil
 }
 
-func logger(o *options) (*slog.Logger, error) {
+// logger writes what is at least as grave as the flag and the least level say.
+func logger(o *options, least slog.Level) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn, error", o.logLevel)
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: max(level, least)}
 	switch o.logFormat {
 	case "json":
 		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
