@@ -58,11 +58,13 @@ func newCaches(
 	return c, c.listen()
 }
 
-// slim drops what nobody here looks at. The managed fields of a Deployment stay: they say whether
-// spec.paused is Weir's.
+// slim drops what nobody here looks at. Managed fields stay of a Deployment, where they say whether spec.paused
+// is Weir's, and of a Service, whose selector keeps its owner.
 func slim(obj any) (any, error) {
 	if accessor, err := meta.Accessor(obj); err == nil {
-		if _, deployment := obj.(*appsv1.Deployment); !deployment {
+		switch obj.(type) {
+		case *appsv1.Deployment, *corev1.Service:
+		default:
 			accessor.SetManagedFields(nil)
 		}
 	}

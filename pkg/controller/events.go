@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -48,7 +49,7 @@ func (c *Controller) tell(ctx context.Context, ref corev1.ObjectReference, n rol
 	}
 	note := n.Message
 	if len(note) > longestNote {
-		note = note[:longestNote-3] + "..."
+		note = strings.ToValidUTF8(note[:longestNote-3], "") + "..." // half a letter would not be taken
 	}
 	sum := sha256.Sum256([]byte(string(ref.UID) + "/" + n.ID))
 	event := &eventsv1.Event{

@@ -44,16 +44,12 @@ func (w *Writer) Pin(ctx context.Context, svc *corev1.Service, hash string) erro
 	if hash != "" {
 		doing, value = fmt.Sprintf("pinning %s to %s", what, hash), hash
 	}
-	live, err := w.kube.CoreV1().Services(svc.Namespace).Get(ctx, svc.Name, metav1.GetOptions{})
-	if err != nil {
-		return fmt.Errorf("%s: reading who owns its fields: %w", doing, err)
-	}
 	selector := map[string]any{workload.HashLabel: value}
 	pinnedTo, err := w.patchService(ctx, svc, doing, change{spec: map[string]any{"selector": selector}})
 	if err != nil {
 		return err
 	}
-	return w.giveUp(ctx, services, pinnedTo, what, live.ManagedFields, metav1.ManagedFieldsOperationUpdate)
+	return w.giveUp(ctx, services, pinnedTo, what, svc.ManagedFields, metav1.ManagedFieldsOperationUpdate)
 }
 
 // ReleaseService gives up an apex Service that Weir made: it stays for the clients that use it, selects
