@@ -1,0 +1,63 @@
+package controller
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/rollout"
+)
+
+func TestSplits(t *testing.T) {
+	s, key, other := newSplits(), types.NamespacedName{Name: "app"}, types.NamespacedName{Name: "other"}
+	at := func(second int64) time.Time { return time.Unix(second, 0) }
+	route := func(weight int32) rollout.Route {
+		return rollout.Route{Found: true, Split: rollout.Split{Weight: weight}}
+	}
+	assert.Equal(t, at(1), s.since(key, route(10), at(1)))
+	assert.Equal(t, at(1), s.since(key, route(10), at(2)), "the same split is no news")
+	assert.Equal(t, at(3), s.since(other, route(10), at(3)), "each Canary has its own")
+	assert.Equal(t, at(4), s.since(key, route(20), at(4)))
+	assert.Equal(t, at(5), s.since(key, route(10), at(5)), "and back")
+	assert.Zero(t, s.since(key, rollout.Route{}, at(6)))
+	assert.Equal(t, at(7), s.since(key, route(10), at(7)), "a route that went and came is a new one")
+
+	assert.True(t, s.first(key))
+	assert.False(t, s.first(key))
+	assert.True(t, s.first(other))
+	s.forget(key)
+	assert.True(t, s.first(key), "a Canary that was deleted and made anew")
+	assert.Equal(t, at(8), s.since(key, route(10), at(8)))
+}
+
+func TestRival(t *testing.T) {
+	canary := func(namespace, name, target string, second int64) *v1beta1.Canary {
+		c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: name, UID: types.UID(namespace + name), CreationTimestamp: metav1.Unix(second, 0),
+		}}
+		c.Spec.TargetRef.Name = target
+		return c
+	}
+	cs, err := newCaches(Clients{}, "", nil, func(...types.NamespacedName) {}, kube.NewFreshness())
+	require.NoError(t, err)
+	all := map[*v1beta1.Canary]string{
+		canary("shop", "alone", "web", 1):       "",
+		canary("shop", "older", "app", 1):       "",
+		canary("shop", "younger", "app", 2):     "older",
+		canary("shop", "a-twin", "twin", 1):     "",
+		canary("shop", "b-twin", "twin", 1):     "a-twin",
+		canary("market", "elsewhere", "app", 3): "",
+	}
+	for c := range all {
+		require.NoError(t, cs.weir.Weir().V1beta1().Canaries().Informer().GetIndexer().Add(c))
+	}
+	for c, want := range all {
+		assert.Equal(t, want, (&Controller{caches: cs}).rival(c), c.Name)
+	}
+}
