@@ -1,0 +1,221 @@
+package rollout
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+// look is one turn of the operator: snapshot, decision, ensure, commit, announce.
+func (w *toy) look() (Decision, error) {
+	asking := w.died
+	if w.died { // a new process sees everything for the first time, and has to ask again
+		w.died, w.route.Since = false, w.now
+	}
+	s := w.snapshot()
+	if asking {
+		s.Answers = nil
+	}
+	d := Decide(s)
+	again := Decide(s)
+	if !reflect.DeepEqual(d, again) {
+		require.Equal(w.t, d, again, "the same snapshot gives the same decision")
+	}
+	return d, w.act(s, d)
+}
+
+func (w *toy) act(s *Snapshot, d Decision) error {
+	w.writes = 0
+	if !d.Finalizer {
+		if err := w.ensure(s, d); err != nil {
+			return err
+		}
+		w.gone = true
+		return w.announce(d)
+	}
+	first, then := w.ensure, w.conclude
+	if d.Split.Weight < w.canary.Status.Weight {
+		first, then = then, first
+	}
+	if err := first(s, d); err != nil {
+		return err
+	}
+	if err := then(s, d); err != nil {
+		return err
+	}
+	return w.announce(d)
+}
+
+func (w *toy) ensure(s *Snapshot, d Decision) error {
+	for _, ensure := range []func(*Snapshot, Decision) error{
+		w.ensurePause, w.ensureServices, w.ensureSets, w.ensureRoute, w.ensureHandOver,
+	} {
+		if err := ensure(s, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conclude commits the status.
+func (w *toy) conclude(s *Snapshot, d Decision) error {
+	if equality.Semantic.DeepEqual(d.Status, w.canary.Status) {
+		return nil
+	}
+	if w.conflict || w.canary.ResourceVersion != s.Canary.ResourceVersion {
+		w.conflict = false
+		return errors.New("conflict")
+	}
+	w.commit(d.Status)
+	return w.wrote("commit phase=%s weight=%d", d.Status.Phase, d.Status.Weight)
+}
+
+// commit stores a status as an API server would: as JSON, with its coarser times.
+func (w *toy) commit(st v1beta1.CanaryStatus) {
+	raw, err := json.Marshal(st)
+	require.NoError(w.t, err)
+	w.canary.Status = v1beta1.CanaryStatus{}
+	require.NoError(w.t, json.Unmarshal(raw, &w.canary.Status))
+	w.canary.ResourceVersion += "."
+}
+
+func (w *toy) announce(d Decision) error {
+	for _, n := range d.Notices {
+		w.notes = append(w.notes, n.ID)
+		w.log = append(w.log, "notice "+n.Reason+": "+n.Message)
+	}
+	return nil
+}
+
+func (w *toy) ensurePause(_ *Snapshot, d Decision) error {
+	switch {
+	case d.Pause == PauseSet && !w.target.paused:
+		w.target.paused, w.target.pausedByWeir = true, true
+		return w.wrote("pause")
+	case d.Pause == PauseRelease && w.target.pausedByWeir:
+		w.target.paused, w.target.pausedByWeir = false, false
+		return w.wrote("release pause")
+	}
+	return nil
+}
+
+func (w *toy) ensureServices(_ *Snapshot, d Decision) error {
+	if d.Services == ServicesApplied && !w.services.Found && w.vanished {
+		return errors.New("forbidden: the namespace is being terminated")
+	}
+	if d.Services == ServicesApplied && !w.services.Found {
+		w.services = Services{Found: true, Since: w.now}
+		if err := w.wrote("make services"); err != nil {
+			return err
+		}
+	}
+	if d.Services == ServicesReleased {
+		w.services, w.released = Services{}, true
+		return w.wrote("release services")
+	}
+	if w.services.Found && d.Pins != w.pins {
+		w.pins = d.Pins
+		return w.wrote("pin %s", w.pins)
+	}
+	return nil
+}
+
+func (p Pins) String() string {
+	short := func(s string) string {
+		if s == "" {
+			return "-"
+		}
+		return s
+	}
+	return strings.Join([]string{short(p.Apex), short(p.Primary), short(p.Canary)}, "/")
+}
+
+func (w *toy) ensureSets(s *Snapshot, d Decision) error {
+	if err := w.ensureSet(s.Canary.Status.Retiring, d.Status.Retiring, d.Retiring); err != nil {
+		return err
+	}
+	return w.ensureSet(s.Canary.Status.Canary, d.Status.Canary, d.Candidate)
+}
+
+func (w *toy) ensureSet(was, ref *v1beta1.RevisionStatus, plan ReplicaSetPlan) error {
+	if ref == nil {
+		ref = was
+	}
+	if plan.State == ReplicaSetLeave || ref == nil {
+		return nil
+	}
+	set := w.sets[ref.ReplicaSet]
+	if plan.State == ReplicaSetAbsent {
+		switch {
+		case set == nil || set.owner != OwnerCanary:
+			return nil
+		case set.desired > 0:
+			w.shrunk, set.desired = true, 0
+			return w.wrote("scale %s to 0", ref.ReplicaSet)
+		case set.exists == 0:
+			delete(w.sets, ref.ReplicaSet)
+			return w.wrote("delete %s", ref.ReplicaSet)
+		}
+		return nil
+	}
+	if set == nil {
+		if ref.Hash != w.target.template {
+			return nil // only the present template can be made
+		}
+		set = &toySet{name: ref.ReplicaSet, template: w.target.template, owner: OwnerCanary}
+		w.sets[ref.ReplicaSet] = set
+		if err := w.wrote("create %s", ref.ReplicaSet); err != nil {
+			return err
+		}
+	}
+	if set.owner == OwnerTarget && (set.desired == 0 || set.template != w.target.template) {
+		set.owner = OwnerCanary
+		if err := w.wrote("borrow %s", ref.ReplicaSet); err != nil {
+			return err
+		}
+	}
+	if set.owner == OwnerCanary && set.desired != plan.Replicas {
+		w.shrunk = plan.Replicas < set.desired
+		set.desired = plan.Replicas
+		return w.wrote("scale %s to %d", ref.ReplicaSet, plan.Replicas)
+	}
+	return nil
+}
+
+func (w *toy) ensureRoute(_ *Snapshot, d Decision) error {
+	switch {
+	case d.Route == RouteApplied && !w.route.Found && w.vanished:
+		return errors.New("forbidden: the namespace is being terminated")
+	case d.Route == RouteApplied && (!w.route.Found || w.route.Split != d.Split):
+		if w.route.Found {
+			w.trail = append(w.trail, trail{w.route.Split.Weight, w.now.Add(w.settle)})
+		}
+		w.route = Route{Found: true, Split: d.Split, Accepted: true, Since: w.now}
+		return w.wrote("route %d", d.Split.Weight)
+	case d.Route == RouteReleased && w.route.Found:
+		w.route = Route{}
+		return w.wrote("release route")
+	}
+	return nil
+}
+
+func (w *toy) ensureHandOver(_ *Snapshot, d Decision) error {
+	if !d.HandOver {
+		return nil
+	}
+	set := w.set(d.Status.Canary)
+	// The Deployment is read live: a template or a scale that moved on refuses.
+	if set.template != w.target.template || set.desired != w.target.replicas {
+		return errors.New("the target moved")
+	}
+	set.owner = OwnerTarget
+	return w.wrote("hand over %s", set.name)
+}
+
