@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
@@ -218,4 +217,3 @@ func (w *toy) ensureHandOver(_ *Snapshot, d Decision) error {
 	set.owner = OwnerTarget
 	return w.wrote("hand over %s", set.name)
 }
-
