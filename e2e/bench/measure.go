@@ -124,7 +124,7 @@ func (m *measurement) rest(ctx context.Context, long time.Duration) error {
 		return err
 	}
 	m.report.Rest = between(before, after, events)
-	m.report.Rest.ResidentMiB = mebibytes(uint64(max(highest, after.resident))) //nolint:gosec // a size
+	m.report.Rest.HighestResidentMiB = mebibytes(uint64(max(highest, after.resident))) //nolint:gosec // a size
 	m.report.unexpected(atRest(events, m.report.Rest)...)
 	return nil
 }

@@ -46,10 +46,12 @@ type part struct {
 	// CPUSeconds of the process, and how often one of its threads woke up.
 	CPUSeconds float64 `json:"cpuSeconds"`
 	WakeUps    uint64  `json:"wakeUps"`
-	// ResidentMiB is the highest of what was read in this time, PeakResidentMiB the highest since the start.
-	ResidentMiB     float64 `json:"residentMiB"`
-	PeakResidentMiB float64 `json:"peakResidentMiB"`
-	HeapMiB         float64 `json:"heapMiB"`
+	// ResidentMiB is of the end, HighestResidentMiB of all that was read at rest, PeakResidentMiB the highest
+	// since the start, HeapMiB what is in use at the end.
+	ResidentMiB        float64 `json:"residentMiB"`
+	HighestResidentMiB float64 `json:"highestResidentMiB,omitempty"`
+	PeakResidentMiB    float64 `json:"peakResidentMiB"`
+	HeapMiB            float64 `json:"heapMiB"`
 }
 
 func machine() shape {
@@ -111,8 +113,8 @@ func (r *report) printRest(w io.Writer) {
 	p := r.Rest
 	fmt.Fprintf(w, "\nAt rest for %.0f s\n", p.Seconds)
 	fmt.Fprintf(w, "  CPU\t%.2f s, %.2f %% of one core\n", p.CPUSeconds, 100*p.CPUSeconds/p.Seconds)
-	fmt.Fprintf(w, "  memory\tat most %.0f MiB resident, %.0f MiB since the start; %.0f MiB of heap in use\n",
-		p.ResidentMiB, p.PeakResidentMiB, p.HeapMiB)
+	fmt.Fprintf(w, "  memory\t%.0f MiB resident at the end, at most %.0f; %.0f MiB of heap in use\n",
+		p.ResidentMiB, p.HighestResidentMiB, p.HeapMiB)
 	fmt.Fprintf(w, "  wake-ups\t%d of its threads, %.1f a second\n", p.WakeUps, float64(p.WakeUps)/p.Seconds)
 	fmt.Fprintf(w, "  looks\t%d\n", p.Looks)
 	fmt.Fprintf(w, "\n  verb\tresource\trequests\ta minute\trefused\n")
