@@ -74,7 +74,7 @@ func (s *story) ownsOneField() {
 		}
 		found = true
 		var fields map[string]any
-		require.NoError(s.t, json.Unmarshal(m.FieldsV1.Raw, &fields))
+		require.NoError(s.t, json.Unmarshal(m.FieldsV1.GetRawBytes(), &fields))
 		assert.Equal(s.t, map[string]any{"f:spec": map[string]any{"f:paused": map[string]any{}}}, fields)
 	}
 	assert.True(s.t, found, "Weir owns spec.paused")

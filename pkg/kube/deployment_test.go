@@ -14,7 +14,7 @@ func weirs(obj metav1.Object) map[metav1.ManagedFieldsOperationType]string {
 	fields := map[metav1.ManagedFieldsOperationType]string{}
 	for _, m := range obj.GetManagedFields() {
 		if m.Manager == "weir" {
-			fields[m.Operation] = string(m.FieldsV1.Raw)
+			fields[m.Operation] = string(m.FieldsV1.GetRawBytes())
 		}
 	}
 	return fields
