@@ -48,7 +48,8 @@ func newCaches(
 	c := &caches{
 		kube: informers.NewSharedInformerFactoryWithOptions(clients.Kube, 0,
 			informers.WithNamespace(namespace), informers.WithTransform(slim)),
-		weir:    externalversions.NewSharedInformerFactoryWithOptions(clients.Weir, 0, externalversions.WithNamespace(namespace)),
+		weir: externalversions.NewSharedInformerFactoryWithOptions(clients.Weir, 0,
+			externalversions.WithNamespace(namespace), externalversions.WithTransform(slim)),
 		dynamic: dynamicinformer.NewFilteredDynamicSharedInformerFactory(clients.Dynamic, 0, namespace, nil),
 		routers: routers, routes: map[schema.GroupVersionResource]cache.SharedIndexInformer{}, wake: wake, fresh: fresh,
 	}
@@ -154,6 +155,9 @@ func (c *caches) listen() error {
 		for _, gvr := range r.Resources() {
 			if _, ok := c.routes[gvr]; !ok {
 				c.routes[gvr] = c.dynamic.ForResource(gvr).Informer()
+				if err := c.routes[gvr].SetTransform(slim); err != nil {
+					return fmt.Errorf("watching %s: %w", gvr.Resource, err)
+				}
 				watches = append(watches, watch{c.routes[gvr], gvr, c.canariesBy(byService)})
 			}
 		}

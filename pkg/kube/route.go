@@ -12,8 +12,8 @@ import (
 )
 
 // Restore leaves a route as its router says: written back whole, on the version that was read. What Weir
-// owns of it by that write it gives up in a second one, so that nobody who applies the route later meets a
-// conflict with a manager that is gone.
+// owns of it, by that write or from before, it gives up in a second one: nobody who applies the route later
+// meets a conflict with a manager that is gone, and no later apply of Weir's takes away what it once applied.
 func (w *Writer) Restore(ctx context.Context, gvr schema.GroupVersionResource, obj *unstructured.Unstructured) error {
 	w.applied.forget(keyOf(gvr, obj))
 	what := fmt.Sprintf("%s %s/%s", obj.GetKind(), obj.GetNamespace(), obj.GetName())

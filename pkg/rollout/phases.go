@@ -31,6 +31,8 @@ func (l *look) initializing() {
 	case !inForce(l.Snapshot):
 		l.after(settlesIn(l.Snapshot))
 		l.wait(ReasonInitializing, "waiting until the route is accepted")
+	case l.st.Primary == nil && l.Target.Complete && !l.Target.Paused:
+		l.wait(ReasonInitializing, "pausing Deployment %s", l.targetName())
 	case l.st.Primary == nil:
 		l.wait(ReasonTargetRolling, "waiting until Deployment %s is rolled out", l.targetName())
 	case settlesIn(l.Snapshot) > 0:

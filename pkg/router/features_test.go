@@ -30,7 +30,7 @@ func TestFeaturesRefuse(t *testing.T) {
 		return all
 	}
 	all := messages(nil)
-	require.Len(t, all, 9)
+	require.Len(t, all, 8)
 	for _, f := range []struct {
 		feature router.Feature
 		fields  []string

@@ -7,7 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/router"
 )
 
@@ -59,8 +58,7 @@ func disown(app router.App, left *unstructured.Unstructured) {
 	left.SetOwnerReferences(owners)
 }
 
-// unmark takes away the annotations of Weir's, and what its field manager holds: of a field that the
-// manager still holds and a later Canary does not apply any more, that apply would be the end.
+// unmark takes away the annotations of Weir's.
 func unmark(left *unstructured.Unstructured) {
 	annotations := left.GetAnnotations()
 	delete(annotations, OriginalAnnotation)
@@ -69,15 +67,4 @@ func unmark(left *unstructured.Unstructured) {
 		annotations = nil
 	}
 	left.SetAnnotations(annotations)
-	managers := left.GetManagedFields()
-	if len(managers) == 0 {
-		return
-	}
-	managers = slices.DeleteFunc(managers, func(m metav1.ManagedFieldsEntry) bool {
-		return m.Manager == v1beta1.FieldManager
-	})
-	if len(managers) == 0 {
-		managers = []metav1.ManagedFieldsEntry{{}} // no entry at all would mean: as they were
-	}
-	left.SetManagedFields(managers)
 }
