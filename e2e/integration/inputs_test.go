@@ -133,6 +133,9 @@ func TestManySeries(t *testing.T) {
 	check := a.last().Checks[0]
 	assert.Equal(t, v1beta1.VerdictErrored, check.Verdict)
 	assert.Contains(t, check.Message, "2 series")
+	said := a.said(v1beta1.ConditionProgressing)
+	assert.Equal(t, "CheckErrored", said.Reason)
+	assert.Contains(t, said.Message, "request-success-rate: the query gave 2 series")
 	assert.Equal(t, v1beta1.PhaseProgressing, a.last().Phase)
 	assert.Equal(t, int32(20), a.last().Weight)
 	assert.Zero(t, a.last().FailedChecks)
