@@ -22,7 +22,7 @@ func TestSimulation(t *testing.T) {
 		walk(t, *onlySeed)
 		return
 	}
-	walks := uint64(2000)
+	walks := *walks
 	if testing.Short() {
 		walks = 300
 	}
@@ -53,6 +53,7 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
+var walks = flag.Uint64("walks", 2000, "walks to play")
 var onlySeed = flag.Uint64("seed", 0, "play only the walk of this seed")
 var lines = flag.Int("lines", 60, "lines of a failed walk to print")
 

@@ -17,9 +17,9 @@ func world(s *Snapshot, d *Decision) {
 	case v1beta1.PhaseProgressing, v1beta1.PhasePromoting:
 		if st.Retiring == nil && committed(s, st.Canary) {
 			d.Candidate = ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Canary.Replicas}
-			if st.Phase == v1beta1.PhaseProgressing && s.Candidate.Owner == OwnerCanary {
+			if s.Candidate.Owner == OwnerCanary && s.Canary.Status.Weight < fullWeight {
 				// More pods than were committed to are the work of an operator that died before it could
-				// commit. They may have traffic.
+				// commit. They may have traffic. At full weight the canary follows its target down.
 				d.Candidate.Replicas = max(st.Canary.Replicas, s.Candidate.Desired)
 			}
 		}
