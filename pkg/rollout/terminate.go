@@ -57,7 +57,7 @@ func (l *look) givePauseBack() {
 	if !l.Target.Found {
 		return
 	}
-	if l.st.Primary == nil || l.Target.Revision.IsPrimary {
+	if l.st.Primary == nil || l.Target.Revision.IsPrimary || l.Target.Complete {
 		l.d.Pause = PauseRelease
 		return
 	}

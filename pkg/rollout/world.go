@@ -16,16 +16,11 @@ func world(s *Snapshot, d *Decision) {
 		initializingWorld(s, d)
 	case v1beta1.PhaseProgressing, v1beta1.PhasePromoting:
 		if st.Retiring == nil && committed(s, st.Canary) {
-			d.Candidate = ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Canary.Replicas}
-			if s.Candidate.Owner == OwnerCanary && s.Canary.Status.Weight < fullWeight {
-				// More pods than were committed to are the work of an operator that died before it could
-				// commit. They may have traffic. At full weight the canary follows its target down.
-				d.Candidate.Replicas = max(st.Canary.Replicas, s.Candidate.Desired)
-			}
+			d.Candidate = candidatePlan(s, st)
 		}
 	case v1beta1.PhaseFailed:
 		if s.Candidate.Found {
-			d.Candidate = ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Canary.Replicas}
+			d.Candidate = candidatePlan(s, st)
 		}
 	case v1beta1.PhaseTerminating:
 		d.Services, d.Pause = ServicesLeave, PauseLeave
@@ -43,6 +38,17 @@ func world(s *Snapshot, d *Decision) {
 	if len(s.Problems) > 0 && st.Phase != v1beta1.PhaseTerminating {
 		withProblems(d)
 	}
+}
+
+// candidatePlan sizes the canary. More pods than were committed to are the work of an operator that died
+// before it could commit, and may have traffic: they stay. All of them go after a rollback; and at full
+// weight the canary follows its target down.
+func candidatePlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {
+	plan := ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Canary.Replicas}
+	if s.Candidate.Owner == OwnerCanary && plan.Replicas > 0 && s.Canary.Status.Weight < fullWeight {
+		plan.Replicas = max(plan.Replicas, s.Candidate.Desired)
+	}
+	return plan
 }
 
 // committed says that the committed status names this candidate. A ReplicaSet is made, borrowed or taken

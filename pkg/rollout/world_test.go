@@ -232,7 +232,11 @@ func (w *toy) deploymentController() {
 	}
 	if !w.target.paused {
 		if own == nil {
-			own = &toySet{name: "own-" + w.target.template, template: w.target.template, owner: OwnerTarget}
+			name := "own-" + w.target.template
+			if w.sets[name] != nil { // it was borrowed; the Deployment's controller finds another name
+				name += "+"
+			}
+			own = &toySet{name: name, template: w.target.template, owner: OwnerTarget}
 			w.sets[own.name] = own
 		}
 		own.desired = w.target.replicas
