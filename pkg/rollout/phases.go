@@ -88,8 +88,9 @@ func (l *look) idle() {
 	case !l.Target.Found:
 		l.targetMissing()
 	case l.retire() && l.Target.Revision.IsPrimary:
-	case !l.Primary.Found:
-		// Somebody deleted the ReplicaSet that served, or made the target anew. Adopt it again.
+	case !l.Primary.Found, !l.Target.Revision.IsPrimary && l.Primary.Desired == 0 && l.Target.Replicas > 0:
+		// Somebody deleted the ReplicaSet that served, made the target anew, or resumed it for a moment while
+		// a run was ending, and something else serves. Adopt it again.
 		l.st.Phase, l.st.Primary = v1beta1.PhaseInitializing, nil
 	case !l.Target.Revision.IsPrimary:
 		l.beginRun()

@@ -22,6 +22,10 @@ func world(s *Snapshot, d *Decision) {
 		if s.Candidate.Found {
 			d.Candidate = candidatePlan(s, st)
 		}
+	case v1beta1.PhaseFinalising:
+		if scaledApart(s) {
+			d.Pause = PauseRelease
+		}
 	case v1beta1.PhaseTerminating:
 		d.Services, d.Pause = ServicesLeave, PauseLeave
 		if !s.Route.Found {
@@ -38,6 +42,14 @@ func world(s *Snapshot, d *Decision) {
 	if len(s.Problems) > 0 && st.Phase != v1beta1.PhaseTerminating {
 		withProblems(d)
 	}
+}
+
+// scaledApart says that the target was scaled in the very moment after the hand-over. Its controller then
+// shares the new size out over both ReplicaSets, and ends the old one only when it is not paused. What it
+// rolls out is what was promoted.
+func scaledApart(s *Snapshot) bool {
+	return s.Candidate.Found && s.Candidate.Owner == OwnerTarget && s.Target.Revision.IsCandidate &&
+		s.Primary.Found && s.Primary.Desired > 0 && s.Candidate.Desired != s.Target.Replicas
 }
 
 // candidatePlan sizes the canary. More pods than were committed to are the work of an operator that died
