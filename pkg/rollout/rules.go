@@ -38,8 +38,12 @@ func (l *look) outOfBand() bool {
 	case v1beta1.PhaseInitializing, v1beta1.PhaseFinalising, v1beta1.PhaseTerminating:
 		return false
 	}
-	if !l.Target.Found || l.Target.Paused && !l.Target.Complete || l.Target.Revision.IsPrimary ||
-		l.Candidate.Found && l.Candidate.Owner == OwnerTarget {
+	if !l.Target.Found || l.Target.Paused && !l.Target.Complete || l.Target.Revision.IsPrimary {
+		return false
+	}
+	// A candidate that is the target's was handed over, or is an old one still to be borrowed.
+	expected := l.st.Phase == v1beta1.PhasePromoting || l.Candidate.Desired == 0
+	if l.Candidate.Found && l.Candidate.Owner == OwnerTarget && expected {
 		return false
 	}
 	if l.st.Run == nil {
