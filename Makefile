@@ -8,12 +8,13 @@ help: ## Say what can be made.
 demo: ## Watch a release on a cluster that is made for it.
 	go run ./e2e/demo
 
-# One package at a time: some run a cluster, and their stories are about seconds.
+# One package at a time: some run a cluster, and their stories are about seconds. Within a package most
+# tests that are parallel wait for a cluster, so there may be more of them than cores.
 test: ## Run the tests; what they need is built and cached on the first run.
-	go test -count=1 -timeout 60m -p 1 ./...
+	go test -count=1 -timeout 60m -p 1 -parallel 12 ./...
 
 e2e: ## Run every story on the real cluster.
-	WEIR_E2E=1 go test -count=1 -timeout 60m -p 1 -v ./e2e/...
+	WEIR_E2E=1 go test -count=1 -timeout 60m -p 1 -parallel 12 -v ./e2e/...
 
 bench: ## Measure what the operator costs with 1000 Canaries, for ten minutes at rest.
 	go run ./e2e/bench -canaries 1000 -for 10m
