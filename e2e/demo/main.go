@@ -86,7 +86,7 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 		return err
 	}
 	bad, err := release(ctx, out, app, requests, "A bad release: --random-error",
-		stage.Version{Label: "three", Args: []string{"--random-error"}})
+		stage.Version{Label: "three", Args: []string{"--random-error"}, OpenPort: true})
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,9 @@ type Version struct {
 	Args []string
 	// Pull is the imagePullPolicy; Never where it is empty.
 	Pull string
+	// OpenPort makes readiness a matter of the open port alone. podinfo's --random-error fails its readiness
+	// path along with all others, and a pod that says of itself that it is not ready gets no request.
+	OpenPort bool
 }
 
 const applicationYAML = `apiVersion: v1
@@ -102,9 +105,14 @@ spec:
         - name: http
           containerPort: 9898
         readinessProbe:
+          {{- if .Version.OpenPort}}
+          tcpSocket:
+            port: http
+          {{- else}}
           httpGet:
             path: /readyz
             port: http
+          {{- end}}
           periodSeconds: 1
 {{end}}`
 

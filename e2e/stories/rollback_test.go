@@ -14,7 +14,7 @@ import (
 func rollback(s *story) {
 	s.adopt()
 	before, restarts := s.pods()
-	s.release(stage.Version{Label: "bad", Args: []string{"--random-error"}})
+	s.release(stage.Version{Label: "bad", Args: []string{"--random-error"}, OpenPort: true})
 	c := s.ended(1, v1beta1.OutcomeRolledBack)
 	run := c.Status.History[0]
 	assert.Equal(s.t, "CheckFailed", run.Reason)
