@@ -34,7 +34,7 @@ func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision
 	}
 	// What gives the canary traffic is committed when it is so. What takes traffic away is committed first:
 	// whoever takes over from an operator that died in between must not give it back.
-	falls := d.Split.Weight < o.canary.Status.Weight
+	falls := rollout.SplitOf(&o.canary.Status).Falls(d.Split)
 	if !falls {
 		if err := c.ensure(ctx, o, d); err != nil {
 			return 0, err

@@ -86,7 +86,7 @@ func (c *Controller) observeRoute(o *observation) {
 	}
 	s := &o.snapshot
 	s.Settle = rollout.Duration(canary.Spec.Service.Settle, o.router.Settle())
-	s.Route = o.router.Read(o.app, o.found)
+	s.Route = o.router.Read(o.app, rollout.SplitOf(&canary.Status), o.found)
 	s.Route.Since = c.seen.since(keyOf(canary), s.Route, s.Now)
 }
 
@@ -200,7 +200,7 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 			return p
 		}
 	}
-	if _, err := o.router.Render(o.app, rollout.Split{Weight: canary.Status.Weight}, o.found); err != nil {
+	if _, err := o.router.Render(o.app, rollout.SplitOf(&canary.Status), o.found); err != nil {
 		o.unrenderable = true
 		return []rollout.Problem{{Reason: "RouteNotUsable", Message: err.Error()}}
 	}
@@ -299,7 +299,7 @@ func (s *splits) since(key types.NamespacedName, route rollout.Route, now time.T
 		return time.Time{}
 	}
 	last, ok := s.seen[key]
-	if !ok || last.split != route.Split {
+	if !ok || !last.split.Equal(route.Split) {
 		last = seenSplit{split: route.Split, since: now}
 		s.seen[key] = last
 	}

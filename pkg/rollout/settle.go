@@ -5,7 +5,7 @@ import "time"
 // inForce says that the committed split is the one read back, and that whoever serves the route has
 // accepted it.
 func inForce(s *Snapshot) bool {
-	return s.Route.Found && s.Route.Accepted && s.Route.Split.Weight == s.Canary.Status.Weight
+	return s.Route.Found && s.Route.Accepted && s.Route.Split.Equal(SplitOf(&s.Canary.Status))
 }
 
 // settled says that traffic follows the committed split. It is asked before anything that presumes
@@ -18,7 +18,7 @@ func settled(s *Snapshot) bool {
 // that has no share any more loses its pods. A route that nobody accepts any more must not keep those
 // pods for ever, so after a dozen settle times the clock alone is believed.
 func drained(s *Snapshot) bool {
-	if settlesIn(s) > 0 || s.Route.Found && s.Route.Split.Weight != s.Canary.Status.Weight {
+	if settlesIn(s) > 0 || s.Route.Found && !s.Route.Split.Equal(SplitOf(&s.Canary.Status)) {
 		return false
 	}
 	const patience = 12

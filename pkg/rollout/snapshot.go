@@ -111,11 +111,6 @@ type Services struct {
 	Since time.Time
 }
 
-// Split is how traffic is divided: Weight percent to the canary, the rest to the primary.
-type Split struct {
-	Weight int32
-}
-
 // Route is what the router reads back from the cluster.
 type Route struct {
 	// Found says that the route exists and carries both backends.

@@ -40,7 +40,7 @@ func (w *toy) act(s *Snapshot, d Decision) error {
 		return w.announce(d)
 	}
 	first, then := w.ensure, w.conclude
-	if d.Split.Weight < w.canary.Status.Weight {
+	if SplitOf(&w.canary.Status).Falls(d.Split) {
 		first, then = then, first
 	}
 	if err := first(s, d); err != nil {
@@ -192,7 +192,7 @@ func (w *toy) ensureRoute(_ *Snapshot, d Decision) error {
 	switch {
 	case d.Route == RouteApplied && !w.route.Found && w.vanished:
 		return errors.New("forbidden: the namespace is being terminated")
-	case d.Route == RouteApplied && (!w.route.Found || w.route.Split != d.Split):
+	case d.Route == RouteApplied && (!w.route.Found || !w.route.Split.Equal(d.Split)):
 		if w.route.Found {
 			w.trail = append(w.trail, trail{w.route.Split.Weight, w.now.Add(w.settle)})
 		}

@@ -8,7 +8,7 @@ func world(s *Snapshot, d *Decision) {
 	st := &d.Status
 	d.Finalizer = true
 	d.Services, d.Route, d.Pause = ServicesApplied, RouteApplied, PauseSet
-	d.Split = Split{Weight: st.Weight}
+	d.Split = SplitOf(st)
 	d.Pins = pins(s, st)
 	d.Retiring = retiringPlan(s, st)
 	switch st.Phase {

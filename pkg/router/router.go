@@ -35,8 +35,11 @@ type Router interface {
 	// Render gives the whole intent for a split, object by object, for server-side apply. Rendering over
 	// what it rendered before changes nothing.
 	Render(app App, split rollout.Split, found Found) ([]Object, error)
-	// Read gives the split in force, and whether whoever serves it has accepted it.
-	Read(app App, found Found) rollout.Route
+	// Read gives the split in force, and whether whoever serves it has accepted it. Matches need not be read
+	// back from what they were rendered to: where the objects hold just what those of the committed split
+	// render to, they are in force; otherwise Split.Match is anything that is not equal to them, and is not
+	// empty while any request goes to the canary by a match.
+	Read(app App, committed rollout.Split, found Found) rollout.Route
 	// Release says how its objects are to be left when Weir lets go of them.
 	Release(app App, found Found) ([]Released, error)
 }

@@ -30,8 +30,18 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.CanarySpecApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CanaryStatus"):
 		return &weirv1beta1.CanaryStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CanaryStep"):
+		return &weirv1beta1.CanaryStepApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CanaryWebhook"):
+		return &weirv1beta1.CanaryWebhookApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CheckStatus"):
 		return &weirv1beta1.CheckStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CommandStatus"):
+		return &weirv1beta1.CommandStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ConfigStatus"):
+		return &weirv1beta1.ConfigStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("GateStatus"):
+		return &weirv1beta1.GateStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("HeaderOperations"):
 		return &weirv1beta1.HeaderOperationsApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Headers"):
@@ -44,6 +54,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.MetricTemplateApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MetricTemplateSpec"):
 		return &weirv1beta1.MetricTemplateSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("PauseStatus"):
+		return &weirv1beta1.PauseStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("RequestMatch"):
+		return &weirv1beta1.RequestMatchApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RevisionStatus"):
 		return &weirv1beta1.RevisionStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Rewrite"):
@@ -52,8 +66,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.RunRecordApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RunStatus"):
 		return &weirv1beta1.RunStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("SessionAffinity"):
+		return &weirv1beta1.SessionAffinityApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("StepPause"):
+		return &weirv1beta1.StepPauseApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("StepStatus"):
 		return &weirv1beta1.StepStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("StringMatch"):
+		return &weirv1beta1.StringMatchApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("TargetRef"):
 		return &weirv1beta1.TargetRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("TemplateRef"):

@@ -18,7 +18,7 @@ import (
 // leaves one, because somebody has applied his own again or changed a weight, is found and not accepted:
 // it counts as moving until the next apply has put it right. That is so where dividing it again would
 // change it.
-func (Router) Read(app router.App, found router.Found) rollout.Route {
+func (Router) Read(app router.App, _ rollout.Split, found router.Found) rollout.Route {
 	have := found[ref(app)]
 	if have == nil || !held(app, have) {
 		return rollout.Route{}

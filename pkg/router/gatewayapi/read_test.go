@@ -74,7 +74,7 @@ func TestReadAcceptance(t *testing.T) {
 			}
 			have.Object["status"] = map[string]any{"parents": parents}
 			want := rollout.Route{Found: true, Split: rollout.Split{Weight: 20}, Accepted: c.accepted, Refused: c.refused}
-			require.Equal(t, want, gatewayapi.Router{}.Read(app, foundOf(app, have)))
+			require.Equal(t, want, gatewayapi.Router{}.Read(app, rollout.Split{}, foundOf(app, have)))
 		})
 	}
 }
@@ -106,17 +106,17 @@ func TestReadSplit(t *testing.T) {
 			app := appOf(bare(t))
 			have := routeTo(t, c.rules...)
 			accept(have)
-			require.Equal(t, c.is, gatewayapi.Router{}.Read(app, foundOf(app, have)))
+			require.Equal(t, c.is, gatewayapi.Router{}.Read(app, rollout.Split{}, foundOf(app, have)))
 		})
 	}
-	require.Equal(t, rollout.Route{}, gatewayapi.Router{}.Read(appOf(bare(t)), nil), "no route at all")
+	require.Equal(t, rollout.Route{}, gatewayapi.Router{}.Read(appOf(bare(t)), rollout.Split{}, nil), "no route at all")
 }
 
 func TestReadWithoutParents(t *testing.T) {
 	app := appOf(bare(t))
 	have := routeTo(t, "podinfo-primary=70 podinfo-canary=30")
 	have.Object["spec"].(map[string]any)["parentRefs"] = []any{}
-	route := gatewayapi.Router{}.Read(app, foundOf(app, have))
+	route := gatewayapi.Router{}.Read(app, rollout.Split{}, foundOf(app, have))
 	require.False(t, route.Accepted)
 	require.Contains(t, route.Refused, "spec.parentRefs")
 }

@@ -224,7 +224,7 @@ func (b *bench) noManager() {
 
 func (b *bench) read() rollout.Route {
 	b.Helper()
-	return b.Router.Read(b.app, b.found())
+	return b.Router.Read(b.app, rollout.Split{}, b.found())
 }
 
 // accept lets whoever serves the objects accept them.

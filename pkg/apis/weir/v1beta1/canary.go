@@ -55,7 +55,7 @@ type CanarySpec struct {
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
 	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted.
 	// +optional
-	// +kubebuilder:validation:Enum=gatewayapi;"gatewayapi:v1"
+	// +kubebuilder:validation:Enum=gatewayapi;"gatewayapi:v1";kubernetes
 	Provider string `json:"provider,omitempty"`
 
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.
@@ -73,11 +73,53 @@ type CanarySpec struct {
 	// +kubebuilder:validation:Maximum=86400
 	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
 
+	// SkipAnalysis releases without steps and checks: the canary is promoted as soon as its pods are ready.
+	// Gates are asked all the same.
+	// +optional
+	SkipAnalysis bool `json:"skipAnalysis,omitempty"`
+
+	// Suspend keeps everything as it is: no run begins, and one that is on stays at its split. The command
+	// `abort` and the deletion of the Canary work all the same, and traffic is still taken from a canary
+	// that has no ready pod.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+
+	// ConfigTracking says whether a change of a ConfigMap or Secret that the target's template mentions is a
+	// new revision. With Restart it is one, by the template's annotation weir.dev/config-digest, which Weir
+	// sets at the first such change.
+	// +optional
+	// +kubebuilder:default=Ignore
+	// +kubebuilder:validation:Enum=Ignore;Restart
+	ConfigTracking string `json:"configTracking,omitempty"`
+
+	// PromotionDelay is how long the canary bakes with all of the traffic, still judged, before its pods
+	// are handed over. Until then going back is one change of the route.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('0s')",message="spec.promotionDelay must be a duration, for example 5m"
+	PromotionDelay string `json:"promotionDelay,omitempty"`
+
+	// ScaleDownDelay is how long the pods of the old revision stay after the canary has all of the traffic
+	// and has baked, for a person who may want to go back: until they go, `abort` is one change of the route.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('0s')",message="spec.scaleDownDelay must be a duration, for example 10m"
+	ScaleDownDelay string `json:"scaleDownDelay,omitempty"`
+
+	// AbortScaleDownDelay is how long the pods of a canary that was rolled back stay, for a person to look at.
+	// +optional
+	// +kubebuilder:default="30s"
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('0s')",message="spec.abortScaleDownDelay must be a duration, for example 30s"
+	AbortScaleDownDelay string `json:"abortScaleDownDelay,omitempty"`
+
 	// Service says how the target is reached.
 	Service CanaryService `json:"service"`
 
-	// Analysis says in which steps traffic is shifted and what is judged at each.
-	Analysis CanaryAnalysis `json:"analysis"`
+	// Analysis says in which steps traffic is shifted and what is judged at each. Without it, a new revision is
+	// released as soon as its pods are ready.
+	// +optional
+	Analysis CanaryAnalysis `json:"analysis,omitempty"`
 }
 
 // TargetRef names a workload in the Canary's namespace.
@@ -218,142 +260,4 @@ type HeaderOperations struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=256
 	Remove []string `json:"remove,omitempty"`
-}
-
-// CanaryAnalysis is the plan of a run: its steps, and what is judged at each.
-//
-// +kubebuilder:validation:XValidation:rule="has(self.stepWeight) != has(self.stepWeights)",message="spec.analysis needs either stepWeight or stepWeights, not both"
-// +kubebuilder:validation:XValidation:rule="!has(self.stepWeight) || self.stepWeight <= self.maxWeight",message="spec.analysis.stepWeight must not exceed maxWeight"
-// +kubebuilder:validation:XValidation:rule="!has(self.stepWeights) || self.stepWeights.all(w, w <= self.maxWeight)",message="spec.analysis.stepWeights must not exceed maxWeight"
-type CanaryAnalysis struct {
-	// Interval is how long a step holds before it is judged, and the time between two rounds of
-	// checks. At least 1s.
-	// +optional
-	// +kubebuilder:default="1m"
-	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('1s')",message="spec.analysis.interval must be a duration of at least 1s, for example 30s"
-	Interval string `json:"interval,omitempty"`
-
-	// Threshold is the number of failed rounds of checks in a run at which it is rolled back.
-	// +optional
-	// +kubebuilder:default=1
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=1000
-	Threshold int32 `json:"threshold,omitempty"`
-
-	// MaxWeight is the largest weight, in percent, at which the canary is judged. After it has
-	// passed there, it is promoted.
-	// +optional
-	// +kubebuilder:default=100
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
-	MaxWeight int32 `json:"maxWeight,omitempty"`
-
-	// StepWeight is the percentage added at each step, up to maxWeight.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
-	StepWeight *int32 `json:"stepWeight,omitempty"`
-
-	// StepWeights are the weights of the steps one by one, in percent, each above the one before.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:items:Minimum=1
-	// +kubebuilder:validation:items:Maximum=100
-	// +kubebuilder:validation:XValidation:rule="self.isSorted() && self.all(a, self.exists_one(b, a == b))",message="spec.analysis.stepWeights must rise from step to step, for example [5, 20, 50]"
-	StepWeights []int32 `json:"stepWeights,omitempty"`
-
-	// Metrics are the checks of each step. Without any, a step passes when its interval is over and
-	// its pods are healthy.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=32
-	Metrics []CanaryMetric `json:"metrics,omitempty"`
-}
-
-// What to do when a check has no answer to judge.
-const (
-	// Hold keeps the step as it is and asks again an interval later.
-	Hold = "Hold"
-	// Fail counts the missing answer as a failed check.
-	Fail = "Fail"
-	// Pass counts the missing answer as a passed check.
-	Pass = "Pass"
-)
-
-// The metrics that need no template.
-const (
-	RequestSuccessRate = "request-success-rate"
-	RequestDuration    = "request-duration"
-)
-
-// CanaryMetric is one metric that the canary is judged by.
-//
-// +kubebuilder:validation:XValidation:rule="has(self.templateRef) || self.name in ['request-success-rate', 'request-duration']",message="a metric needs a templateRef unless it is built in (request-success-rate, request-duration)"
-type CanaryMetric struct {
-	// Name of the metric. `request-success-rate` (percent of requests without a server error) and
-	// `request-duration` (99th percentile, in milliseconds) are built in.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name"`
-
-	// Interval is the window of the query. Defaults to the analysis interval.
-	// +optional
-	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('1s')",message="a metric's interval must be a duration of at least 1s, for example 30s"
-	Interval string `json:"interval,omitempty"`
-
-	// ThresholdRange holds the accepted values, bounds included.
-	ThresholdRange ThresholdRange `json:"thresholdRange"`
-
-	// TemplateRef names the MetricTemplate that is asked.
-	// +optional
-	TemplateRef *TemplateRef `json:"templateRef,omitempty"`
-
-	// TemplateVariables are given to the template's function `variables`.
-	// +optional
-	// +kubebuilder:validation:MaxProperties=32
-	TemplateVariables map[string]string `json:"templateVariables,omitempty"`
-
-	// OnNoData says what a query without an answer means: Hold keeps the step, Fail counts a failed
-	// check, Pass a passed one.
-	// +optional
-	// +kubebuilder:default=Hold
-	// +kubebuilder:validation:Enum=Hold;Fail;Pass
-	OnNoData string `json:"onNoData,omitempty"`
-
-	// OnError says what a query that could not be asked means: Hold keeps the step, Fail counts a
-	// failed check.
-	// +optional
-	// +kubebuilder:default=Hold
-	// +kubebuilder:validation:Enum=Hold;Fail
-	OnError string `json:"onError,omitempty"`
-}
-
-// ThresholdRange is a range of accepted values. Both bounds are accepted values themselves.
-//
-// +kubebuilder:validation:XValidation:rule="has(self.min) || has(self.max)",message="thresholdRange needs min, max or both"
-// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min <= self.max",message="thresholdRange.min must not exceed max"
-type ThresholdRange struct {
-	// Min is the smallest accepted value.
-	// +optional
-	Min *float64 `json:"min,omitempty"`
-	// Max is the largest accepted value.
-	// +optional
-	Max *float64 `json:"max,omitempty"`
-}
-
-// TemplateRef names a MetricTemplate.
-type TemplateRef struct {
-	// Name of the MetricTemplate.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
-	// Namespace of the MetricTemplate. Defaults to the Canary's.
-	// +optional
-	// +kubebuilder:validation:MaxLength=63
-	Namespace string `json:"namespace,omitempty"`
 }

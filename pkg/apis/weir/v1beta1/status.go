@@ -11,8 +11,12 @@ const (
 	PhaseInitializing Phase = "Initializing"
 	// Initialized: adopted, and no run has ended yet.
 	PhaseInitialized Phase = "Initialized"
+	// Waiting: a new revision is there, and the gates that confirm the rollout have not all agreed yet.
+	PhaseWaiting Phase = "Waiting"
 	// Progressing: a run is on, and the canary takes the weight of its step.
 	PhaseProgressing Phase = "Progressing"
+	// WaitingPromotion: every step passed, and whoever must agree to the promotion has not yet; the analysis goes on.
+	PhaseWaitingPromotion Phase = "WaitingPromotion"
 	// Promoting: every step passed; the canary is brought to full size and takes all traffic.
 	PhasePromoting Phase = "Promoting"
 	// Finalising: the canary's pods are the Deployment's; the routes go back to the primary Service.
@@ -57,6 +61,8 @@ const (
 	ConditionProgressing = "Progressing"
 	// ConditionStalled: nothing goes on until a person does something.
 	ConditionStalled = "Stalled"
+	// ConditionSuspended: spec.suspend keeps everything as it is.
+	ConditionSuspended = "Suspended"
 	// ConditionPromoted: the last run was promoted (True), ended otherwise (False), or is on (Unknown).
 	ConditionPromoted = "Promoted"
 	// ConditionPrimaryReady: during a run, the revision that serves has all of its pods. A run goes on without.
@@ -79,6 +85,16 @@ type CanaryStatus struct {
 	// Weight is the canary's share of the traffic, in percent.
 	// +optional
 	Weight int32 `json:"weight"`
+
+	// MirrorWeight is the percentage of requests that is copied to the canary.
+	// +optional
+	MirrorWeight int32 `json:"mirrorWeight,omitempty"`
+
+	// Match are requests that go to the canary beside its weight.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Match []RequestMatch `json:"match,omitempty"`
 
 	// WeightSince is when the split, or what stands behind it, was last changed.
 	// +optional
@@ -108,12 +124,28 @@ type CanaryStatus struct {
 	// +optional
 	FailedChecks int32 `json:"failedChecks"`
 
-	// Checks are the latest answers, one a metric.
+	// Checks are the latest answers, one a metric; those of webhooks of type rollout are named webhook/NAME.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=48
+	Checks []CheckStatus `json:"checks,omitempty"`
+
+	// Gates are the webhooks that were called and those that a run waits for, or has waited for, in the order
+	// in which they were first asked.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
-	Checks []CheckStatus `json:"checks,omitempty"`
+	Gates []GateStatus `json:"gates,omitempty"`
+
+	// LastCommand is the last command that was carried out, or refused.
+	// +optional
+	LastCommand *CommandStatus `json:"lastCommand,omitempty"`
+
+	// Config is what is known of the ConfigMaps and Secrets of the target's template, with configTracking Restart.
+	// +optional
+	Config *ConfigStatus `json:"config,omitempty"`
 
 	// Conditions, as usual.
 	// +optional
@@ -157,6 +189,107 @@ type RunStatus struct {
 	// MaxWeight is the largest weight that it reached.
 	// +optional
 	MaxWeight int32 `json:"maxWeight"`
+	// Paused says that a person has paused the run. A person who ends the pause takes it away.
+	// +optional
+	Paused *PauseStatus `json:"paused,omitempty"`
+	// Commands are those that were carried out in this run, the first sixteen.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Commands []CommandStatus `json:"commands,omitempty"`
+}
+
+// MaxCommands is the most commands that a status keeps of one run.
+const MaxCommands = 16
+
+// PauseStatus is who paused a run, and why.
+type PauseStatus struct {
+	// Since is when it was paused.
+	Since metav1.Time `json:"since"`
+	// Actor and Reason of the command.
+	// +optional
+	Actor string `json:"actor,omitempty"`
+	// +optional
+	Reason string `json:"reason,omitempty"`
+}
+
+// CommandStatus is a command and what came of it.
+type CommandStatus struct {
+	// ID, Verb, Gate, Full, Reason and Actor as they were given.
+	ID string `json:"id"`
+	// +optional
+	Verb string `json:"verb,omitempty"`
+	// +optional
+	Gate string `json:"gate,omitempty"`
+	// +optional
+	Full bool `json:"full,omitempty"`
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// +optional
+	Actor string `json:"actor,omitempty"`
+	// At is when it was carried out, or refused.
+	At metav1.Time `json:"at"`
+	// Accepted says that it was carried out.
+	Accepted bool `json:"accepted"`
+	// Result is what was done, or why it was refused, in one sentence.
+	// +optional
+	Result string `json:"result,omitempty"`
+}
+
+// GateState is how a gate stands.
+type GateState string
+
+// The states of a gate.
+const (
+	// GateClosed: it was asked and has not agreed, or not been reached, yet.
+	GateClosed GateState = "Closed"
+	// GateOpen: it agreed.
+	GateOpen GateState = "Open"
+	// GateApproved: a person agreed in its name.
+	GateApproved GateState = "Approved"
+	// GateTimedOut: it did not agree in time.
+	GateTimedOut GateState = "TimedOut"
+	// GatePending: it is still to be called.
+	GatePending GateState = "Pending"
+	// GateFailed: it was called, and refused or was not reached.
+	GateFailed GateState = "Failed"
+)
+
+// ManualGate is the name of the gate of spec.analysis.manual.
+const ManualGate = "manual"
+
+// GateStatus is how a gate stands.
+type GateStatus struct {
+	// Name of the webhook, or `manual`.
+	Name string `json:"name"`
+	// Type of the webhook.
+	// +optional
+	Type string `json:"type,omitempty"`
+	// State of the gate.
+	State GateState `json:"state"`
+	// Message is its last answer in words, or who approved it.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// Run that waits for it.
+	// +optional
+	Run string `json:"run,omitempty"`
+	// Since is when the run came to it; its gateTimeout counts from here.
+	Since metav1.Time `json:"since"`
+	// Failures counts how often a webhook of type pre-rollout has refused in this run.
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+	// FailedAt is when it last refused; it is called again an interval later.
+	// +optional
+	FailedAt *metav1.MicroTime `json:"failedAt,omitempty"`
+}
+
+// ConfigStatus is what is known of the configuration that the target's template mentions.
+type ConfigStatus struct {
+	// Digest of its content.
+	Digest string `json:"digest"`
+	// Changed says that it has changed since it was first looked at, so that the template must carry the digest.
+	// +optional
+	Changed bool `json:"changed,omitempty"`
 }
 
 // StepStatus is the step that a run is at.
@@ -179,6 +312,12 @@ type StepStatus struct {
 	// Round counts the rounds of checks of this step.
 	// +optional
 	Round int32 `json:"round"`
+	// Passed counts the rounds of this step that passed.
+	// +optional
+	Passed int32 `json:"passed,omitempty"`
+	// Resumed says that a person has ended the step's pause.
+	// +optional
+	Resumed bool `json:"resumed,omitempty"`
 }
 
 // CheckStatus is the latest answer of one metric.
@@ -227,4 +366,9 @@ type RunRecord struct {
 	// MaxWeight is the largest weight that the run reached.
 	// +optional
 	MaxWeight int32 `json:"maxWeight"`
+	// Commands are those that were carried out in the run.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Commands []CommandStatus `json:"commands,omitempty"`
 }

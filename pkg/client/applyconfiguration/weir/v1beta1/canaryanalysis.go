@@ -4,13 +4,19 @@
 
 package v1beta1
 
+import (
+	intstr "k8s.io/apimachinery/pkg/util/intstr"
+)
+
 // CanaryAnalysisApplyConfiguration represents a declarative configuration of the CanaryAnalysis type for use
 // with apply.
 //
-// CanaryAnalysis is the plan of a run: its steps, and what is judged at each.
+// CanaryAnalysis is the plan of a run: its steps, and what is judged at each. There is one plan: explicit
+// steps, the weights one by one (stepWeights), the width of a step (stepWeight), or a number of iterations.
+// Without any of them there is nothing to analyse, and a revision is released as soon as its pods are ready.
 type CanaryAnalysisApplyConfiguration struct {
 	// Interval is how long a step holds before it is judged, and the time between two rounds of
-	// checks. At least 1s.
+	// checks and two calls of a closed gate. At least 1s.
 	Interval *string `json:"interval,omitempty"`
 	// Threshold is the number of failed rounds of checks in a run at which it is rolled back.
 	Threshold *int32 `json:"threshold,omitempty"`
@@ -21,9 +27,40 @@ type CanaryAnalysisApplyConfiguration struct {
 	StepWeight *int32 `json:"stepWeight,omitempty"`
 	// StepWeights are the weights of the steps one by one, in percent, each above the one before.
 	StepWeights []int32 `json:"stepWeights,omitempty"`
+	// Steps is the plan written out.
+	Steps []CanaryStepApplyConfiguration `json:"steps,omitempty"`
+	// Iterations is the number of rounds of checks that the canary must pass without a share of the
+	// traffic: with match, on the requests that match (A/B testing); without, on none but what comes by the
+	// canary Service, and on mirrored requests (blue/green). Then it takes all of the traffic.
+	Iterations *int32 `json:"iterations,omitempty"`
+	// Match are the requests that go to the canary during the iterations; a request that matches one entry
+	// goes there.
+	Match []RequestMatchApplyConfiguration `json:"match,omitempty"`
+	// Mirror copies requests to the canary, whose answers nobody sees: during the iterations, or in a step
+	// before the first weight.
+	Mirror *bool `json:"mirror,omitempty"`
+	// MirrorWeight is the percentage of requests that is mirrored.
+	MirrorWeight *int32 `json:"mirrorWeight,omitempty"`
+	// Manual lets the promotion wait for a person: `kubectl weir promote`.
+	Manual *bool `json:"manual,omitempty"`
+	// CanaryReplicas is the number of canary pods, or their percentage of the target's replicas, in steps
+	// that do not say themselves. Without it, a weight gets as large a part of the pods as of the traffic,
+	// and a step with a match or with mirrored requests gets all. Before it is promoted, a canary always has
+	// as many pods as the target.
+	CanaryReplicas *intstr.IntOrString `json:"canaryReplicas,omitempty"`
+	// PrimaryReadyThreshold is the percentage of the primary's pods that must be ready for it to be called
+	// so. A primary that is not ready never holds a release up: it may bring what mends it.
+	PrimaryReadyThreshold *int32 `json:"primaryReadyThreshold,omitempty"`
+	// CanaryReadyThreshold is the percentage of a step's canary pods that must be ready before it gets its
+	// traffic. To be promoted it needs all of them.
+	CanaryReadyThreshold *int32 `json:"canaryReadyThreshold,omitempty"`
+	// SessionAffinity keeps a user who has met the canary there, by a cookie, as long as the run lasts.
+	SessionAffinity *SessionAffinityApplyConfiguration `json:"sessionAffinity,omitempty"`
 	// Metrics are the checks of each step. Without any, a step passes when its interval is over and
 	// its pods are healthy.
 	Metrics []CanaryMetricApplyConfiguration `json:"metrics,omitempty"`
+	// Webhooks are the gates of a run, and what else is called in it.
+	Webhooks []CanaryWebhookApplyConfiguration `json:"webhooks,omitempty"`
 }
 
 // CanaryAnalysisApplyConfiguration constructs a declarative configuration of the CanaryAnalysis type for use with
@@ -74,6 +111,96 @@ func (b *CanaryAnalysisApplyConfiguration) WithStepWeights(values ...int32) *Can
 	return b
 }
 
+// WithSteps adds the given value to the Steps field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Steps field.
+func (b *CanaryAnalysisApplyConfiguration) WithSteps(values ...*CanaryStepApplyConfiguration) *CanaryAnalysisApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithSteps")
+		}
+		b.Steps = append(b.Steps, *values[i])
+	}
+	return b
+}
+
+// WithIterations sets the Iterations field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Iterations field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithIterations(value int32) *CanaryAnalysisApplyConfiguration {
+	b.Iterations = &value
+	return b
+}
+
+// WithMatch adds the given value to the Match field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Match field.
+func (b *CanaryAnalysisApplyConfiguration) WithMatch(values ...*RequestMatchApplyConfiguration) *CanaryAnalysisApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithMatch")
+		}
+		b.Match = append(b.Match, *values[i])
+	}
+	return b
+}
+
+// WithMirror sets the Mirror field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Mirror field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithMirror(value bool) *CanaryAnalysisApplyConfiguration {
+	b.Mirror = &value
+	return b
+}
+
+// WithMirrorWeight sets the MirrorWeight field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MirrorWeight field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithMirrorWeight(value int32) *CanaryAnalysisApplyConfiguration {
+	b.MirrorWeight = &value
+	return b
+}
+
+// WithManual sets the Manual field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Manual field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithManual(value bool) *CanaryAnalysisApplyConfiguration {
+	b.Manual = &value
+	return b
+}
+
+// WithCanaryReplicas sets the CanaryReplicas field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CanaryReplicas field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithCanaryReplicas(value intstr.IntOrString) *CanaryAnalysisApplyConfiguration {
+	b.CanaryReplicas = &value
+	return b
+}
+
+// WithPrimaryReadyThreshold sets the PrimaryReadyThreshold field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PrimaryReadyThreshold field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithPrimaryReadyThreshold(value int32) *CanaryAnalysisApplyConfiguration {
+	b.PrimaryReadyThreshold = &value
+	return b
+}
+
+// WithCanaryReadyThreshold sets the CanaryReadyThreshold field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CanaryReadyThreshold field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithCanaryReadyThreshold(value int32) *CanaryAnalysisApplyConfiguration {
+	b.CanaryReadyThreshold = &value
+	return b
+}
+
+// WithSessionAffinity sets the SessionAffinity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SessionAffinity field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithSessionAffinity(value *SessionAffinityApplyConfiguration) *CanaryAnalysisApplyConfiguration {
+	b.SessionAffinity = value
+	return b
+}
+
 // WithMetrics adds the given value to the Metrics field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Metrics field.
@@ -83,6 +210,19 @@ func (b *CanaryAnalysisApplyConfiguration) WithMetrics(values ...*CanaryMetricAp
 			panic("nil value passed to WithMetrics")
 		}
 		b.Metrics = append(b.Metrics, *values[i])
+	}
+	return b
+}
+
+// WithWebhooks adds the given value to the Webhooks field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Webhooks field.
+func (b *CanaryAnalysisApplyConfiguration) WithWebhooks(values ...*CanaryWebhookApplyConfiguration) *CanaryAnalysisApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithWebhooks")
+		}
+		b.Webhooks = append(b.Webhooks, *values[i])
 	}
 	return b
 }

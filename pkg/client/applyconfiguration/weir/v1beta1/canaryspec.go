@@ -21,9 +21,29 @@ type CanarySpecApplyConfiguration struct {
 	// ProgressDeadlineSeconds is how long a step may wait for its canary pods, counted from when it
 	// began to lack them. After it, the run is rolled back.
 	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
+	// SkipAnalysis releases without steps and checks: the canary is promoted as soon as its pods are ready.
+	// Gates are asked all the same.
+	SkipAnalysis *bool `json:"skipAnalysis,omitempty"`
+	// Suspend keeps everything as it is: no run begins, and one that is on stays at its split. The command
+	// `abort` and the deletion of the Canary work all the same, and traffic is still taken from a canary
+	// that has no ready pod.
+	Suspend *bool `json:"suspend,omitempty"`
+	// ConfigTracking says whether a change of a ConfigMap or Secret that the target's template mentions is a
+	// new revision. With Restart it is one, by the template's annotation weir.dev/config-digest, which Weir
+	// sets at the first such change.
+	ConfigTracking *string `json:"configTracking,omitempty"`
+	// PromotionDelay is how long the canary bakes with all of the traffic, still judged, before its pods
+	// are handed over. Until then going back is one change of the route.
+	PromotionDelay *string `json:"promotionDelay,omitempty"`
+	// ScaleDownDelay is how long the pods of the old revision stay after the canary has all of the traffic
+	// and has baked, for a person who may want to go back: until they go, `abort` is one change of the route.
+	ScaleDownDelay *string `json:"scaleDownDelay,omitempty"`
+	// AbortScaleDownDelay is how long the pods of a canary that was rolled back stay, for a person to look at.
+	AbortScaleDownDelay *string `json:"abortScaleDownDelay,omitempty"`
 	// Service says how the target is reached.
 	Service *CanaryServiceApplyConfiguration `json:"service,omitempty"`
-	// Analysis says in which steps traffic is shifted and what is judged at each.
+	// Analysis says in which steps traffic is shifted and what is judged at each. Without it, a new revision is
+	// released as soon as its pods are ready.
 	Analysis *CanaryAnalysisApplyConfiguration `json:"analysis,omitempty"`
 }
 
@@ -62,6 +82,54 @@ func (b *CanarySpecApplyConfiguration) WithMetricsServer(value string) *CanarySp
 // If called multiple times, the ProgressDeadlineSeconds field is set to the value of the last call.
 func (b *CanarySpecApplyConfiguration) WithProgressDeadlineSeconds(value int32) *CanarySpecApplyConfiguration {
 	b.ProgressDeadlineSeconds = &value
+	return b
+}
+
+// WithSkipAnalysis sets the SkipAnalysis field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SkipAnalysis field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithSkipAnalysis(value bool) *CanarySpecApplyConfiguration {
+	b.SkipAnalysis = &value
+	return b
+}
+
+// WithSuspend sets the Suspend field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Suspend field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithSuspend(value bool) *CanarySpecApplyConfiguration {
+	b.Suspend = &value
+	return b
+}
+
+// WithConfigTracking sets the ConfigTracking field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ConfigTracking field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithConfigTracking(value string) *CanarySpecApplyConfiguration {
+	b.ConfigTracking = &value
+	return b
+}
+
+// WithPromotionDelay sets the PromotionDelay field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PromotionDelay field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithPromotionDelay(value string) *CanarySpecApplyConfiguration {
+	b.PromotionDelay = &value
+	return b
+}
+
+// WithScaleDownDelay sets the ScaleDownDelay field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ScaleDownDelay field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithScaleDownDelay(value string) *CanarySpecApplyConfiguration {
+	b.ScaleDownDelay = &value
+	return b
+}
+
+// WithAbortScaleDownDelay sets the AbortScaleDownDelay field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AbortScaleDownDelay field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithAbortScaleDownDelay(value string) *CanarySpecApplyConfiguration {
+	b.AbortScaleDownDelay = &value
 	return b
 }
 

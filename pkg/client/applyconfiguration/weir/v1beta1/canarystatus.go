@@ -21,6 +21,10 @@ type CanaryStatusApplyConfiguration struct {
 	Phase *weirv1beta1.Phase `json:"phase,omitempty"`
 	// Weight is the canary's share of the traffic, in percent.
 	Weight *int32 `json:"weight,omitempty"`
+	// MirrorWeight is the percentage of requests that is copied to the canary.
+	MirrorWeight *int32 `json:"mirrorWeight,omitempty"`
+	// Match are requests that go to the canary beside its weight.
+	Match []RequestMatchApplyConfiguration `json:"match,omitempty"`
 	// WeightSince is when the split, or what stands behind it, was last changed.
 	WeightSince *v1.MicroTime `json:"weightSince,omitempty"`
 	// Primary is the revision that serves.
@@ -35,8 +39,15 @@ type CanaryStatusApplyConfiguration struct {
 	Step *StepStatusApplyConfiguration `json:"step,omitempty"`
 	// FailedChecks counts the rounds of this run in which a check failed.
 	FailedChecks *int32 `json:"failedChecks,omitempty"`
-	// Checks are the latest answers, one a metric.
+	// Checks are the latest answers, one a metric; those of webhooks of type rollout are named webhook/NAME.
 	Checks []CheckStatusApplyConfiguration `json:"checks,omitempty"`
+	// Gates are the webhooks that were called and those that a run waits for, or has waited for, in the order
+	// in which they were first asked.
+	Gates []GateStatusApplyConfiguration `json:"gates,omitempty"`
+	// LastCommand is the last command that was carried out, or refused.
+	LastCommand *CommandStatusApplyConfiguration `json:"lastCommand,omitempty"`
+	// Config is what is known of the ConfigMaps and Secrets of the target's template, with configTracking Restart.
+	Config *ConfigStatusApplyConfiguration `json:"config,omitempty"`
 	// Conditions, as usual.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// History holds the last ten runs that are over, newest first.
@@ -70,6 +81,27 @@ func (b *CanaryStatusApplyConfiguration) WithPhase(value weirv1beta1.Phase) *Can
 // If called multiple times, the Weight field is set to the value of the last call.
 func (b *CanaryStatusApplyConfiguration) WithWeight(value int32) *CanaryStatusApplyConfiguration {
 	b.Weight = &value
+	return b
+}
+
+// WithMirrorWeight sets the MirrorWeight field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MirrorWeight field is set to the value of the last call.
+func (b *CanaryStatusApplyConfiguration) WithMirrorWeight(value int32) *CanaryStatusApplyConfiguration {
+	b.MirrorWeight = &value
+	return b
+}
+
+// WithMatch adds the given value to the Match field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Match field.
+func (b *CanaryStatusApplyConfiguration) WithMatch(values ...*RequestMatchApplyConfiguration) *CanaryStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithMatch")
+		}
+		b.Match = append(b.Match, *values[i])
+	}
 	return b
 }
 
@@ -139,6 +171,35 @@ func (b *CanaryStatusApplyConfiguration) WithChecks(values ...*CheckStatusApplyC
 		}
 		b.Checks = append(b.Checks, *values[i])
 	}
+	return b
+}
+
+// WithGates adds the given value to the Gates field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Gates field.
+func (b *CanaryStatusApplyConfiguration) WithGates(values ...*GateStatusApplyConfiguration) *CanaryStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithGates")
+		}
+		b.Gates = append(b.Gates, *values[i])
+	}
+	return b
+}
+
+// WithLastCommand sets the LastCommand field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastCommand field is set to the value of the last call.
+func (b *CanaryStatusApplyConfiguration) WithLastCommand(value *CommandStatusApplyConfiguration) *CanaryStatusApplyConfiguration {
+	b.LastCommand = value
+	return b
+}
+
+// WithConfig sets the Config field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Config field is set to the value of the last call.
+func (b *CanaryStatusApplyConfiguration) WithConfig(value *ConfigStatusApplyConfiguration) *CanaryStatusApplyConfiguration {
+	b.Config = value
 	return b
 }
 

@@ -32,6 +32,8 @@ type RunRecordApplyConfiguration struct {
 	EndedAt *v1.Time `json:"endedAt,omitempty"`
 	// MaxWeight is the largest weight that the run reached.
 	MaxWeight *int32 `json:"maxWeight,omitempty"`
+	// Commands are those that were carried out in the run.
+	Commands []CommandStatusApplyConfiguration `json:"commands,omitempty"`
 }
 
 // RunRecordApplyConfiguration constructs a declarative configuration of the RunRecord type for use with
@@ -111,5 +113,18 @@ func (b *RunRecordApplyConfiguration) WithEndedAt(value v1.Time) *RunRecordApply
 // If called multiple times, the MaxWeight field is set to the value of the last call.
 func (b *RunRecordApplyConfiguration) WithMaxWeight(value int32) *RunRecordApplyConfiguration {
 	b.MaxWeight = &value
+	return b
+}
+
+// WithCommands adds the given value to the Commands field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Commands field.
+func (b *RunRecordApplyConfiguration) WithCommands(values ...*CommandStatusApplyConfiguration) *RunRecordApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithCommands")
+		}
+		b.Commands = append(b.Commands, *values[i])
+	}
 	return b
 }

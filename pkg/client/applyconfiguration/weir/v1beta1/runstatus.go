@@ -19,6 +19,10 @@ type RunStatusApplyConfiguration struct {
 	StartedAt *v1.Time `json:"startedAt,omitempty"`
 	// MaxWeight is the largest weight that it reached.
 	MaxWeight *int32 `json:"maxWeight,omitempty"`
+	// Paused says that a person has paused the run. A person who ends the pause takes it away.
+	Paused *PauseStatusApplyConfiguration `json:"paused,omitempty"`
+	// Commands are those that were carried out in this run, the first sixteen.
+	Commands []CommandStatusApplyConfiguration `json:"commands,omitempty"`
 }
 
 // RunStatusApplyConfiguration constructs a declarative configuration of the RunStatus type for use with
@@ -48,5 +52,26 @@ func (b *RunStatusApplyConfiguration) WithStartedAt(value v1.Time) *RunStatusApp
 // If called multiple times, the MaxWeight field is set to the value of the last call.
 func (b *RunStatusApplyConfiguration) WithMaxWeight(value int32) *RunStatusApplyConfiguration {
 	b.MaxWeight = &value
+	return b
+}
+
+// WithPaused sets the Paused field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Paused field is set to the value of the last call.
+func (b *RunStatusApplyConfiguration) WithPaused(value *PauseStatusApplyConfiguration) *RunStatusApplyConfiguration {
+	b.Paused = value
+	return b
+}
+
+// WithCommands adds the given value to the Commands field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Commands field.
+func (b *RunStatusApplyConfiguration) WithCommands(values ...*CommandStatusApplyConfiguration) *RunStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithCommands")
+		}
+		b.Commands = append(b.Commands, *values[i])
+	}
 	return b
 }

@@ -27,6 +27,10 @@ type StepStatusApplyConfiguration struct {
 	JudgedAt *v1.MicroTime `json:"judgedAt,omitempty"`
 	// Round counts the rounds of checks of this step.
 	Round *int32 `json:"round,omitempty"`
+	// Passed counts the rounds of this step that passed.
+	Passed *int32 `json:"passed,omitempty"`
+	// Resumed says that a person has ended the step's pause.
+	Resumed *bool `json:"resumed,omitempty"`
 }
 
 // StepStatusApplyConfiguration constructs a declarative configuration of the StepStatus type for use with
@@ -80,5 +84,21 @@ func (b *StepStatusApplyConfiguration) WithJudgedAt(value v1.MicroTime) *StepSta
 // If called multiple times, the Round field is set to the value of the last call.
 func (b *StepStatusApplyConfiguration) WithRound(value int32) *StepStatusApplyConfiguration {
 	b.Round = &value
+	return b
+}
+
+// WithPassed sets the Passed field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Passed field is set to the value of the last call.
+func (b *StepStatusApplyConfiguration) WithPassed(value int32) *StepStatusApplyConfiguration {
+	b.Passed = &value
+	return b
+}
+
+// WithResumed sets the Resumed field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Resumed field is set to the value of the last call.
+func (b *StepStatusApplyConfiguration) WithResumed(value bool) *StepStatusApplyConfiguration {
+	b.Resumed = &value
 	return b
 }
