@@ -17,6 +17,12 @@ type RoundID struct {
 // String gives the name as it stands in logs.
 func (r RoundID) String() string { return fmt.Sprintf("%s/%d/%d", r.Run, r.Step, r.Round) }
 
+// Questions are what is to be asked now.
+type Questions struct {
+	Checks []Question
+	Calls  []Call
+}
+
 // Question is one metric that is to be asked now.
 type Question struct {
 	Round  RoundID
@@ -25,20 +31,61 @@ type Question struct {
 	Window time.Duration
 }
 
-// Ask says which checks are due. A question is asked again until the decision that its answer led to
-// is committed; whoever answers keeps the answer of a round until then.
-func Ask(s *Snapshot) []Question {
-	if len(s.Canary.Spec.Analysis.Metrics) == 0 || checksDueIn(s) > 0 {
-		return nil
+// Call is one webhook that is to be called now.
+type Call struct {
+	ID      CallID
+	Webhook v1beta1.CanaryWebhook
+	// Phase and Revision that it is told.
+	Phase    v1beta1.Phase
+	Revision string
+	// Every is how long after an answer it is called again, for as long as Ask asks for it. Zero means that one
+	// answer is enough.
+	Every time.Duration
+}
+
+// CallID names what a webhook is called for. It is the same whenever the call is repeated.
+type CallID struct {
+	RoundID
+	Type, Webhook string
+}
+
+// String gives the name as it is sent along.
+func (c CallID) String() string { return c.RoundID.String() + "/" + c.Type + "/" + c.Webhook }
+
+// Reply is the latest answer of a webhook.
+type Reply struct {
+	ID CallID
+	// Agreed says that it answered with a 2xx; Reached that it answered at all.
+	Agreed, Reached bool
+	// Message is the answer in words.
+	Message string
+	// At is when it came.
+	At time.Time
+}
+
+// Ask says what is due: checks, and calls of webhooks. Something is asked for again until the decision that
+// its answer led to is committed; whoever answers keeps the answer until then.
+func Ask(s *Snapshot) Questions {
+	if s.Canary.DeletionTimestamp != nil {
+		return Questions{}
 	}
-	dwell := Duration(s.Canary.Spec.Analysis.Interval, time.Minute)
-	questions := make([]Question, 0, len(s.Canary.Spec.Analysis.Metrics))
+	var q Questions
+	q.Calls = append(gateCalls(s), postCalls(s)...)
+	if checksDueIn(s) > 0 {
+		return q
+	}
+	step, interval := judgedAs(s.Canary), Duration(s.Canary.Spec.Analysis.Interval, time.Minute)
 	for _, m := range s.Canary.Spec.Analysis.Metrics {
-		questions = append(questions, Question{
-			Round: round(s.Canary), Metric: m, Window: Duration(m.Interval, dwell),
-		})
+		if step.judges(m.Name) {
+			q.Checks = append(q.Checks, Question{
+				Round: round(s.Canary), Metric: m, Window: Duration(m.Interval, interval),
+			})
+		}
 	}
-	return questions
+	for _, w := range webhooks(s.Canary, v1beta1.WebhookRollout) {
+		q.Calls = append(q.Calls, callOf(s, w, round(s.Canary)))
+	}
+	return q
 }
 
 func round(c *v1beta1.Canary) RoundID {
@@ -52,21 +99,42 @@ const never = time.Duration(1<<63 - 1)
 // waits for something else than the clock.
 func checksDueIn(s *Snapshot) time.Duration {
 	st := &s.Canary.Status
-	if st.Phase != v1beta1.PhaseProgressing || st.Run == nil || st.Step == nil || st.Step.JudgedAt == nil ||
-		st.Step.WaitingSince != nil || st.Retiring != nil || s.Canary.DeletionTimestamp != nil ||
-		len(s.Problems) > 0 || s.Target.Replicas == 0 {
+	if st.Run == nil || st.Step == nil || st.Step.JudgedAt == nil || st.Step.WaitingSince != nil ||
+		st.Retiring != nil || s.Canary.DeletionTimestamp != nil || s.Canary.Spec.Suspend ||
+		len(s.Problems) > 0 || s.Target.Replicas == 0 || s.handedOver() {
 		return never
 	}
-	step := stepOf(s.Canary)
-	if st.Weight != step.Weight || !inForce(s) {
+	step := judgedAs(s.Canary)
+	if step.Rounds == 0 || !SplitOf(st).Equal(step.Split) || !inForce(s) {
 		return never
 	}
 	due := st.Step.JudgedAt.Add(step.Dwell)
 	return max(0, due.Sub(s.Now), settlesIn(s))
 }
 
-// stepOf is the step that the run is at. The plan may have become shorter in mid-run.
-func stepOf(c *v1beta1.Canary) Step {
-	steps := Steps(c.Spec.Analysis)
-	return steps[min(int(c.Status.Step.Index), len(steps)-1)]
+// judgedAs is the step that the canary is judged as: the one that it is at, or, while it bakes with all of the
+// traffic, one that is like it.
+func judgedAs(c *v1beta1.Canary) Step {
+	switch c.Status.Phase {
+	case v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion:
+		return stepAt(&c.Spec, c.Status.Step.Index)
+	case v1beta1.PhasePromoting:
+		return bakeOf(&c.Spec)
+	}
+	return Step{}
+}
+
+// stepAt is a step of the plan. The plan may have become shorter in mid-run.
+func stepAt(spec *v1beta1.CanarySpec, index int32) Step {
+	steps := Steps(spec)
+	return steps[min(int(index), len(steps)-1)]
+}
+
+// bakeOf is the step of a promotionDelay: all of the traffic and all checks, for that long.
+func bakeOf(spec *v1beta1.CanarySpec) Step {
+	bake := Step{Split: Split{Weight: fullWeight}, Pause: Duration(spec.PromotionDelay, 0), full: true}
+	if bake.Pause > 0 && !spec.SkipAnalysis {
+		bake.Dwell, bake.Rounds = min(Duration(spec.Analysis.Interval, time.Minute), bake.Pause), 1
+	}
+	return bake
 }

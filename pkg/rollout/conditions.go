@@ -29,6 +29,8 @@ const (
 	ReasonCheckFailed      = "CheckFailed"
 	ReasonProgressDeadline = "ProgressDeadlineExceeded"
 	ReasonPassed           = "Passed"
+	ReasonNotAnalysed      = "NotAnalysed"
+	ReasonFull             = "PromotedInFull"
 	ReasonPromoting        = "Promoting"
 	ReasonSettling         = "Settling"
 	ReasonHandingOver      = "HandingOver"
@@ -37,6 +39,18 @@ const (
 	ReasonOutOfBand        = "OutOfBand"
 	ReasonDeleted          = "Deleted"
 	ReasonLeftPaused       = "LeftPaused"
+	ReasonGateClosed       = "GateClosed"
+	ReasonGateTimeout      = "GateTimeout"
+	ReasonRollbackGate     = "RollbackGate"
+	ReasonPostRollout      = "PostRolloutFailed"
+	ReasonPreRollout       = "PreRolloutFailed"
+	ReasonCommand          = "Command"
+	ReasonCommandRefused   = "CommandRefused"
+	ReasonAborted          = "Aborted"
+	ReasonPaused           = "Paused"
+	ReasonSuspended        = "Suspended"
+	ReasonBaking           = "Baking"
+	ReasonScaleDownDelay   = "ScaleDownDelay"
 )
 
 // conditions writes the conditions from the status and what the phase waits for.
@@ -69,6 +83,11 @@ func (l *look) conditions() {
 	} else {
 		l.set(v1beta1.ConditionStalled, metav1.ConditionFalse, w.reason, "")
 	}
+	if l.Canary.Spec.Suspend {
+		l.set(v1beta1.ConditionSuspended, metav1.ConditionTrue, ReasonSuspended, "spec.suspend keeps everything as it is")
+	} else {
+		meta.RemoveStatusCondition(&l.st.Conditions, v1beta1.ConditionSuspended)
+	}
 	l.promoted()
 	l.primaryReady()
 }
@@ -76,11 +95,10 @@ func (l *look) conditions() {
 // primaryReady says during a run how those pods are that serve. They do not hold the run up: it may bring
 // what mends them.
 func (l *look) primaryReady() {
-	underTest := l.st.Phase == v1beta1.PhaseProgressing || l.st.Phase == v1beta1.PhasePromoting
 	switch {
-	case !underTest || !l.Primary.Found || l.handedOver():
+	case !l.underTest() || !l.Primary.Found:
 		meta.RemoveStatusCondition(&l.st.Conditions, v1beta1.ConditionPrimaryReady)
-	case l.Primary.Ready < l.Target.Replicas:
+	case l.Primary.Ready < least(l.Target.Replicas, l.Canary.Spec.Analysis.PrimaryReadyThreshold):
 		l.set(v1beta1.ConditionPrimaryReady, metav1.ConditionFalse, ReasonWaitingForPods,
 			fmt.Sprintf("revision %s, which serves, has fewer ready pods than Deployment %s asks for", l.Primary.Hash, l.targetName()))
 	default:
@@ -103,7 +121,11 @@ func (l *look) standing() (reason, message string) {
 	case v1beta1.PhaseFailed:
 		if len(l.st.History) > 0 {
 			h := l.st.History[0]
-			return string(h.Outcome), fmt.Sprintf("revision %s was rolled back: %s: %s", h.Revision, h.Reason, h.Message)
+			how := "rolled back"
+			if h.Outcome == v1beta1.OutcomeAborted {
+				how = "aborted"
+			}
+			return string(h.Outcome), fmt.Sprintf("revision %s was %s: %s: %s", h.Revision, how, h.Reason, h.Message)
 		}
 	}
 	return string(l.st.Phase), "at work"

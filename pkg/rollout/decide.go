@@ -16,8 +16,8 @@ const (
 	idleLook = 30 * time.Second
 	// soonestLook is the shortest wait, so that a decision can never spin.
 	soonestLook = 50 * time.Millisecond
-	// abortScaleDownDelay is how long a rolled back canary keeps its pods, for a person to look at.
-	abortScaleDownDelay = 30 * time.Second
+	// defaultScaleDownDelay is how long a rolled back canary keeps its pods, for a person to look at.
+	defaultScaleDownDelay = 30 * time.Second
 	// defaultProgressDeadline applies where the API server did not fill the default in.
 	defaultProgressDeadline = 600 * time.Second
 )
@@ -47,6 +47,8 @@ func Decide(s *Snapshot) Decision {
 	if d.Status.Phase == "" {
 		d.Status.Phase = v1beta1.PhaseInitializing
 	}
+	l.postReplies()
+	l.config()
 	l.decide()
 	world(s, &d)
 	if d.Status.Phase == v1beta1.PhaseTerminating {
@@ -61,7 +63,10 @@ func Decide(s *Snapshot) Decision {
 func (l *look) decide() {
 	switch {
 	case l.deleted():
+	case l.commanded():
+	case l.rollbackAsked():
 	case l.outOfBand():
+	case l.suspended():
 	case l.superseded():
 	case l.broken():
 	case l.lostPods():
@@ -76,7 +81,9 @@ func (l *look) phase() {
 		l.initializing()
 	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded:
 		l.idle()
-	case v1beta1.PhaseProgressing:
+	case v1beta1.PhaseWaiting:
+		l.waitingToStart()
+	case v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion:
 		l.progressing()
 	case v1beta1.PhasePromoting:
 		l.promoting()
@@ -111,7 +118,7 @@ func (l *look) next() time.Duration {
 		(l.st.Phase == v1beta1.PhaseInitialized || l.st.Phase == v1beta1.PhaseSucceeded)
 	rolledBack := l.st.Phase == v1beta1.PhaseFailed && l.st.Retiring == nil &&
 		(l.st.Canary == nil || l.st.Canary.Replicas == 0)
-	if (terminal || rolledBack) && l.d.Next == 0 {
+	if (terminal || rolledBack) && l.d.Next == 0 && !postPending(l.Canary, l.st) {
 		return 0
 	}
 	if l.d.Next == 0 || l.d.Next > idleLook {
@@ -120,14 +127,14 @@ func (l *look) next() time.Duration {
 	return max(l.d.Next, soonestLook)
 }
 
-// setWeight moves the split.
-func (l *look) setWeight(w int32) {
-	if l.st.Weight != w {
-		l.st.Weight = w
+// setSplit moves the split.
+func (l *look) setSplit(s Split) {
+	if !SplitOf(l.st).Equal(s) {
+		l.st.Weight, l.st.MirrorWeight, l.st.Match = s.Weight, s.Mirror, s.Match
 		l.touch()
 	}
 	if l.st.Run != nil {
-		l.st.Run.MaxWeight = max(l.st.Run.MaxWeight, w)
+		l.st.Run.MaxWeight = max(l.st.Run.MaxWeight, s.Weight)
 	}
 }
 

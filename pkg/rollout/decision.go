@@ -25,6 +25,9 @@ type Decision struct {
 	Candidate ReplicaSetPlan
 	// Retiring is what becomes of the ReplicaSet of status.retiring.
 	Retiring ReplicaSetPlan
+	// ConfigDigest is what the target's template must carry in the annotation weir.dev/config-digest; empty
+	// where it need not.
+	ConfigDigest string
 	// HandOver passes the candidate to the target.
 	HandOver bool
 	// Finalizer says whether the Canary's finalizer must be there.

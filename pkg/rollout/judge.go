@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
@@ -12,39 +14,86 @@ import (
 // wakes it earlier.
 const answerLook = 2 * time.Second
 
-// judge waits out the dwell, then reads the round's answers.
-func (l *look) judge(step Step) {
+// passed judges the rounds of a step as they come due, and says that the step may be left: it has passed its
+// rounds, its pause is over, and nobody holds the run.
+func (l *look) passed(step Step) bool {
 	l.lastRound(step)
 	if !inForce(l.Snapshot) {
-		return
+		return false
 	}
+	if step.Rounds > 0 && !l.rounds(step) {
+		return false
+	}
+	switch in := l.pauseLeft(step); {
+	case in > 0:
+		l.after(in)
+		return false
+	case step.Manual && !l.st.Step.Resumed && !l.st.Step.Skipped:
+		l.wait(ReasonPaused, "step %s (%s) passes its checks; `kubectl weir resume %s` goes on", l.st.Step.Progress, step, l.Canary.Name)
+		return false
+	}
+	return !l.held()
+}
+
+// rounds judges a round that is due, and says whether the step passes by what was judged.
+func (l *look) rounds(step Step) bool {
 	due := l.st.Step.JudgedAt.Add(step.Dwell)
 	if in := max(due.Sub(l.Now), settlesIn(l.Snapshot)); in > 0 {
 		l.after(in)
-		return
+		return l.passing(step)
 	}
-	answers, complete := l.answers()
+	answers, complete := l.answers(step)
 	if !complete {
 		l.after(answerLook)
-		return
+		return l.st.Step.Skipped
 	}
 	l.st.Checks = answers
 	l.st.Step.Round++
 	now := l.now()
 	l.st.Step.JudgedAt = &now
-	switch failed, held := l.count(answers); {
-	case len(failed) > 0:
-		l.failRound(step, failed)
-	case len(held) > 0:
-		l.after(step.Dwell)
-		l.lastRound(step)
-	default:
-		l.advance()
+	l.after(step.Dwell)
+	failed, held := l.count(answers)
+	if len(failed) == 0 && len(held) == 0 {
+		l.st.Step.Passed++
 	}
+	if len(failed) > 0 {
+		l.countFailure(sentences(failed), fmt.Sprintf("%s/failed/%d/%d", l.st.Run.ID, l.st.Step.Index, l.st.Step.Round))
+	}
+	if l.st.Run == nil {
+		return false
+	}
+	l.lastRound(step)
+	return l.passing(step)
 }
 
+// passing says that a step has passed as many rounds as it must, the last one among them.
+func (l *look) passing(step Step) bool {
+	if l.st.Step.Skipped {
+		return true
+	}
+	failed, held := l.count(l.st.Checks)
+	return l.st.Step.Passed >= step.Rounds && len(failed) == 0 && len(held) == 0
+}
+
+// countFailure counts a failed round, and rolls back at the threshold.
+func (l *look) countFailure(message, id string) {
+	l.st.FailedChecks++
+	threshold := max(l.Canary.Spec.Analysis.Threshold, 1)
+	if l.st.FailedChecks >= threshold {
+		l.rollback(ReasonCheckFailed, message)
+		return
+	}
+	l.notify(Notice{
+		ID: id, Reason: ReasonCheckFailed, Warning: true,
+		Message: fmt.Sprintf("%d of %d failed rounds at weight %d: %s", l.st.FailedChecks, threshold, l.st.Weight, message),
+	})
+}
+
+// webhookCheck begins the names of checks that are webhooks.
+const webhookCheck = "webhook/"
+
 // answers are the checks of this round in the order of the spec; false while one is missing.
-func (l *look) answers() ([]v1beta1.CheckStatus, bool) {
+func (l *look) answers(step Step) ([]v1beta1.CheckStatus, bool) {
 	id := round(l.Canary)
 	by := map[string]v1beta1.CheckStatus{}
 	for _, a := range l.Answers {
@@ -54,13 +103,37 @@ func (l *look) answers() ([]v1beta1.CheckStatus, bool) {
 	}
 	var checks []v1beta1.CheckStatus
 	for _, m := range l.Canary.Spec.Analysis.Metrics {
+		if !step.judges(m.Name) {
+			continue
+		}
 		c, ok := by[m.Name]
 		if !ok {
 			return nil, false
 		}
 		checks = append(checks, c)
 	}
+	for _, w := range webhooks(l.Canary, v1beta1.WebhookRollout) {
+		r := l.reply(v1beta1.WebhookRollout, w.Name, id.Step, id.Round)
+		if r == nil {
+			return nil, false
+		}
+		checks = append(checks, r.check())
+	}
 	return checks, true
+}
+
+// check is the answer of a webhook as a check. One that was not reached says nothing of the canary.
+func (r *Reply) check() v1beta1.CheckStatus {
+	c := v1beta1.CheckStatus{
+		Name: webhookCheck + r.ID.Webhook, Verdict: v1beta1.VerdictFailed, Message: r.Message, At: metav1.NewTime(r.At),
+	}
+	switch {
+	case r.Agreed:
+		c.Verdict = v1beta1.VerdictPassed
+	case !r.Reached:
+		c.Verdict = v1beta1.VerdictErrored
+	}
+	return c
 }
 
 // count sorts the checks that speak against going on: those that failed, and those that have nothing
@@ -99,25 +172,13 @@ func effect(m v1beta1.CanaryMetric, v v1beta1.Verdict) string {
 	return v1beta1.Hold
 }
 
-func (l *look) failRound(step Step, failed []v1beta1.CheckStatus) {
-	l.st.FailedChecks++
-	threshold := max(l.Canary.Spec.Analysis.Threshold, 1)
-	if l.st.FailedChecks >= threshold {
-		l.rollback(ReasonCheckFailed, sentences(failed))
-		return
-	}
-	l.notify(Notice{
-		ID:     fmt.Sprintf("%s/failed/%d/%d", l.st.Run.ID, l.st.Step.Index, l.st.Step.Round),
-		Reason: ReasonCheckFailed, Warning: true,
-		Message: fmt.Sprintf("%d of %d failed rounds at weight %d: %s", l.st.FailedChecks, threshold, l.st.Weight, sentences(failed)),
-	})
-	l.after(step.Dwell)
-	l.lastRound(step)
-}
-
 // lastRound says what the step waits for, by what its last round of checks, if there was one, came to.
 func (l *look) lastRound(step Step) {
-	l.wait(ReasonAnalysing, "step %s at weight %d is being analysed", l.st.Step.Progress, step.Weight)
+	if l.st.Phase == v1beta1.PhasePromoting {
+		l.wait(ReasonBaking, "the canary bakes with all of the traffic for %s", step.Pause)
+	} else {
+		l.wait(ReasonAnalysing, "step %s (%s) is being analysed", l.st.Step.Progress, step)
+	}
 	if l.st.Step.Round == 0 {
 		return
 	}

@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,8 +30,8 @@ func Recall(canary *v1beta1.Canary, now time.Time) []Notice {
 func started(canary *v1beta1.Canary, st *v1beta1.CanaryStatus) Notice {
 	return Notice{
 		ID: st.Run.ID + "/started", Reason: ReasonNewRevision, OnTarget: true,
-		Message: fmt.Sprintf("new revision %s of %s detected; its weights are %s",
-			st.Canary.Hash, canary.Spec.TargetRef.Name, weights(Steps(canary.Spec.Analysis))),
+		Message: fmt.Sprintf("new revision %s of %s detected; %s",
+			st.Canary.Hash, canary.Spec.TargetRef.Name, planInWords(&canary.Spec)),
 	}
 }
 
@@ -55,11 +54,20 @@ func ended(target string, rec *v1beta1.RunRecord) Notice {
 	return n
 }
 
-// weights are the steps in words, as in "10, 20, 50 %".
-func weights(steps []Step) string {
-	parts := make([]string, 0, len(steps))
-	for _, s := range steps {
-		parts = append(parts, strconv.Itoa(int(s.Weight)))
+// planInWords is what a run is going to do, as in "its steps are 10 %, 50 %".
+func planInWords(spec *v1beta1.CanarySpec) string {
+	steps := Steps(spec)
+	if len(steps) == 1 && steps[0].Rounds == 0 {
+		return "it is released as soon as its pods are ready"
 	}
-	return strings.Join(parts, ", ") + " %"
+	const most = 12
+	parts := make([]string, 0, len(steps))
+	for i, s := range steps {
+		if i == most-1 && len(steps) > most {
+			parts = append(parts, fmt.Sprintf("and %d more", len(steps)-i))
+			break
+		}
+		parts = append(parts, s.String())
+	}
+	return "its steps are " + strings.Join(parts, ", ")
 }

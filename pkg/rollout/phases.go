@@ -97,6 +97,21 @@ func (l *look) idle() {
 	}
 }
 
+// waitingToStart waits for the gates that confirm a rollout.
+func (l *look) waitingToStart() {
+	switch {
+	case len(l.Problems) > 0:
+		l.problems()
+	case !l.Target.Found:
+		l.targetMissing()
+	case l.retire():
+	case l.st.Run.Full:
+		l.start()
+	case l.agreed(v1beta1.WebhookConfirmRollout, nil) && !l.held():
+		l.start()
+	}
+}
+
 func (l *look) problems() {
 	p := l.Problems[0]
 	l.stall(p.Reason, "%s", p.Message)
@@ -106,141 +121,6 @@ func (l *look) targetMissing() {
 	l.stall(ReasonTargetNotFound, "Deployment %s does not exist in namespace %s; create it, "+
 		"or delete this Canary and name another target in a new one",
 		l.targetName(), l.Canary.Namespace)
-}
-
-// progressing walks the steps: pods, then weight, then dwell, then checks.
-func (l *look) progressing() {
-	if l.hold() {
-		return
-	}
-	step := stepOf(l.Canary)
-	l.resize(Size(l.Target.Replicas, step.Weight))
-	if !l.ready(step.Weight) {
-		return
-	}
-	if l.st.Weight != step.Weight {
-		l.raise(step)
-		return
-	}
-	if l.st.Step.JudgedAt == nil { // the step's weight is that of the step before
-		now := l.now()
-		l.st.Step.JudgedAt = &now
-	}
-	l.judge(step)
-}
-
-// hold keeps a run where it is while what it needs is not there.
-func (l *look) hold() bool {
-	switch {
-	case len(l.Problems) > 0:
-		l.problems()
-	case !l.Target.Found:
-		l.targetMissing()
-	case l.Route.Refused != "" && !l.Route.Accepted:
-		l.stall(ReasonRouteRefused, "%s", l.Route.Refused)
-	case l.st.Retiring != nil:
-		if l.retire() {
-			return true
-		}
-		l.startStep(0) // the deadline counts from when the canary's pods can be made
-		return true
-	case l.Target.Replicas == 0:
-		l.st.Step.WaitingSince = nil
-		l.wait(ReasonScaledToZero, "Deployment %s has no replicas; the run goes on when it has", l.targetName())
-	default:
-		return false
-	}
-	return true
-}
-
-// ready says that the canary has the pods that a weight needs, and keeps the clock of waiting for them.
-func (l *look) ready(weight int32) bool {
-	need := Size(l.Target.Replicas, weight)
-	if l.Candidate.Found && l.Candidate.Owner == OwnerCanary && l.Candidate.Ready >= need {
-		if l.st.Step.WaitingSince != nil {
-			l.st.Step.WaitingSince = nil
-		}
-		return true
-	}
-	if l.st.Step.WaitingSince == nil {
-		now := l.now()
-		l.st.Step.WaitingSince = &now
-	}
-	l.after(l.st.Step.WaitingSince.Add(l.deadline()).Sub(l.Now))
-	l.wait(ReasonWaitingForPods, "waiting for %d ready canary pods", need)
-	return false
-}
-
-// raise puts a step's weight in force and starts its dwell.
-func (l *look) raise(step Step) {
-	l.setWeight(step.Weight)
-	now := l.now()
-	l.st.Step.JudgedAt = &now
-	l.notify(Notice{
-		ID: fmt.Sprintf("%s/weight/%d/%d", l.st.Run.ID, l.st.Step.Index, now.UnixNano()), Reason: ReasonWeightChanged,
-		Message: fmt.Sprintf("revision %s of %s gets %d %% of the traffic (step %s)",
-			l.st.Canary.Hash, l.targetName(), step.Weight, l.st.Step.Progress),
-	})
-	l.after(max(step.Dwell, l.Settle))
-	l.wait(ReasonAnalysing, "step %s at weight %d is being analysed", l.st.Step.Progress, step.Weight)
-}
-
-// advance goes to the next step, or promotes after the last. Where the pods that the next step needs
-// are there already, its weight comes in force in the same look.
-func (l *look) advance() {
-	next := l.st.Step.Index + 1
-	if int(next) < len(Steps(l.Canary.Spec.Analysis)) {
-		l.startStep(next)
-		if step := Steps(l.Canary.Spec.Analysis)[next]; l.ready(step.Weight) {
-			l.raise(step)
-		}
-		return
-	}
-	l.st.Phase = v1beta1.PhasePromoting
-	l.touch()
-	l.waitForPods()
-	l.resize(l.Target.Replicas)
-	l.notify(Notice{
-		ID: l.st.Run.ID + "/promoting", Reason: ReasonPromoting,
-		Message: fmt.Sprintf("revision %s of %s passed every step; it is brought to full size and takes all traffic",
-			l.st.Canary.Hash, l.targetName()),
-	})
-	l.wait(ReasonWaitingForPods, "waiting for %d ready canary pods", l.Target.Replicas)
-}
-
-// promoting brings the canary to full size, gives it all traffic, and hands it over once that has
-// settled.
-func (l *look) promoting() {
-	if l.handedOver() {
-		l.st.Phase, l.st.Step = v1beta1.PhaseFinalising, nil
-		l.wait(ReasonHandedOver, "waiting until Deployment %s reports the rollout complete", l.targetName())
-		return
-	}
-	if l.hold() {
-		return
-	}
-	full := l.Target.Replicas
-	l.resize(full)
-	if !l.ready(fullWeight) {
-		return
-	}
-	switch {
-	case l.Candidate.Available < full:
-		l.wait(ReasonWaitingForPods, "waiting for %d available canary pods", full)
-	case l.st.Weight != fullWeight:
-		l.setWeight(fullWeight)
-		l.notify(Notice{
-			ID: l.st.Run.ID + "/full", Reason: ReasonWeightChanged,
-			Message: fmt.Sprintf("revision %s of %s gets all of the traffic", l.st.Canary.Hash, l.targetName()),
-		})
-		l.after(l.Settle)
-		l.wait(ReasonSettling, "waiting until all traffic has gone over")
-	case !settled(l.Snapshot):
-		l.after(settlesIn(l.Snapshot))
-		l.wait(ReasonSettling, "waiting until all traffic has gone over")
-	default:
-		l.handOver(full)
-	}
 }
 
 // handOver gives the canary's pods to the target. A canary that is larger than the target, which was
@@ -262,13 +142,13 @@ func (l *look) finalising() {
 		l.targetMissing()
 	case l.st.Canary != nil:
 		l.finishHandOver()
-	case l.st.Weight > 0:
+	case SplitOf(l.st).Reaches():
 		if in := settlesIn(l.Snapshot); in > 0 {
 			l.after(in)
 			l.wait(ReasonSettling, "waiting until the primary Service stands for the promoted pods")
 			return
 		}
-		l.setWeight(0)
+		l.setSplit(Split{})
 		l.after(l.Settle)
 		l.wait(ReasonSettling, "the route goes back to the primary Service, and so to the same pods")
 	case !drained(l.Snapshot):
@@ -287,11 +167,23 @@ func (l *look) finishHandOver() {
 		l.wait(ReasonHandedOver, "waiting until Deployment %s reports the rollout complete", l.targetName())
 		return
 	}
-	l.endRun(v1beta1.OutcomePromoted, ReasonPassed, "every step passed; the pods that were analysed are the Deployment's")
+	reason, message := l.whyPromoted()
+	l.endRun(v1beta1.OutcomePromoted, reason, message)
 	l.st.Primary, l.st.Canary = revisionStatus(l.Candidate), nil
 	l.touch() // the Services change their pods now
 	l.after(l.Settle)
 	l.wait(ReasonSettling, "waiting until the primary Service stands for the promoted pods")
+}
+
+// whyPromoted says by what right a revision was promoted.
+func (l *look) whyPromoted() (reason, message string) {
+	switch steps := Steps(&l.Canary.Spec); {
+	case l.st.Run.Full:
+		return ReasonFull, "a person asked for it in full; its pods are the Deployment's"
+	case len(steps) == 1 && steps[0].Rounds == 0:
+		return ReasonNotAnalysed, "its pods were ready, and there was nothing to analyse; they are the Deployment's"
+	}
+	return ReasonPassed, "every step passed; the pods that were analysed are the Deployment's"
 }
 
 // failed keeps the refused revision in mind, without pods, until the template changes.
@@ -319,7 +211,7 @@ func (l *look) failed() {
 	}
 	in := settlesIn(l.Snapshot)
 	if since := l.st.WeightSince; since != nil {
-		in = max(in, since.Add(abortScaleDownDelay).Sub(l.Now))
+		in = max(in, since.Add(Duration(l.Canary.Spec.AbortScaleDownDelay, defaultScaleDownDelay)).Sub(l.Now))
 	}
 	if in <= 0 && drained(l.Snapshot) {
 		l.st.Canary.Replicas = 0

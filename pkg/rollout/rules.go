@@ -51,7 +51,7 @@ func (l *look) outOfBand() bool {
 	}
 	l.retireCandidate()
 	l.st.Phase, l.st.Step, l.st.Primary = v1beta1.PhaseInitializing, nil, nil
-	l.setWeight(0)
+	l.setSplit(Split{})
 	l.touch()
 	l.notify(Notice{
 		ID: l.st.Run.ID + "/resumed", Reason: ReasonOutOfBand, Warning: true, OnTarget: true,
@@ -65,7 +65,7 @@ func (l *look) outOfBand() bool {
 // superseded notices that the template changed in mid-run.
 func (l *look) superseded() bool {
 	switch l.st.Phase {
-	case v1beta1.PhaseProgressing, v1beta1.PhasePromoting:
+	case v1beta1.PhaseWaiting, v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting:
 		if l.handedOver() {
 			return false
 		}
@@ -101,12 +101,7 @@ func (l *look) slipped() bool {
 
 // broken notices canary pods that will not come up by waiting, and a step that waited too long.
 func (l *look) broken() bool {
-	switch l.st.Phase {
-	case v1beta1.PhaseProgressing, v1beta1.PhasePromoting:
-	default:
-		return false
-	}
-	if l.handedOver() || l.st.Retiring != nil {
+	if !l.underTest() || l.st.Retiring != nil {
 		return false
 	}
 	if b := l.Candidate.Broken; b != nil {
@@ -135,16 +130,12 @@ func (b *Broken) sentence() string {
 // lostPods takes the split away from a canary that has no pod to answer with. The step starts over
 // once it has.
 func (l *look) lostPods() bool {
-	switch l.st.Phase {
-	case v1beta1.PhaseProgressing, v1beta1.PhasePromoting:
-	default:
+	if !l.underTest() || l.st.Retiring != nil || !SplitOf(l.st).Reaches() || l.Candidate.Ready > 0 || l.Target.Replicas == 0 {
 		return false
 	}
-	if l.handedOver() || l.st.Retiring != nil || l.st.Weight == 0 || l.Candidate.Ready > 0 || l.Target.Replicas == 0 {
-		return false
-	}
-	l.setWeight(0)
+	l.setSplit(Split{})
 	l.waitForPods()
+	l.dropGates(func(g *v1beta1.GateStatus) bool { return g.Type == v1beta1.WebhookConfirmTrafficIncrease })
 	l.wait(ReasonWaitingForPods, "no canary pod is ready; all traffic goes to the primary until one is")
 	return true
 }
@@ -156,8 +147,70 @@ func (l *look) deadline() time.Duration {
 	return defaultProgressDeadline
 }
 
-// handedOver says that the candidate belongs to the target already.
-func (l *look) handedOver() bool { return l.Candidate.Found && l.Candidate.Owner == OwnerTarget }
+// underTest says that there may be pods of a canary which is not promoted yet.
+func (l *look) underTest() bool {
+	switch l.st.Phase {
+	case v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting:
+		return !l.handedOver()
+	}
+	return false
+}
+
+// handedOver says that the candidate is promoted: it belongs to the target already.
+func (s *Snapshot) handedOver() bool {
+	switch s.Canary.Status.Phase {
+	case v1beta1.PhasePromoting, v1beta1.PhaseFinalising:
+		return s.Candidate.Found && s.Candidate.Owner == OwnerTarget
+	}
+	return false
+}
+
+// rollbackAsked obeys a webhook of type rollback that agrees, in every phase of a run.
+func (l *look) rollbackAsked() bool {
+	if l.st.Phase != v1beta1.PhaseWaiting && !l.underTest() || l.st.Run == nil {
+		return false
+	}
+	for _, w := range webhooks(l.Canary, v1beta1.WebhookRollback) {
+		if r := l.reply(v1beta1.WebhookRollback, w.Name, 0, 0); r != nil && r.Agreed {
+			l.rollback(ReasonRollbackGate, fmt.Sprintf("webhook %s asked for it%s", w.Name, says(r.Message)))
+			return true
+		}
+	}
+	if len(webhooks(l.Canary, v1beta1.WebhookRollback)) > 0 {
+		l.after(Duration(l.Canary.Spec.Analysis.Interval, time.Minute))
+	}
+	return false
+}
+
+// suspended keeps everything as it is, for as long as the spec says so. Only what would lose requests is
+// done all the same, and what is past the hand-over is finished.
+func (l *look) suspended() bool {
+	if !l.Canary.Spec.Suspend || l.handedOver() {
+		return false
+	}
+	switch l.st.Phase {
+	case v1beta1.PhaseInitializing, v1beta1.PhaseFinalising, v1beta1.PhaseTerminating:
+		return false
+	}
+	if !l.lostPods() {
+		l.wait(ReasonSuspended, "spec.suspend keeps everything as it is")
+	}
+	return true
+}
+
+// config notices that what the target's template mentions has changed its content. The template is to carry
+// its digest then, which makes a new revision of it.
+func (l *look) config() {
+	switch {
+	case l.Canary.Spec.ConfigTracking != v1beta1.ConfigTrackingRestart:
+		l.st.Config = nil
+	case l.ConfigDigest == "" || l.st.Primary == nil || l.Canary.Spec.Suspend || l.Canary.DeletionTimestamp != nil:
+	case l.st.Config == nil:
+		l.st.Config = &v1beta1.ConfigStatus{Digest: l.ConfigDigest}
+	case l.st.Config.Digest != l.ConfigDigest:
+		l.st.Config = &v1beta1.ConfigStatus{Digest: l.ConfigDigest, Changed: true}
+	}
+}
 
 // isCandidate says that the target's template is the one under test. Where the ReplicaSet is not there
 // to compare with, its name has to do.

@@ -25,30 +25,39 @@ func (l *look) newRun() *v1beta1.RunStatus {
 func (l *look) beginRun() {
 	rev := l.Target.Revision
 	l.st.Run = l.newRun()
-	l.st.Phase = v1beta1.PhaseProgressing
 	l.st.FailedChecks, l.st.Checks = 0, nil
+	l.dropGates(func(g *v1beta1.GateStatus) bool { return g.State != v1beta1.GatePending })
 	l.st.Canary = &v1beta1.RevisionStatus{ReplicaSet: rev.ReplicaSet, Hash: rev.Hash, Images: rev.Images}
-	l.startStep(0)
 	l.notify(started(l.Canary, l.st))
+	l.st.Phase, l.st.Step = v1beta1.PhaseWaiting, nil
+	if l.agreed(v1beta1.WebhookConfirmRollout, nil) {
+		l.start()
+	}
 }
 
-// startStep enters a step. Its pods are asked for at once; the weight follows when they are ready.
+// start begins with the first step.
+func (l *look) start() {
+	l.st.Phase = v1beta1.PhaseProgressing
+	l.startStep(0)
+}
+
+// startStep comes to a step. Its gates are asked, and its pods asked for, at once; the split follows.
 func (l *look) startStep(index int32) {
-	steps := Steps(l.Canary.Spec.Analysis)
 	l.st.Step = &v1beta1.StepStatus{
 		Index:     index,
-		Progress:  fmt.Sprintf("%d/%d", index+1, len(steps)),
+		Progress:  fmt.Sprintf("%d/%d", index+1, len(Steps(&l.Canary.Spec))),
 		StartedAt: l.now(),
 	}
-	l.waitForPods()
-	need := Size(l.Target.Replicas, steps[index].Weight)
-	l.resize(need)
-	l.wait(ReasonWaitingForPods, "waiting for %d ready canary pods", need)
+	l.dropGates(func(g *v1beta1.GateStatus) bool { return g.Type == v1beta1.WebhookConfirmTrafficIncrease })
+	l.enter(l.step())
 }
+
+// step is the step that the run is at.
+func (l *look) step() Step { return stepAt(&l.Canary.Spec, l.st.Step.Index) }
 
 // waitForPods starts the progress deadline, if it does not run already.
 func (l *look) waitForPods() {
-	l.st.Step.JudgedAt = nil
+	l.st.Step.JudgedAt, l.st.Step.TrafficSince = nil, nil
 	if l.st.Step.WaitingSince == nil {
 		now := l.now()
 		l.st.Step.WaitingSince = &now
@@ -66,6 +75,7 @@ func (l *look) endRun(outcome v1beta1.Outcome, reason, message string) {
 	rec := v1beta1.RunRecord{
 		ID: l.st.Run.ID, Outcome: outcome, Reason: reason, Message: message,
 		StartedAt: l.st.Run.StartedAt, EndedAt: metav1.NewTime(l.Now), MaxWeight: l.st.Run.MaxWeight,
+		Commands: l.st.Run.Commands,
 	}
 	if l.st.Canary != nil {
 		rec.Revision, rec.Images = l.st.Canary.Hash, l.st.Canary.Images
@@ -74,16 +84,24 @@ func (l *look) endRun(outcome v1beta1.Outcome, reason, message string) {
 	}
 	history := append([]v1beta1.RunRecord{rec}, l.st.History...)
 	l.st.History = history[:min(len(history), historyLimit)]
+	if outcome != v1beta1.OutcomeSuperseded && reason != ReasonDeleted {
+		l.postRollout()
+	}
 	l.st.Run = nil
 	l.notify(ended(l.targetName(), &rec))
 }
 
-// rollback sends all traffic to the primary, now. The canary keeps its pods until they have none and
-// somebody had the time to look at them.
+// rollback ends a run whose canary is not good.
 func (l *look) rollback(reason, message string) {
-	l.endRun(v1beta1.OutcomeRolledBack, reason, message)
+	l.abandon(v1beta1.OutcomeRolledBack, reason, message)
+}
+
+// abandon sends all traffic to the primary, now. The canary keeps its pods until they have none and
+// somebody had the time to look at them.
+func (l *look) abandon(outcome v1beta1.Outcome, reason, message string) {
+	l.endRun(outcome, reason, message)
 	l.st.Phase, l.st.Step = v1beta1.PhaseFailed, nil
-	l.setWeight(0)
+	l.setSplit(Split{})
 	l.waiting = waiting{}
 }
 
@@ -107,7 +125,7 @@ func (l *look) retire() bool {
 		return false
 	}
 	switch {
-	case l.st.Weight > 0:
+	case SplitOf(l.st).Reaches():
 		l.dropSplit(l.Target.Found && l.Primary.Ready >= l.Target.Replicas)
 	case l.Retiring.Owner != OwnerCanary: // taken back first
 	case drained(l.Snapshot):
@@ -130,6 +148,6 @@ func (l *look) isTargets(rs ReplicaSet) bool {
 // dropSplit sends all traffic to the primary, where that is able to take it.
 func (l *look) dropSplit(able bool) {
 	if able {
-		l.setWeight(0)
+		l.setSplit(Split{})
 	}
 }

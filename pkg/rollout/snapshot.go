@@ -30,8 +30,17 @@ type Snapshot struct {
 	Route Route
 	// Settle is how long a change of the route takes until traffic follows.
 	Settle time.Duration
+	// FollowsPods says that traffic is shared out by the pods behind the apex Service, and by nothing else.
+	FollowsPods bool
 	// Answers are the checks that were asked for by Ask and have been answered since.
 	Answers []Answer
+	// Replies are the latest answers of the webhooks that Ask asked for.
+	Replies []Reply
+	// Command is what a person wants done, nil where there is nothing new.
+	Command *Command
+	// ConfigDigest stands for the content of the ConfigMaps and Secrets that the target's template mentions;
+	// empty where it is not tracked or not known.
+	ConfigDigest string
 }
 
 // Problem is a reason why a spec cannot be carried out.
@@ -124,6 +133,13 @@ type Route struct {
 	Accepted bool
 	// Refused is the sentence of who serves it, where it was turned down.
 	Refused string
+}
+
+// Command is a command of a person's.
+type Command struct {
+	v1beta1.Command
+	// Unreadable says why it could not be read; then the rest is its ID.
+	Unreadable string
 }
 
 // Answer is a check that has been asked and answered.

@@ -1,6 +1,9 @@
 package rollout
 
 import (
+	"fmt"
+	"strings"
+
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -30,9 +33,29 @@ func (s Split) Equal(o Split) bool {
 	return s.Weight == o.Weight && s.Mirror == o.Mirror && equality.Semantic.DeepEqual(s.Match, o.Match)
 }
 
-// Falls says that next takes something away from the canary and gives it nothing.
-func (s Split) Falls(next Split) bool {
-	gains := next.Weight > s.Weight || next.Mirror > s.Mirror ||
+// Gains says that next gives the canary something that it has not.
+func (s Split) Gains(next Split) bool {
+	return next.Weight > s.Weight || next.Mirror > s.Mirror ||
 		len(next.Match) > 0 && !equality.Semantic.DeepEqual(s.Match, next.Match)
-	return !gains && !s.Equal(next)
+}
+
+// Falls says that next takes something away from the canary and gives it nothing.
+func (s Split) Falls(next Split) bool { return !s.Gains(next) && !s.Equal(next) }
+
+// inWords says what the canary gets.
+func (s Split) inWords() string {
+	var parts []string
+	if s.Weight > 0 {
+		parts = append(parts, fmt.Sprintf("%d %% of the traffic", s.Weight))
+	}
+	if len(s.Match) > 0 {
+		parts = append(parts, "the requests that match")
+	}
+	if s.Mirror > 0 {
+		parts = append(parts, fmt.Sprintf("copies of %d %% of the requests", s.Mirror))
+	}
+	if len(parts) == 0 {
+		return "no traffic"
+	}
+	return strings.Join(parts, " and ")
 }

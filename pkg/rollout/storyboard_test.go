@@ -11,12 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/yaml"
+
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
 // TestStoryboards plays the runbooks of testdata. Each file is one story in one world.
 //
-//	new weights=(10,50) interval=10s threshold=2 replicas=4   a target that is rolled out
+//	new weights=(10,50) interval=10s threshold=2 replicas=4 pods   a target that is rolled out; the lines
+//	                             below, if any, are merged into the spec; with pods, traffic follows the pods
 //	adopt                        play until the Canary is adopted, without output
 //	set template=v2 replicas=8 paused=false found=false refused="…" problem=… verdict=Failed broken=v2
 //	set ready=-1                 one canary pod is not ready
@@ -25,6 +28,8 @@ import (
 //	crash at=3                   the operator dies at the third write of the next look
 //	conflict                     the next commit conflicts
 //	pass 30s                     time goes by
+//	command abort id=1 actor=jane reason=why gate=night full    a person's command
+//	spec                         the lines below are merged into the spec
 //	delete                       the Canary is deleted
 //	status                       the committed status
 //
@@ -64,10 +69,49 @@ func (w *toy) arrange(t *testing.T, d *datadriven.TestData) {
 			w.target.replicas = int32(number(t, arg.Vals[0]))
 			w.sets["app-v1"].desired = w.target.replicas
 			w.controllers()
+		case "pods":
+			w.followsPods = true
 		default:
 			t.Fatalf("new: unknown argument %s", arg.Key)
 		}
 	}
+	w.spec(t, d)
+}
+
+// spec merges the lines of a command into the spec.
+func (w *toy) spec(t *testing.T, d *datadriven.TestData) {
+	if d.Input == "" {
+		return
+	}
+	if strings.Contains(d.Input, "analysis:") {
+		w.canary.Spec.Analysis = v1beta1.CanaryAnalysis{}
+	}
+	require.NoError(t, yaml.UnmarshalStrict([]byte(d.Input), &w.canary.Spec))
+	w.canary.Generation++
+}
+
+// commandOf writes a command: `command abort id=1 actor=jane reason="…" gate=night full=true`.
+func (w *toy) commandOf(t *testing.T, d *datadriven.TestData) {
+	c := &Command{}
+	for _, arg := range d.CmdArgs {
+		switch arg.Key {
+		case "id":
+			c.ID = arg.Vals[0]
+		case "actor":
+			c.Actor = arg.Vals[0]
+		case "reason":
+			c.Reason = arg.Vals[0]
+		case "gate":
+			c.Gate = arg.Vals[0]
+		case "full":
+			c.Full = true
+		case "unreadable":
+			c.Unreadable = arg.Vals[0]
+		default:
+			c.Verb = arg.Key
+		}
+	}
+	w.command = c
 }
 
 func number(t *testing.T, s string) int {
@@ -111,6 +155,12 @@ func (w *toy) play(t *testing.T, d *datadriven.TestData) string {
 		require.NoError(t, err)
 		w.pass(dur)
 		return ""
+	case "command":
+		w.commandOf(t, d)
+		return ""
+	case "spec":
+		w.spec(t, d)
+		return ""
 	case "vanish":
 		w.vanish()
 		return ""
@@ -153,6 +203,10 @@ func (w *toy) change(t *testing.T, arg datadriven.CmdArg) {
 		if v != "none" {
 			w.problems = []Problem{{Reason: v, Message: "toy problem"}}
 		}
+	case "gate": // gate=(night,closed)
+		w.gates[v] = arg.Vals[1]
+	case "config":
+		w.config = v
 	case "flaked":
 		w.set(w.canary.Status.Canary).flaked = int32(number(t, v))
 	default:
@@ -204,6 +258,12 @@ func (w *toy) statusLines() string {
 	var b strings.Builder
 	st := w.canary.Status
 	fmt.Fprintf(&b, "phase=%s weight=%d failed=%d\n", st.Phase, st.Weight, st.FailedChecks)
+	for _, g := range st.Gates {
+		fmt.Fprintf(&b, "gate %s %s: %s %s\n", g.Type, g.Name, g.State, g.Message)
+	}
+	if c := st.LastCommand; c != nil {
+		fmt.Fprintf(&b, "command %s accepted=%t: %s\n", c.Verb, c.Accepted, c.Result)
+	}
 	for _, r := range []struct {
 		role string
 		rev  *v1beta1.RevisionStatus
@@ -221,7 +281,7 @@ func (w *toy) statusLines() string {
 	for _, s := range w.sorted() {
 		fmt.Fprintf(&b, "rs %s owner=%s desired=%d ready=%d\n", s.name, s.owner, s.desired, s.ready)
 	}
-	fmt.Fprintf(&b, "template=%s paused=%t pins=%s route=%d\n",
-		w.target.template, w.target.paused, w.pins, w.route.Split.Weight)
+	fmt.Fprintf(&b, "template=%s paused=%t pins=%s route=%s\n",
+		w.target.template, w.target.paused, w.pins, short(w.route.Split))
 	return b.String()
 }

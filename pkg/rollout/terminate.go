@@ -13,7 +13,7 @@ func (l *look) terminate() {
 	}
 	l.st.Phase, l.st.Step = v1beta1.PhaseTerminating, nil
 	l.retireCandidate()
-	l.setWeight(0)
+	l.setSplit(Split{})
 	if l.st.WeightSince == nil {
 		l.touch()
 	}

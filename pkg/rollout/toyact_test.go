@@ -3,6 +3,7 @@ package rollout
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -20,8 +21,11 @@ func (w *toy) look() (Decision, error) {
 	}
 	s := w.snapshot()
 	if asking {
-		s.Answers = nil
+		s.Answers, s.Replies = nil, nil
+	} else {
+		w.log = append(w.log, w.calls...)
 	}
+	w.calls = nil
 	d := Decide(s)
 	again := Decide(s)
 	if !reflect.DeepEqual(d, again) {
@@ -54,7 +58,7 @@ func (w *toy) act(s *Snapshot, d Decision) error {
 
 func (w *toy) ensure(s *Snapshot, d Decision) error {
 	for _, ensure := range []func(*Snapshot, Decision) error{
-		w.ensurePause, w.ensureServices, w.ensureSets, w.ensureRoute, w.ensureHandOver,
+		w.ensureConfig, w.ensurePause, w.ensureServices, w.ensureSets, w.ensureRoute, w.ensureHandOver,
 	} {
 		if err := ensure(s, d); err != nil {
 			return err
@@ -93,6 +97,16 @@ func (w *toy) announce(d Decision) error {
 	return nil
 }
 
+// ensureConfig makes the target's template carry a digest, and so a new one.
+func (w *toy) ensureConfig(_ *Snapshot, d Decision) error {
+	if d.ConfigDigest == "" || d.ConfigDigest == w.annotated || !w.target.found {
+		return nil
+	}
+	base, _, _ := strings.Cut(w.target.template, "#")
+	w.annotated, w.target.template = d.ConfigDigest, base+"#"+d.ConfigDigest
+	return w.wrote("annotate %s", d.ConfigDigest)
+}
+
 func (w *toy) ensurePause(_ *Snapshot, d Decision) error {
 	switch {
 	case d.Pause == PauseSet && !w.target.paused:
@@ -124,6 +138,18 @@ func (w *toy) ensureServices(_ *Snapshot, d Decision) error {
 		return w.wrote("pin %s", w.pins)
 	}
 	return nil
+}
+
+// short is a split in few letters.
+func short(s Split) string {
+	words := fmt.Sprint(s.Weight)
+	if len(s.Match) > 0 {
+		words += " match"
+	}
+	if s.Mirror > 0 {
+		words += fmt.Sprintf(" mirror %d", s.Mirror)
+	}
+	return words
 }
 
 func (p Pins) String() string {
@@ -190,14 +216,15 @@ func (w *toy) ensureSet(was, ref *v1beta1.RevisionStatus, plan ReplicaSetPlan) e
 
 func (w *toy) ensureRoute(_ *Snapshot, d Decision) error {
 	switch {
+	case w.followsPods:
 	case d.Route == RouteApplied && !w.route.Found && w.vanished:
 		return errors.New("forbidden: the namespace is being terminated")
 	case d.Route == RouteApplied && (!w.route.Found || !w.route.Split.Equal(d.Split)):
 		if w.route.Found {
-			w.trail = append(w.trail, trail{w.route.Split.Weight, w.now.Add(w.settle)})
+			w.trail = append(w.trail, trail{w.route.Split, w.now.Add(w.settle)})
 		}
 		w.route = Route{Found: true, Split: d.Split, Accepted: true, Since: w.now}
-		return w.wrote("route %d", d.Split.Weight)
+		return w.wrote("route %s", short(d.Split))
 	case d.Route == RouteReleased && w.route.Found:
 		w.route = Route{}
 		return w.wrote("release route")

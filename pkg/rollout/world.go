@@ -11,10 +11,13 @@ func world(s *Snapshot, d *Decision) {
 	d.Split = SplitOf(st)
 	d.Pins = pins(s, st)
 	d.Retiring = retiringPlan(s, st)
+	if st.Config != nil && st.Config.Changed {
+		d.ConfigDigest = st.Config.Digest
+	}
 	switch st.Phase {
 	case v1beta1.PhaseInitializing:
 		initializingWorld(s, d)
-	case v1beta1.PhaseProgressing, v1beta1.PhasePromoting:
+	case v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting:
 		if st.Retiring == nil && committed(s, st.Canary) {
 			d.Candidate = candidatePlan(s, st)
 		}
@@ -122,9 +125,12 @@ func pins(s *Snapshot, st *v1beta1.CanaryStatus) Pins {
 		return Pins{}
 	case st.Phase == v1beta1.PhaseFinalising && st.Canary == nil:
 		return Pins{Apex: primary, Primary: primary, Canary: primary}
-	case st.Canary == nil:
+	case st.Canary == nil, st.Phase == v1beta1.PhaseWaiting:
 		return Pins{}
-	case st.Weight == fullWeight && st.Phase != v1beta1.PhaseProgressing:
+	case s.FollowsPods && st.Weight > 0 && st.Weight < fullWeight:
+		// The apex is the split: it sends its callers to the pods of both.
+		return Pins{Primary: primary, Canary: st.Canary.Hash}
+	case st.Weight == fullWeight && (s.FollowsPods || st.Phase == v1beta1.PhasePromoting || st.Phase == v1beta1.PhaseFinalising):
 		// All traffic is the canary's and the primary's pods are about to go: callers that go round
 		// the route go along.
 		return Pins{Apex: st.Canary.Hash, Primary: primary, Canary: st.Canary.Hash}

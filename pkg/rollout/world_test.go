@@ -45,15 +45,26 @@ type toy struct {
 	check func(what string)
 	notes []string
 	log   []string
+	calls []string
 	// vanished says that the namespace is being deleted: nothing can be made.
 	vanished bool
 	// shrunk says that the last scaling was down.
 	shrunk bool
+	// followsPods is a cluster without routes: the apex Service's selector is the split.
+	followsPods bool
+	// gates are the webhooks that do not agree, with "closed", or "unreachable".
+	gates map[string]string
+	// called are the webhooks that were called, with what came of it.
+	called map[string]string
+	// command that stands in the annotation.
+	command *Command
+	// config is the digest of the configuration, and annotated the one that the template carries.
+	config, annotated string
 }
 
 type trail struct {
-	weight int32
-	until  time.Time
+	split Split
+	until time.Time
 }
 
 type toyTarget struct {
@@ -74,7 +85,7 @@ var errCrash = errors.New("the operator died")
 func newToy(t testing.TB) *toy {
 	w := &toy{
 		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), settle: 5 * time.Second,
-		sets: map[string]*toySet{}, verdict: v1beta1.VerdictPassed, broken: map[string]string{},
+		sets: map[string]*toySet{}, verdict: v1beta1.VerdictPassed, broken: map[string]string{}, gates: map[string]string{}, called: map[string]string{},
 	}
 	w.canary = &v1beta1.Canary{
 		ObjectMeta: metav1.ObjectMeta{Name: "app", Namespace: "default", UID: "uid", Generation: 1},
@@ -188,7 +199,7 @@ func (w *toy) snapshot() *Snapshot {
 	s := &Snapshot{
 		Now: w.now, Canary: w.canary.DeepCopy(), Problems: w.problems, Settle: w.settle,
 		Primary: w.facts(primary), Candidate: w.facts(candidate), Retiring: w.facts(w.set(st.Retiring)),
-		Services: w.services, Route: w.route,
+		Services: w.services, Route: w.route, FollowsPods: w.followsPods, ConfigDigest: w.config,
 		Target: Target{
 			Found: w.target.found, Paused: w.target.paused, Complete: w.complete(), Replicas: w.target.replicas,
 			Revision: Revision{
@@ -198,7 +209,17 @@ func (w *toy) snapshot() *Snapshot {
 			},
 		},
 	}
-	for _, q := range Ask(s) {
+	if w.followsPods {
+		s.Route = w.pinnedRoute()
+	}
+	if last := st.LastCommand; w.command != nil && (last == nil || last.ID != w.command.ID) {
+		s.Command = w.command
+	}
+	asked := Ask(s)
+	for _, c := range asked.Calls {
+		s.Replies = append(s.Replies, w.reply(c))
+	}
+	for _, q := range asked.Checks {
 		if w.verdict != "" {
 			s.Answers = append(s.Answers, Answer{Round: q.Round, Check: v1beta1.CheckStatus{
 				Name: q.Metric.Name, Verdict: w.verdict, Message: "toy", At: metav1.NewTime(w.now),
@@ -206,6 +227,36 @@ func (w *toy) snapshot() *Snapshot {
 		}
 	}
 	return s
+}
+
+// reply is what a webhook answers.
+func (w *toy) reply(c Call) Reply {
+	how := w.gates[c.ID.Webhook]
+	if how == "" && c.ID.Type == v1beta1.WebhookRollback {
+		how = "closed"
+	}
+	r := Reply{ID: c.ID, Agreed: how == "" || how == "open", Reached: how != "unreachable", Message: how, At: w.now}
+	if r.Agreed {
+		r.Message = "status 200"
+	}
+	if id := c.ID.String(); w.called[id] != r.Message {
+		w.called[id] = r.Message
+		w.calls = append(w.calls, fmt.Sprintf("call %s %s: %s", c.ID.Type, c.ID.Webhook, r.Message))
+	}
+	return r
+}
+
+// pinnedRoute is the split that the apex Service makes by its selector.
+func (w *toy) pinnedRoute() Route {
+	st := &w.canary.Status
+	r := Route{Found: w.services.Found, Accepted: true, Since: w.route.Since}
+	switch {
+	case st.Canary != nil && w.pins.Apex == st.Canary.Hash:
+		r.Split.Weight = fullWeight
+	case w.pins.Apex == "" && st.Canary != nil && (w.pins != Pins{}):
+		r.Split.Weight = max(1, st.Weight)
+	}
+	return r
 }
 
 // controllers is what Kubernetes does between two looks.
@@ -268,8 +319,8 @@ func (w *toy) pass(d time.Duration) {
 
 // mayReceive says whether traffic may still go to the canary Service.
 func (w *toy) mayReceive() bool {
-	if w.route.Found && w.route.Split.Weight > 0 {
+	if w.route.Found && w.route.Split.Reaches() {
 		return true
 	}
-	return slices.ContainsFunc(w.trail, func(t trail) bool { return t.weight > 0 })
+	return slices.ContainsFunc(w.trail, func(t trail) bool { return t.split.Reaches() })
 }
