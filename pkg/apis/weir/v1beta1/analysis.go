@@ -11,7 +11,9 @@ import "k8s.io/apimachinery/pkg/util/intstr"
 // +kubebuilder:validation:XValidation:rule="!has(self.stepWeight) || self.stepWeight <= self.maxWeight",message="spec.analysis.stepWeight must not exceed maxWeight"
 // +kubebuilder:validation:XValidation:rule="!has(self.stepWeights) || self.stepWeights.all(w, w <= self.maxWeight)",message="spec.analysis.stepWeights must not exceed maxWeight"
 // +kubebuilder:validation:XValidation:rule="!has(self.match) || has(self.iterations)",message="spec.analysis.match needs iterations; in explicit steps, each step has a match of its own"
-// +kubebuilder:validation:XValidation:rule="!has(self.mirror) || !self.mirror || !has(self.steps)",message="spec.analysis.mirror does not go with explicit steps; set mirror in a step"
+// +kubebuilder:validation:XValidation:rule="!has(self.webhooks) || has(self.steps) || has(self.stepWeights) || has(self.stepWeight) || has(self.iterations) || !self.webhooks.exists(w, has(w.type) && w.type in ['rollout', 'confirm-traffic-increase'])",message="webhooks of type rollout and confirm-traffic-increase need a plan to be called in: set steps, stepWeights, stepWeight or iterations"
+// +kubebuilder:validation:XValidation:rule="!has(self.steps) || self.steps.all(s, !has(s.weight) || s.weight <= self.maxWeight)",message="the weights of spec.analysis.steps must not exceed maxWeight"
+// +kubebuilder:validation:XValidation:rule="!has(self.mirror) || !self.mirror || has(self.stepWeights) || has(self.stepWeight) || has(self.iterations)",message="spec.analysis.mirror needs stepWeights, stepWeight or iterations; in explicit steps, each step has a mirror of its own"
 // +kubebuilder:validation:XValidation:rule="!has(self.steps) || self.steps.all(s, !has(s.analysis) || s.analysis.all(n, has(self.metrics) && self.metrics.exists(m, m.name == n)))",message="a step's analysis names a metric that spec.analysis.metrics does not have"
 // +kubebuilder:validation:XValidation:rule="!has(self.steps) || self.steps.all(s, !has(s.gates) || s.gates.all(n, has(self.webhooks) && self.webhooks.exists(w, w.name == n && has(w.type) && w.type == 'confirm-traffic-increase')))",message="a step's gates names a webhook that spec.analysis.webhooks does not have with type confirm-traffic-increase"
 type CanaryAnalysis struct {
@@ -172,9 +174,11 @@ type CanaryStep struct {
 	// +optional
 	Mirror bool `json:"mirror,omitempty"`
 
-	// Replicas is the number of canary pods at this step, of at least 1, or their percentage of the target's
-	// replicas, from 1% to 100%.
+	// Replicas is the number of canary pods at this step, or their percentage of the target's replicas.
 	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 10000 : self.matches('^([1-9][0-9]?|100)%$')",message="a step's replicas must be a number of pods of at least 1, or a percentage from 1% to 100%"
 	Replicas *intstr.IntOrString `json:"replicas,omitempty"`
 
 	// Gates names the webhooks of type confirm-traffic-increase that must agree before this step. Without it,

@@ -1,14 +1,73 @@
 package v1beta1_test
 
-func analysisRules() []rule {
-	weights := func(w string) string { return "spec: {analysis: {stepWeight: null, " + w + "}}" }
+import "slices"
+
+// planned is a spec with another plan than the base's, or with none.
+func planned(analysis string) string { return "spec: {analysis: {stepWeight: null, " + analysis + "}}" }
+
+// planRules say which plan there is, and what goes with which.
+func planRules() []rule {
+	const metric, mirror = "metrics: [{name: request-duration, thresholdRange: {max: 500}}]", "mirror: true"
+	const gate, match = "webhooks: [{name: gate, url: 'http://gate', type: #}]", "match: [{headers: {x-user: {exact: me}}}]"
+	called := "webhooks: [{name: gate, url: 'http://gate'}]"
 	return []rule{
 		{
 			field: "spec.analysis",
-			yes:   []string{weights("stepWeights: [5, 20]"), "spec: {analysis: {stepWeight: 5}}"},
-			no:    []string{weights("interval: 1m"), "spec: {analysis: {stepWeights: [5, 20]}}"},
-			says:  "spec.analysis needs either stepWeight or stepWeights, not both",
+			yes: []string{
+				"spec: {analysis: null}", planned("interval: 1m"), "spec: {analysis: {stepWeight: 5}}",
+				planned("stepWeights: [5, 20]"), planned("steps: [{weight: 5}]"), planned("iterations: 10"),
+			},
+			no: each("analysis: {stepWeight: #}",
+				"5, stepWeights: [5]", "5, steps: [{weight: 5}]", "5, iterations: 10", "null, stepWeights: [5], iterations: 10",
+				"null, steps: [{weight: 5}], iterations: 10", "null, steps: [{weight: 5}], stepWeights: [5]",
+			),
+			says: "spec.analysis needs one of steps, stepWeights, stepWeight and iterations, not several",
 		},
+		{
+			field: "spec.analysis",
+			yes: each("analysis: {#, "+metric+"}",
+				"stepWeight: 5", "stepWeight: null, stepWeights: [5]", "stepWeight: null, steps: [{weight: 5}]",
+				"stepWeight: null, iterations: 10"),
+			no:   []string{planned(metric)},
+			says: "spec.analysis.metrics needs a plan to be judged in: set steps, stepWeights, stepWeight or iterations",
+		},
+		{
+			field: "spec.analysis",
+			yes: slices.Concat(
+				each("analysis: {#, "+called+"}",
+					"stepWeight: 5", "stepWeight: null, stepWeights: [5]", "stepWeight: null, steps: [{weight: 5}]",
+					"stepWeight: null, iterations: 10"),
+				each("analysis: {stepWeight: null, "+gate+"}",
+					"confirm-rollout", "pre-rollout", "confirm-promotion", "post-rollout", "rollback", "event"),
+			),
+			no: append(each("analysis: {stepWeight: null, "+gate+"}", "rollout", "confirm-traffic-increase"), planned(called)),
+			says: "webhooks of type rollout and confirm-traffic-increase need a plan to be called in: " +
+				"set steps, stepWeights, stepWeight or iterations",
+		},
+		{
+			field: "spec.analysis",
+			yes:   []string{planned("iterations: 10, " + match)},
+			no: []string{
+				"spec: {analysis: {" + match + "}}", planned("stepWeights: [5], " + match),
+				planned("steps: [{weight: 5}], " + match), planned(match),
+			},
+			says: "spec.analysis.match needs iterations; in explicit steps, each step has a match of its own",
+		},
+		{
+			field: "spec.analysis",
+			yes: []string{
+				"spec: {analysis: {" + mirror + "}}", planned("stepWeights: [5], " + mirror), planned("iterations: 10, " + mirror),
+				planned("mirror: false"), planned("steps: [{weight: 5, mirror: true}], mirror: false"),
+			},
+			no: []string{planned(mirror), planned("steps: [{weight: 5}], " + mirror)},
+			says: "spec.analysis.mirror needs stepWeights, stepWeight or iterations; " +
+				"in explicit steps, each step has a mirror of its own",
+		},
+	}
+}
+
+func analysisRules() []rule {
+	return []rule{
 		{
 			field: "spec.analysis",
 			yes:   each("analysis: {stepWeight: 50, maxWeight: #}", "50"),
@@ -17,8 +76,8 @@ func analysisRules() []rule {
 		},
 		{
 			field: "spec.analysis",
-			yes:   []string{weights("stepWeights: [10, 50], maxWeight: 50")},
-			no:    []string{weights("stepWeights: [10, 51], maxWeight: 50")},
+			yes:   []string{planned("stepWeights: [10, 50], maxWeight: 50")},
+			no:    []string{planned("stepWeights: [10, 51], maxWeight: 50")},
 			says:  "spec.analysis.stepWeights must not exceed maxWeight",
 		},
 		{
@@ -29,15 +88,22 @@ func analysisRules() []rule {
 		},
 		{
 			field: "spec.analysis.stepWeights",
-			yes:   []string{weights("stepWeights: [5]")},
-			no:    []string{weights("stepWeights: []")},
+			yes:   []string{planned("stepWeights: [5]")},
+			no:    []string{planned("stepWeights: []")},
 			says:  "should have at least 1 items",
 		},
 		{
 			field: "spec.analysis.stepWeights",
-			yes:   []string{weights("stepWeights: [1, 2, 3]"), weights("stepWeights: [100]")},
+			yes:   []string{planned("stepWeights: [1, 2, 3]"), planned("stepWeights: [100]")},
 			no:    each("analysis: {stepWeight: null, stepWeights: #}", "[5, 5]", "[20, 5]", "[5, 50, 20]"),
 			says:  "spec.analysis.stepWeights must rise from step to step, for example [5, 20, 50]",
+		},
+		{
+			field: "spec.analysis.canaryReplicas",
+			yes:   each("analysis: {canaryReplicas: #}", "1", "10000", "1%", "100%"),
+			no:    each("analysis: {canaryReplicas: #}", "0", "-1", "10001", `"5"`, "0%", "05%", "101%", "1.5%", "half", `""`),
+			says: "spec.analysis.canaryReplicas must be a number of pods of at least 1, " +
+				"or a percentage from 1% to 100%",
 		},
 	}
 }
@@ -69,6 +135,12 @@ func metricRules() []rule {
 			yes:   []string{metric("{name: a, thresholdRange: {max: 1}, templateRef: {name: own}}")},
 			no:    []string{metric(`{name: "", thresholdRange: {max: 1}, templateRef: {name: own}}`)},
 			says:  notEmpty,
+		},
+		{
+			field: "spec.analysis.metrics[0].name",
+			yes:   []string{metric("{name: webhooks/a, thresholdRange: {max: 1}, templateRef: {name: own}}")},
+			no:    []string{metric("{name: webhook/a, thresholdRange: {max: 1}, templateRef: {name: own}}")},
+			says:  "a metric's name cannot begin with webhook/: so the checks of webhooks are named in the status",
 		},
 		{
 			field: "spec.analysis.metrics[0].interval",

@@ -119,8 +119,20 @@ type CanarySpec struct {
 	// Analysis says in which steps traffic is shifted and what is judged at each. Without it, a new revision is
 	// released as soon as its pods are ready.
 	// +optional
+	// +kubebuilder:default={}
 	Analysis CanaryAnalysis `json:"analysis,omitempty"`
 }
+
+// What a change of the configuration that a template mentions is.
+const (
+	// ConfigTrackingIgnore: nothing.
+	ConfigTrackingIgnore = "Ignore"
+	// ConfigTrackingRestart: a new revision.
+	ConfigTrackingRestart = "Restart"
+)
+
+// ConfigDigestAnnotation of a template stands for the content of what it mentions.
+const ConfigDigestAnnotation = "weir.dev/config-digest"
 
 // TargetRef names a workload in the Canary's namespace.
 type TargetRef struct {

@@ -22,13 +22,21 @@ const (
 )
 
 func canaryRules() []rule {
-	return slices.Concat(targetRules(), serviceRules(), requestRules(), pathRules(), analysisRules(), metricRules(),
+	return slices.Concat(targetRules(), delayRules(), serviceRules(), requestRules(), pathRules(),
+		planRules(), analysisRules(), stepRules(), matchRules(), affinityRules(), metricRules(), webhookRules(),
 		between("spec.progressDeadlineSeconds", "progressDeadlineSeconds: #", 1, 86400),
 		between("spec.service.port", "service: {port: #}", 1, 65535),
 		between("spec.analysis.threshold", "analysis: {threshold: #}", 1, 1000),
 		between("spec.analysis.maxWeight", "analysis: {stepWeight: 1, maxWeight: #}", 1, 100),
 		between("spec.analysis.stepWeight", "analysis: {stepWeight: #}", 1, 100),
 		between("spec.analysis.stepWeights[0]", "analysis: {stepWeight: null, stepWeights: [#]}", 1, 100),
+		between("spec.analysis.steps[0].weight", "analysis: {stepWeight: null, steps: [{weight: #}]}", 0, 100),
+		between("spec.analysis.iterations", "analysis: {stepWeight: null, iterations: #}", 1, 1000),
+		between("spec.analysis.mirrorWeight", "analysis: {mirrorWeight: #}", 1, 100),
+		between("spec.analysis.primaryReadyThreshold", "analysis: {primaryReadyThreshold: #}", 0, 100),
+		between("spec.analysis.canaryReadyThreshold", "analysis: {canaryReadyThreshold: #}", 1, 100),
+		between("spec.analysis.sessionAffinity.maxAge", "analysis: {sessionAffinity: {cookieName: a, maxAge: #}}", 1, 31536000),
+		between("spec.analysis.webhooks[0].retries", "analysis: {webhooks: [{name: a, url: 'http://a', retries: #}]}", 0, 20),
 	)
 }
 
@@ -96,6 +104,27 @@ func targetRules() []rule {
 			says: "spec.metricsServer must be an http or https URL",
 		},
 	}
+}
+
+// delayRules are about how long pods and splits stay, and when configuration counts.
+func delayRules() []rule {
+	rules := []rule{{
+		field: "spec.configTracking",
+		yes:   each("configTracking: #", "Ignore", "Restart"),
+		no:    each("configTracking: #", "restart", `""`, "true || false"),
+		says:  oneOf,
+	}}
+	for field, example := range map[string]string{
+		"promotionDelay": "5m", "scaleDownDelay": "10m", "abortScaleDownDelay": "30s",
+	} {
+		rules = append(rules, rule{
+			field: "spec." + field,
+			yes:   each(field+": #", "0s", "1.5s", "24h", "1h30m"),
+			no:    each(field+": #", "-1s", "soon", `"5"`, `""`, "5 m", "999999999999999h"),
+			says:  "spec." + field + " must be a duration, for example " + example,
+		})
+	}
+	return rules
 }
 
 func serviceRules() []rule {

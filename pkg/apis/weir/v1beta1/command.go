@@ -2,8 +2,12 @@ package v1beta1
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // CommandAnnotation on a Canary is a command of a person's, as JSON; see Command. `kubectl weir` writes it.
@@ -57,14 +61,22 @@ const (
 	maxCommandText = 512
 )
 
-// ParseCommand reads the annotation. Its error is one sentence for the person who wrote it.
+// ParseCommand reads the annotation. Its error is one sentence for the person who wrote it. A field that it does
+// not know is an error, too: what a command says beyond Weir's words may be what matters in it.
 func ParseCommand(annotation string) (Command, error) {
 	var c Command
-	if err := json.Unmarshal([]byte(annotation), &c); err != nil {
-		return Command{}, fmt.Errorf(`annotation %s is not a JSON object like {"id": "1", "verb": "pause"}: %w`, CommandAnnotation, err)
+	d := json.NewDecoder(strings.NewReader(annotation))
+	d.DisallowUnknownFields()
+	err := d.Decode(&c)
+	if _, more := d.Token(); err == nil && !errors.Is(more, io.EOF) {
+		err = errors.New("there is more after it")
+	}
+	if err != nil {
+		return Command{}, fmt.Errorf(`annotation %s is not a JSON object like {"id": "1", "verb": "pause"}: %.128s`,
+			CommandAnnotation, err.Error()) // it may quote what was written, which may be long
 	}
 	switch {
-	case c.ID == "" || len(c.ID) > maxCommandID:
+	case c.ID == "" || longest(c.ID) > maxCommandID:
 		return Command{}, fmt.Errorf("annotation %s needs an id of 1 to %d characters", CommandAnnotation, maxCommandID)
 	case !slices.Contains(Verbs(), c.Verb):
 		return Command{}, fmt.Errorf("annotation %s has the verb %.32q; the verbs are %v", CommandAnnotation, c.Verb, Verbs())
@@ -74,8 +86,17 @@ func ParseCommand(annotation string) (Command, error) {
 		return Command{}, fmt.Errorf("annotation %s names a gate, which only the verb approve does", CommandAnnotation)
 	case c.Full && c.Verb != VerbPromote:
 		return Command{}, fmt.Errorf("annotation %s is full, which only the verb promote can be", CommandAnnotation)
-	case len(c.Reason) > maxCommandText || len(c.Actor) > maxCommandText || len(c.Gate) > maxCommandText:
+	case longest(c.Reason, c.Actor, c.Gate) > maxCommandText:
 		return Command{}, fmt.Errorf("annotation %s has a text of more than %d characters", CommandAnnotation, maxCommandText)
 	}
 	return c, nil
+}
+
+// longest is the number of characters of the longest text.
+func longest(texts ...string) int {
+	most := 0
+	for _, text := range texts {
+		most = max(most, utf8.RuneCountInString(text))
+	}
+	return most
 }

@@ -24,6 +24,7 @@ type CanaryMetric struct {
 	// `request-duration` (99th percentile, in milliseconds) are built in.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('webhook/')",message="a metric's name cannot begin with webhook/: so the checks of webhooks are named in the status"
 	Name string `json:"name"`
 
 	// Interval is the window of the query. Defaults to the analysis interval.

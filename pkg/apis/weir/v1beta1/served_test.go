@@ -20,27 +20,40 @@ import (
 // testDefaults looks what the API server puts in where a person leaves a field out.
 func testDefaults(t *testing.T, c *cluster) {
 	want := map[string]any{
-		"spec.progressDeadlineSeconds":     int64(600),
-		"spec.targetRef.apiVersion":        "apps/v1",
-		"spec.targetRef.kind":              "Deployment",
-		"spec.service.portName":            "http",
-		"spec.service.rewrite.type":        "ReplacePrefixMatch",
-		"spec.analysis.interval":           "1m",
-		"spec.analysis.threshold":          int64(1),
-		"spec.analysis.maxWeight":          int64(100),
-		"spec.analysis.metrics[].onNoData": "Hold",
-		"spec.analysis.metrics[].onError":  "Hold",
+		"spec.progressDeadlineSeconds":         int64(600),
+		"spec.configTracking":                  "Ignore",
+		"spec.abortScaleDownDelay":             "30s",
+		"spec.targetRef.apiVersion":            "apps/v1",
+		"spec.targetRef.kind":                  "Deployment",
+		"spec.service.portName":                "http",
+		"spec.service.rewrite.type":            "ReplacePrefixMatch",
+		"spec.analysis.interval":               "1m",
+		"spec.analysis.threshold":              int64(1),
+		"spec.analysis.maxWeight":              int64(100),
+		"spec.analysis.mirrorWeight":           int64(100),
+		"spec.analysis.primaryReadyThreshold":  int64(100),
+		"spec.analysis.canaryReadyThreshold":   int64(100),
+		"spec.analysis.sessionAffinity.maxAge": int64(86400),
+		"spec.analysis.webhooks[].type":        "rollout",
+		"spec.analysis.webhooks[].timeout":     "10s",
+		"spec.analysis.webhooks[].onTimeout":   "Abort",
+		"spec.analysis.metrics[].onNoData":     "Hold",
+		"spec.analysis.metrics[].onError":      "Hold",
 	}
 	k := c.kind("Canary", canaryBase)
-	made, err := k.client.Create(t.Context(), k.with(t,
-		"spec: {service: {rewrite: {uri: /}}, analysis: {metrics: [{name: request-duration, thresholdRange: {max: 500}}]}}",
-	), strictly(true))
+	made, err := k.client.Create(t.Context(), k.with(t, "spec: {service: {rewrite: {uri: /}}}", `spec: {analysis: {
+		metrics: [{name: request-duration, thresholdRange: {max: 500}}], sessionAffinity: {cookieName: a},
+		webhooks: [{name: gate, url: 'http://gate'}]}}`), strictly(true))
 	require.NoError(t, err)
 	got := map[string]any{}
 	for _, field := range defaulted("spec", k.schema.Properties["spec"]) {
 		got[field.name] = field.in(made.Object["spec"])
 	}
 	assert.Equal(t, want, got)
+	made, err = k.client.Create(t.Context(), k.with(t, "spec: {analysis: null}"), strictly(true))
+	require.NoError(t, err)
+	interval, _, _ := unstructured.NestedString(made.Object, "spec", "analysis", "interval")
+	assert.Equal(t, "1m", interval, "without an analysis, its defaults are missing")
 	assert.Empty(t, defaulted("spec", c.kind("MetricTemplate", templateBase).schema.Properties["spec"]))
 }
 
@@ -50,13 +63,14 @@ type defaultedField struct {
 	in   func(any) any
 }
 
-// defaulted lists the fields of a schema that have a default, but not those of the Gateway API's types.
+// defaulted lists the fields of a schema that have a default, but not those of the Gateway API's types. An
+// empty object as default is there for the defaults in it.
 func defaulted(path string, s apiextensionsv1.JSONSchemaProps) []defaultedField {
 	var all []defaultedField
 	if borrowed.MatchString(path) {
 		return nil
 	}
-	if s.Default != nil {
+	if s.Default != nil && string(s.Default.Raw) != "{}" {
 		all = append(all, defaultedField{path, func(value any) any { return value }})
 	}
 	for name, inner := range s.Properties {
@@ -119,8 +133,10 @@ func testStatus(t *testing.T, c *cluster) {
 	assert.Equal(t, made.Generation+1, changed.Generation)
 
 	changed.Status.Primary.Images = append(changed.Status.Primary.Images, "one-too-many")
+	changed.Status.Run.Commands = append(changed.Status.Run.Commands, changed.Status.Run.Commands[0])
 	_, err = canaries.UpdateStatus(ctx, changed, metav1.UpdateOptions{})
 	assert.ErrorContains(t, err, "status.primary.images", "a status holds no more than MaxImages")
+	assert.ErrorContains(t, err, "status.run.commands", "a status holds no more than MaxCommands")
 }
 
 func fullStatus() v1beta1.CanaryStatus {
@@ -130,19 +146,41 @@ func fullStatus() v1beta1.CanaryStatus {
 	for i := range images {
 		images[i] = "podinfo"
 	}
+	commands := make([]v1beta1.CommandStatus, v1beta1.MaxCommands)
+	for i := range commands {
+		commands[i] = v1beta1.CommandStatus{
+			ID: "7", Verb: v1beta1.VerbApprove, Gate: "smoke", Full: true, Reason: "it is late", Actor: "ann",
+			At: at, Accepted: true, Result: "gate smoke is approved",
+		}
+	}
 	revision := v1beta1.RevisionStatus{ReplicaSet: "podinfo-1", Hash: "1", Images: images, Replicas: 3, Ready: 2}
 	return v1beta1.CanaryStatus{
-		ObservedGeneration: 1, Phase: v1beta1.PhaseProgressing, Weight: 5, WeightSince: &precisely,
+		ObservedGeneration: 1, Phase: v1beta1.PhaseProgressing, Weight: 5, MirrorWeight: 50, WeightSince: &precisely,
+		Match: []v1beta1.RequestMatch{{
+			Headers:      map[string]v1beta1.StringMatch{"x-user": {Exact: "me"}},
+			QueryParams:  map[string]v1beta1.StringMatch{"user": {Prefix: "m"}},
+			SourceLabels: map[string]string{"app": "client"},
+		}},
 		Primary: revision.DeepCopy(), Canary: revision.DeepCopy(), Retiring: revision.DeepCopy(),
-		Run: &v1beta1.RunStatus{ID: "1", StartedAt: at, MaxWeight: 5},
+		Run: &v1beta1.RunStatus{
+			ID: "1", StartedAt: at, MaxWeight: 5, Paused: &v1beta1.PauseStatus{Since: at, Actor: "ann", Reason: "lunch"},
+			Commands: commands,
+		},
 		Step: &v1beta1.StepStatus{
-			Index: 1, Progress: "2/5", StartedAt: precisely, WaitingSince: &precisely, JudgedAt: &precisely, Round: 3,
+			Index: 1, Progress: "2/5", StartedAt: precisely, WaitingSince: &precisely, JudgedAt: &precisely, Round: 3, Passed: 2,
+			Resumed: true,
 		},
 		FailedChecks: 2,
 		Checks: []v1beta1.CheckStatus{{
 			Name: "request-duration", Verdict: v1beta1.VerdictFailed, Value: "612", Message: "612 is above 500",
 			Query: "q", At: at,
 		}},
+		Gates: []v1beta1.GateStatus{{
+			Name: "smoke", Type: v1beta1.WebhookPreRollout, State: v1beta1.GateFailed, Message: "status 500: broken", Run: "1",
+			Since: at, Failures: 1, FailedAt: &precisely,
+		}},
+		LastCommand: &commands[0],
+		Config:      &v1beta1.ConfigStatus{Digest: "1", Changed: true},
 		Conditions: []metav1.Condition{{
 			Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: "Progressing", Message: "step 2 of 5",
 			ObservedGeneration: 1, LastTransitionTime: at,
@@ -150,7 +188,7 @@ func fullStatus() v1beta1.CanaryStatus {
 		History: []v1beta1.RunRecord{{
 			ID: "0", Revision: "0", Images: images,
 			Outcome: v1beta1.OutcomeRolledBack, Reason: "ChecksFailed", Message: "why",
-			StartedAt: at, EndedAt: at, MaxWeight: 50,
+			StartedAt: at, EndedAt: at, MaxWeight: 50, Commands: commands,
 		}},
 	}
 }

@@ -32,6 +32,7 @@ const (
 // CanaryWebhook is an HTTP service that takes part in a run. It is sent a POST with a JSON object, and every 2xx
 // agrees. A call may be repeated, and is never made twice at the same time; docs/webhooks.md describes it.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.onTimeout) || self.onTimeout != 'Continue' || has(self.gateTimeout)",message="onTimeout Continue needs a gateTimeout"
 // +kubebuilder:validation:XValidation:rule="!has(self.gateTimeout) || (has(self.type) && self.type in ['confirm-rollout', 'confirm-traffic-increase', 'confirm-promotion'])",message="gateTimeout is for webhooks of type confirm-rollout, confirm-traffic-increase and confirm-promotion"
 type CanaryWebhook struct {
 	// Name of the webhook.

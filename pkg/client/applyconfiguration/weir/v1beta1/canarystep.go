@@ -24,8 +24,7 @@ type CanaryStepApplyConfiguration struct {
 	Match []RequestMatchApplyConfiguration `json:"match,omitempty"`
 	// Mirror copies requests to the canary, as many as spec.analysis.mirrorWeight says.
 	Mirror *bool `json:"mirror,omitempty"`
-	// Replicas is the number of canary pods at this step, of at least 1, or their percentage of the target's
-	// replicas, from 1% to 100%.
+	// Replicas is the number of canary pods at this step, or their percentage of the target's replicas.
 	Replicas *intstr.IntOrString `json:"replicas,omitempty"`
 	// Gates names the webhooks of type confirm-traffic-increase that must agree before this step. Without it,
 	// all of them must.
