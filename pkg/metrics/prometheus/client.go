@@ -105,7 +105,16 @@ func (t trouble) of(err error) *metrics.Error {
 		return metrics.Rejectedf("the certificate of %s is not trusted: %s", t.server, untrusted.Err)
 	}
 	if network, ok := errors.AsType[*net.OpError](err); ok {
-		return metrics.Transportf("%s cannot be reached: %s", t.server, network.Err)
+		return metrics.Transportf("%s cannot be reached: %s", t.server, cause(network))
 	}
 	return t.unreadable()
+}
+
+// cause is the innermost error: those around it name the ports, and the same trouble would be told in other
+// words each time.
+func cause(err *net.OpError) error {
+	if inner, ok := errors.AsType[*net.OpError](err.Err); ok {
+		return cause(inner)
+	}
+	return err.Err
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,6 +178,24 @@ func TestGetWhereOnlyThatIsAllowed(t *testing.T) {
 	samples, err := p.Query(t.Context(), metrics.Query{Expr: "up"})
 	require.NoError(t, err)
 	require.Len(t, samples, 1)
+}
+
+// TestCutOffWhileAsking: the same trouble is told in the same words, without ports that differ each time.
+func TestCutOffWhileAsking(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if assert.NoError(t, err) {
+			conn.Close()
+		}
+	}))
+	defer server.Close()
+	p, err := prometheus.New(prometheus.Config{Address: server.URL})
+	require.NoError(t, err)
+	long := strings.Repeat("up + ", 4<<20) // more than a connection takes before somebody reads
+	_, err = p.Query(t.Context(), metrics.Query{Expr: long + "up"})
+	require.ErrorIs(t, err, metrics.Transport)
+	require.ErrorContains(t, err, "cannot be reached")
+	require.NotContains(t, err.Error(), "->")
 }
 
 func TestCertificate(t *testing.T) {
