@@ -30,6 +30,21 @@ const (
 	EditsHeaders Feature = "changing of headers"
 	// Timeouts: it bounds the time of a request.
 	Timeouts Feature = "timeouts"
+	// HeaderMatch: requests go to the canary by their headers.
+	HeaderMatch Feature = "matching by header"
+	// QueryMatch: requests go to the canary by their query parameters.
+	QueryMatch Feature = "matching by query parameter"
+	// SourceMatch: requests go to the canary by the labels of the pods that send them.
+	SourceMatch Feature = "matching by source labels"
+	// Mirrors: requests are copied to the canary.
+	Mirrors Feature = "mirroring"
+	// MirrorsPercent: a percentage of the requests is copied.
+	MirrorsPercent Feature = "mirroring of a percentage"
+	// SessionAffinity: a cookie keeps a user with the canary.
+	SessionAffinity Feature = "session affinity"
+	// FollowsPods: there is nothing but Services, and traffic is shared out as the pods are. No field asks for
+	// it; it is the core that holds the apex to one revision's pods, or to none.
+	FollowsPods Feature = "traffic that follows pods"
 )
 
 // Features are what a router can do.
@@ -61,9 +76,10 @@ type ask struct {
 
 func asks(c *v1beta1.Canary) []ask {
 	s, a := &c.Spec.Service, &c.Spec.Analysis
-	return []ask{
+	all := []ask{
 		{"spec.analysis.stepWeight", Weighted, a.StepWeight != nil},
 		{"spec.analysis.stepWeights", Weighted, len(a.StepWeights) > 0},
+		{"spec.analysis.sessionAffinity", SessionAffinity, a.SessionAffinity != nil},
 		{"spec.service.gatewayRefs", Gateways, len(s.GatewayRefs) > 0},
 		{"spec.service.hosts", Hosts, len(s.Hosts) > 0},
 		{"spec.service.match", Matches, len(s.Match) > 0},
@@ -71,4 +87,29 @@ func asks(c *v1beta1.Canary) []ask {
 		{"spec.service.headers", EditsHeaders, s.Headers != nil},
 		{"spec.service.timeout", Timeouts, s.Timeout != ""},
 	}
+	all = append(all, matchAsks("spec.analysis", a.Match)...)
+	mirrors := a.Mirror
+	for i, step := range a.Steps {
+		field := fmt.Sprintf("spec.analysis.steps[%d]", i)
+		// All of the traffic, or none, is no share of it.
+		shared := step.Weight != nil && *step.Weight > 0 && *step.Weight < 100
+		all = append(all, ask{field + ".weight", Weighted, shared}, ask{field + ".mirror", Mirrors, step.Mirror})
+		all = append(all, matchAsks(field, step.Match)...)
+		mirrors = mirrors || step.Mirror
+	}
+	part := a.MirrorWeight > 0 && a.MirrorWeight < 100
+	return append(all, ask{"spec.analysis.mirror", Mirrors, a.Mirror},
+		ask{"spec.analysis.mirrorWeight", MirrorsPercent, mirrors && part})
+}
+
+// matchAsks are those of the requests that go to the canary by a match.
+func matchAsks(of string, matches []v1beta1.RequestMatch) []ask {
+	var all []ask
+	for i, m := range matches {
+		field := fmt.Sprintf("%s.match[%d]", of, i)
+		all = append(all, ask{field + ".headers", HeaderMatch, len(m.Headers) > 0},
+			ask{field + ".queryParams", QueryMatch, len(m.QueryParams) > 0},
+			ask{field + ".sourceLabels", SourceMatch, len(m.SourceLabels) > 0})
+	}
+	return all
 }

@@ -10,38 +10,63 @@ import (
 	"weir.dev/weir/pkg/router"
 )
 
-// A router without any feature refuses every field, and each feature makes one field or two welcome.
-func TestFeaturesRefuse(t *testing.T) {
-	c := &v1beta1.Canary{Spec: v1beta1.CanarySpec{
+// everything is a spec that asks for each feature.
+func everything() *v1beta1.Canary {
+	insider := map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}}
+	return &v1beta1.Canary{Spec: v1beta1.CanarySpec{
 		Service: v1beta1.CanaryService{
 			Port:        9898,
 			GatewayRefs: []gatewayv1.ParentReference{{Name: "edge"}}, Hosts: []gatewayv1.Hostname{"podinfo.example.com"},
 			Match: []gatewayv1.HTTPRouteMatch{{}}, Rewrite: &v1beta1.Rewrite{}, Headers: &v1beta1.Headers{},
 			Timeout: "1s",
 		},
-		Analysis: v1beta1.CanaryAnalysis{StepWeight: new(int32(10)), StepWeights: []int32{10}},
+		Analysis: v1beta1.CanaryAnalysis{
+			StepWeight: new(int32(10)), StepWeights: []int32{10}, Mirror: true, MirrorWeight: 30,
+			Match: []v1beta1.RequestMatch{{Headers: insider}, {QueryParams: insider}},
+			Steps: []v1beta1.CanaryStep{
+				{Weight: new(int32(0))}, {Weight: new(int32(30)), Mirror: true},
+				{Weight: new(int32(99)), Match: []v1beta1.RequestMatch{
+					{Headers: insider, QueryParams: insider, SourceLabels: map[string]string{"app": "shop"}},
+				}},
+				{Weight: new(int32(100))},
+			},
+			SessionAffinity: &v1beta1.SessionAffinity{CookieName: "canary"},
+		},
 	}}
+}
+
+// A router without any feature refuses every field, and each feature makes its fields welcome.
+func TestFeaturesRefuse(t *testing.T) {
 	messages := func(f router.Features) []string {
 		var all []string
-		for _, p := range f.Refuse("toy", c) {
+		for _, p := range f.Refuse("toy", everything()) {
 			require.Equal(t, "FieldNotServed", p.Reason)
 			all = append(all, p.Message)
 		}
 		return all
 	}
 	all := messages(nil)
-	require.Len(t, all, 8)
+	fields := 0
 	for _, f := range []struct {
 		feature router.Feature
 		fields  []string
 	}{
-		{router.Weighted, []string{"spec.analysis.stepWeight", "spec.analysis.stepWeights"}},
+		{router.Weighted, []string{
+			"spec.analysis.stepWeight", "spec.analysis.stepWeights",
+			"spec.analysis.steps[1].weight", "spec.analysis.steps[2].weight",
+		}},
 		{router.Gateways, []string{"spec.service.gatewayRefs"}},
 		{router.Hosts, []string{"spec.service.hosts"}},
 		{router.Matches, []string{"spec.service.match"}},
 		{router.Rewrites, []string{"spec.service.rewrite"}},
 		{router.EditsHeaders, []string{"spec.service.headers"}},
 		{router.Timeouts, []string{"spec.service.timeout"}},
+		{router.HeaderMatch, []string{"spec.analysis.match[0].headers", "spec.analysis.steps[2].match[0].headers"}},
+		{router.QueryMatch, []string{"spec.analysis.match[1].queryParams", "spec.analysis.steps[2].match[0].queryParams"}},
+		{router.SourceMatch, []string{"spec.analysis.steps[2].match[0].sourceLabels"}},
+		{router.Mirrors, []string{"spec.analysis.mirror", "spec.analysis.steps[1].mirror"}},
+		{router.MirrorsPercent, []string{"spec.analysis.mirrorWeight"}},
+		{router.SessionAffinity, []string{"spec.analysis.sessionAffinity"}},
 	} {
 		with := messages(router.Features{f.feature: true})
 		require.Subset(t, all, with)
@@ -50,6 +75,16 @@ func TestFeaturesRefuse(t *testing.T) {
 			require.Contains(t, all, field+" asks for "+string(f.feature)+
 				", which router toy does not offer; remove the field or choose another spec.provider")
 		}
+		fields += len(f.fields)
 	}
+	require.Len(t, all, fields)
 	require.Empty(t, router.Features{}.Refuse("toy", &v1beta1.Canary{}))
+}
+
+// What is as it is without the field asks for nothing.
+func TestFeaturesOfNothing(t *testing.T) {
+	c := &v1beta1.Canary{Spec: v1beta1.CanarySpec{Analysis: v1beta1.CanaryAnalysis{MirrorWeight: 30}}}
+	require.Empty(t, router.Features{}.Refuse("toy", c), "the percentage of nothing")
+	c.Spec.Analysis.Mirror, c.Spec.Analysis.MirrorWeight = true, 100
+	require.Empty(t, router.Features{router.Mirrors: true}.Refuse("toy", c), "all requests are no part of them")
 }

@@ -2,7 +2,6 @@ package gatewayapi
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -17,19 +16,13 @@ import (
 // OriginalAnnotation holds the rules of an adopted route as the user has them, as JSON.
 const OriginalAnnotation = "weir.dev/original-rules"
 
-// The bounds of the Gateway API.
-const (
-	maxBackends = 16
-	maxWeight   = 1_000_000
-)
-
 // adopted is what Weir owns of a user's route: its rules.
 func adopted(app router.App, split rollout.Split, have *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if err := adoptable(app, have); err != nil {
 		return nil, err
 	}
 	rules := originals(app, have)
-	divided, err := divide(app, split, rules)
+	divided, err := share(app, split, have, rules)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +53,27 @@ func adoptable(app router.App, have *unstructured.Unstructured) error {
 		}
 		return nil // somebody has removed the annotation: the pairs are Weir's
 	}
+	if err := taken(app, rules); err != nil {
+		return err
+	}
 	if field := ignored(app, have); field != "" {
 		return fmt.Errorf("it is not Weir's and is adopted as it is, so %s would not hold; "+
 			"remove the field and say so in the route, or delete the route", field)
+	}
+	return nil
+}
+
+// taken refuses rules in which there is something already by which Weir knows its own.
+func taken(app router.App, rules []object) error {
+	for i, rule := range rules {
+		if isAdded(rule) {
+			return fmt.Errorf("its rule %d has the name %s, and Weir has names of that kind for rules of its own; rename it",
+				i+1, rule["name"])
+		}
+		if sends(app, rule, app.Apex) && mirrorOf(app, rule) > 0 {
+			return fmt.Errorf("its rule %d mirrors requests to Service %s already, which is for Weir to do; remove that filter",
+				i+1, app.CanaryService)
+		}
 	}
 	return nil
 }
@@ -94,16 +105,17 @@ func ignored(app router.App, have *unstructured.Unstructured) string {
 	return ""
 }
 
-// originals are the rules as the user has them now: the pairs folded back, all else as it is found.
+// originals are the rules as the user has them now: the pairs folded back, what Weir has added taken away, all
+// else as it is found.
 func originals(app router.App, have *unstructured.Unstructured) []object {
 	var kept []any
 	// An annotation that cannot be read is as good as none; the next apply writes it anew.
 	_ = utiljson.Unmarshal([]byte(have.GetAnnotations()[OriginalAnnotation]), &kept)
-	rules := rulesOf(have)
+	rules, _ := parts(rulesOf(have))
 	for i, rule := range rules {
 		folded, whole := fold(app, rule)
 		if !whole && !sends(app, rule, app.Apex) {
-			folded = remembered(app, rule, objects(kept), folded)
+			folded = remembered(app, withoutMirror(app, rule), objects(kept), folded)
 		}
 		rules[i] = folded
 	}
@@ -124,50 +136,4 @@ func remembered(app router.App, rule object, kept []object, otherwise object) ob
 		}
 	}
 	return otherwise
-}
-
-// divide puts a pair in the place of each reference to the apex. Rules that do not name it stay.
-func divide(app router.App, split rollout.Split, rules []object) ([]object, error) {
-	var out []object
-	shifts := false
-	for i, rule := range rules {
-		if sends(app, rule, app.Apex) {
-			backends, err := divideBackends(app, split, backendsOf(rule))
-			if err != nil {
-				return nil, fmt.Errorf("its rule %d %w", i+1, err)
-			}
-			rule = maps.Clone(rule)
-			rule["backendRefs"] = list(backends)
-		}
-		out = append(out, rule)
-	}
-	for _, p := range pairsOf(app, out) {
-		shifts = shifts || p.share() > 0
-	}
-	if !shifts {
-		return nil, fmt.Errorf("none of its rules sends traffic to Service %s; "+
-			"correct the route, or rename it so that Weir can make its own", app.Apex)
-	}
-	return out, nil
-}
-
-func divideBackends(app router.App, split rollout.Split, backends []object) ([]object, error) {
-	var out []object
-	for _, b := range backends {
-		w := weightOf(b)
-		if w*hundredths > maxWeight {
-			return nil, fmt.Errorf("has a weight of %d; Weir needs hundredths of it, so let no weight beside Service %s exceed %d",
-				w, app.Apex, maxWeight/hundredths)
-		}
-		if !names(app, b, app.Apex) {
-			out = append(out, renamed(b, b["name"].(string), w*hundredths))
-			continue
-		}
-		canary := int64(split.Weight)
-		out = append(out, renamed(b, app.Primary, w*(hundredths-canary)), renamed(b, app.CanaryService, w*canary))
-	}
-	if len(out) > maxBackends {
-		return nil, errors.New("has too many backends; the Gateway API allows 16, and the apex becomes two")
-	}
-	return out, nil
 }

@@ -1,7 +1,9 @@
 package gatewayapi_test
 
 import (
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,8 +38,9 @@ func TestConformance(t *testing.T) {
 			s.Service.GatewayRefs = []gatewayv1.ParentReference{{Name: "edge"}}
 		},
 		Shares: shares,
+		Ways:   ways,
 		Accept: accept,
-		Damage: append(damage(0), []routertest.Edit{
+		Damage: append(append(damage(0), additions()...), []routertest.Edit{
 			{Name: "its owner was removed", Do: func(r *unstructured.Unstructured) { r.SetOwnerReferences(nil) }},
 			{Name: "it was sent to the apex", Do: func(r *unstructured.Unstructured) {
 				setBackends(r, 0, map[string]any{"name": "podinfo", "port": int64(9898)})
@@ -51,7 +54,7 @@ func TestConformance(t *testing.T) {
 			}},
 		}...),
 		Users: []routertest.User{
-			{Name: "of one rule", Route: plainRoute, Edits: append(damage(0), marks()...)},
+			{Name: "of one rule", Route: plainRoute, Edits: append(append(damage(0), additions()...), marks()...)},
 			{Name: "of many rules", Route: string(manyRules), Edits: append(append(damage(0), damage(5)...), wishes()...)},
 		},
 	})
@@ -77,6 +80,61 @@ func damage(rule int) []routertest.Edit {
 		{Name: "the two were exchanged", Do: func(r *unstructured.Unstructured) {
 			p, c := pairOf(r, rule)
 			p["name"], c["name"] = c["name"], p["name"]
+		}},
+	}
+}
+
+// additions is what is done to what Weir adds to a route whose first rule has a pair.
+func additions() []routertest.Edit {
+	first := func(r *unstructured.Unstructured) map[string]any { return rules(r)[0].(map[string]any) }
+	last := func(r *unstructured.Unstructured) map[string]any { return rules(r)[len(rules(r))-1].(map[string]any) }
+	mirror := func(r *unstructured.Unstructured) map[string]any {
+		filters := first(r)["filters"].([]any)
+		return filters[len(filters)-1].(map[string]any)["requestMirror"].(map[string]any)
+	}
+	cookie := func(r *unstructured.Unstructured) map[string]any {
+		_, canary := pairOf(r, 0)
+		modifier := canary["filters"].([]any)[0].(map[string]any)["responseHeaderModifier"].(map[string]any)
+		return modifier["add"].([]any)[0].(map[string]any)
+	}
+	return []routertest.Edit{
+		{Name: "a rule for matching requests was removed", Do: func(r *unstructured.Unstructured) {
+			setRules(r, rules(r)[:len(rules(r))-1])
+		}},
+		{Name: "a rule for matching requests was put in front", Do: func(r *unstructured.Unstructured) {
+			setRules(r, append([]any{last(r)}, rules(r)[:len(rules(r))-1]...))
+		}},
+		{Name: "a rule for matching requests was sent elsewhere", Do: func(r *unstructured.Unstructured) {
+			last(r)["backendRefs"] = []any{map[string]any{"name": "legacy", "port": int64(80)}}
+		}},
+		{Name: "a rule for matching requests was made to match all", Do: func(r *unstructured.Unstructured) {
+			delete(last(r), "matches")
+		}},
+		{Name: "a second rule for matching requests was added", Do: func(r *unstructured.Unstructured) {
+			more := map[string]any{}
+			for k, v := range last(r) {
+				more[k] = v
+			}
+			more["name"] = "weir-canary-99"
+			setRules(r, append(rules(r), more))
+		}},
+		{Name: "the mirror was removed", Do: func(r *unstructured.Unstructured) {
+			filters := first(r)["filters"].([]any)
+			if first(r)["filters"] = filters[:len(filters)-1]; len(filters) == 1 {
+				delete(first(r), "filters")
+			}
+		}},
+		{Name: "the mirror was made smaller", Do: func(r *unstructured.Unstructured) { mirror(r)["percent"] = int64(0) }},
+		{Name: "the mirror was made a fraction", Do: func(r *unstructured.Unstructured) {
+			mirror(r)["fraction"] = map[string]any{"numerator": int64(1), "denominator": int64(3)}
+		}},
+		{Name: "the mirror was sent elsewhere", Do: func(r *unstructured.Unstructured) {
+			mirror(r)["backendRef"].(map[string]any)["port"] = int64(80)
+		}},
+		{Name: "the cookie was changed", Do: func(r *unstructured.Unstructured) { cookie(r)["value"] = "weir.canary=mine" }},
+		{Name: "the cookie was removed", Do: func(r *unstructured.Unstructured) {
+			_, canary := pairOf(r, 0)
+			delete(canary, "filters")
 		}},
 	}
 }
@@ -174,6 +232,9 @@ func shares(objects []*unstructured.Unstructured) []map[string]int64 {
 	var all []map[string]int64
 	for _, r := range objects {
 		for i, rule := range rules(r) {
+			if added(rule) {
+				continue
+			}
 			shares, total := map[string]int64{}, int64(0)
 			for _, b := range backends(r, i) {
 				name := b.(map[string]any)["name"].(string)
@@ -188,6 +249,33 @@ func shares(objects []*unstructured.Unstructured) []map[string]int64 {
 			tester, off := byHeader && path == "/", path == "/beta" && total == 0
 			if len(shares) > 0 && !tester && !off {
 				all = append(all, shares)
+			}
+		}
+	}
+	return all
+}
+
+func added(rule any) bool {
+	name, _ := rule.(map[string]any)["name"].(string)
+	return strings.HasPrefix(name, "weir-canary-")
+}
+
+// ways are the matches of rules that were added, with where they lead, and the mirrors.
+func ways(objects []*unstructured.Unstructured) []string {
+	var all []string
+	for _, r := range objects {
+		for i, rule := range rules(r) {
+			if added(rule) {
+				for _, match := range rule.(map[string]any)["matches"].([]any) {
+					all = append(all, fmt.Sprintf("%v to %v", match, backends(r, i)))
+				}
+			}
+			filters, _, _ := unstructured.NestedSlice(rule.(map[string]any), "filters")
+			for _, filter := range filters {
+				to, _, _ := unstructured.NestedString(filter.(map[string]any), "requestMirror", "backendRef", "name")
+				if to == "podinfo-canary" && !added(rule) {
+					all = append(all, fmt.Sprintf("rule %d: %v", i, filter))
+				}
 			}
 		}
 	}

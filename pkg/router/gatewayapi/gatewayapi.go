@@ -5,6 +5,9 @@
 // Service, the apex becomes a pair, primary and canary Service side by side, and Weir owns the list of
 // rules, which server-side apply knows only as a whole. The rest of the route is never applied.
 //
+// Requests that go to the canary by a match, or by the cookie of session affinity, have rules of their own,
+// which Weir adds and knows again by their names. Mirroring is a filter of the rules with a pair.
+//
 // The pair can be folded back, so what the user's rules are is always read from the route itself: a rule
 // that is changed, added or taken away in the middle of a run stays so. An annotation remembers the rules
 // as they were, for one case alone, in which somebody has damaged a pair.
@@ -44,7 +47,8 @@ func (Router) Features() router.Features {
 	return router.Features{
 		router.Weighted: true, router.OwnsRoute: true, router.AdoptsRoute: true, router.Gateways: true,
 		router.Hosts: true, router.Matches: true, router.Rewrites: true, router.EditsHeaders: true,
-		router.Timeouts: true,
+		router.Timeouts: true, router.HeaderMatch: true, router.QueryMatch: true, router.Mirrors: true,
+		router.MirrorsPercent: true, router.SessionAffinity: true,
 	}
 }
 

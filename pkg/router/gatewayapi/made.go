@@ -23,16 +23,18 @@ func made(app router.App, split rollout.Split, have *unstructured.Unstructured) 
 		Hostnames:       s.Hosts,
 		Rules: []gatewayv1.HTTPRouteRule{{
 			Matches: s.Match, Filters: filters(s), Timeouts: timeouts(s),
-			// Both are there at weight 0 too: a backend that comes and goes could be seen half-done.
-			BackendRefs: []gatewayv1.HTTPBackendRef{
-				backend(app, app.Primary, 100-split.Weight), backend(app, app.CanaryService, split.Weight),
-			},
+			BackendRefs: []gatewayv1.HTTPBackendRef{backend(app)},
 		}},
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&spec)
 	if err != nil {
 		return nil, err
 	}
+	divided, err := share(app, split, have, listIn(content, "rules"))
+	if err != nil {
+		return nil, err
+	}
+	content["rules"] = list(divided)
 	if len(s.GatewayRefs) == 0 {
 		// A route that serves stays where it is; taking it off its Gateways would be an outage.
 		parents := parentsOf(have)
@@ -70,11 +72,13 @@ func parentsOf(route *unstructured.Unstructured) []any {
 	return parents
 }
 
-func backend(app router.App, service string, weight int32) gatewayv1.HTTPBackendRef {
+// backend is the apex, which becomes a pair.
+func backend(app router.App) gatewayv1.HTTPBackendRef {
 	group, kind, port := gatewayv1.Group(""), gatewayv1.Kind("Service"), app.Canary.Spec.Service.Port
+	weight := int32(1)
 	return gatewayv1.HTTPBackendRef{BackendRef: gatewayv1.BackendRef{
 		BackendObjectReference: gatewayv1.BackendObjectReference{
-			Group: &group, Kind: &kind, Name: gatewayv1.ObjectName(service), Port: &port,
+			Group: &group, Kind: &kind, Name: gatewayv1.ObjectName(app.Apex), Port: &port,
 		},
 		Weight: &weight,
 	}}

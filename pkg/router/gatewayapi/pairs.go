@@ -22,8 +22,11 @@ func rulesOf(route *unstructured.Unstructured) []object {
 	return objects(list)
 }
 
-func backendsOf(rule object) []object {
-	list, _ := rule["backendRefs"].([]any)
+func backendsOf(rule object) []object { return listIn(rule, "backendRefs") }
+
+// listIn is a list of objects within another object; one that is not there is empty.
+func listIn(in object, field string) []object {
+	list, _ := in[field].([]any)
 	return objects(list)
 }
 
@@ -81,14 +84,16 @@ func renamed(backend object, service string, weight int64) object {
 // pair is the two backends that take the place of one reference to the apex.
 type pair struct{ primary, canary object }
 
-// pairAt finds a pair: primary and canary side by side, with nothing between them but name and weight.
+// pairAt finds a pair: primary and canary side by side, with nothing between them but name and weight, and
+// the cookie that the canary alone may set.
 func pairAt(app router.App, backends []object, i int) (pair, bool) {
 	if i+1 >= len(backends) {
 		return pair{}, false
 	}
 	p := pair{backends[i], backends[i+1]}
 	ok := names(app, p.primary, app.Primary) && names(app, p.canary, app.CanaryService) &&
-		reflect.DeepEqual(renamed(p.primary, "", 0), renamed(p.canary, "", 0))
+		(reflect.DeepEqual(renamed(p.primary, "", 0), renamed(p.canary, "", 0)) ||
+			reflect.DeepEqual(renamed(p.primary, "", 0), renamed(uncookied(p.canary), "", 0)))
 	return p, ok
 }
 
@@ -109,9 +114,10 @@ func pairsOf(app router.App, rules []object) []pair {
 	return pairs
 }
 
-// fold puts the apex back in the place of each pair. It says whether the rule was as Weir leaves one: no
-// half of a pair, and all weights in hundredths, of which the folded ones are made.
+// fold puts the apex back in the place of each pair, and takes the mirror away. It says whether the rule was
+// as Weir leaves one: no half of a pair, and all weights in hundredths, of which the folded ones are made.
 func fold(app router.App, rule object) (folded object, whole bool) {
+	rule = unmirrored(app, rule)
 	backends := backendsOf(rule)
 	var out []object
 	paired, halved := false, false

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 )
@@ -18,17 +19,50 @@ import (
 // leaves one, because somebody has applied his own again or changed a weight, is found and not accepted:
 // it counts as moving until the next apply has put it right. That is so where dividing it again would
 // change it.
-func (Router) Read(app router.App, _ rollout.Split, found router.Found) rollout.Route {
+func (Router) Read(app router.App, committed rollout.Split, found router.Found) rollout.Route {
 	have := found[ref(app)]
 	if have == nil || !held(app, have) {
 		return rollout.Route{}
 	}
 	rules := rulesOf(have)
-	route := rollout.Route{Found: true, Split: rollout.Split{Weight: largestShare(app, rules)}}
-	if again, err := divide(app, route.Split, originals(app, have)); err == nil && reflect.DeepEqual(again, rules) {
+	own, _ := parts(rules)
+	split := rollout.Split{Weight: largestShare(app, own), Mirror: largestMirror(app, own)}
+	match, asLeft := readMatch(app, split, committed.Match, rules, originals(app, have))
+	split.Match = match
+	route := rollout.Route{Found: true, Split: split}
+	if asLeft {
 		route.Accepted, route.Refused = accepted(typed(have))
 	}
 	return route
+}
+
+// readMatch says which requests go to the canary by a match, and whether all of the rules are as Weir leaves
+// them: what it adds is known again by rendering the committed match once more, or none.
+func readMatch(
+	app router.App, split rollout.Split, committed []v1beta1.RequestMatch, rules, users []object,
+) (match []v1beta1.RequestMatch, asLeft bool) {
+	_, added := parts(rules)
+	if len(added) > 0 {
+		match = unknown()
+	}
+	// From none to the committed, so that this one counts where both lead to the same.
+	for _, m := range [][]v1beta1.RequestMatch{nil, committed} {
+		split.Match = m
+		again, err := divide(app, split, users)
+		if err != nil {
+			continue
+		}
+		if _, want := parts(again); reflect.DeepEqual(want, added) {
+			match, asLeft = m, reflect.DeepEqual(again, rules)
+		}
+	}
+	return match, asLeft
+}
+
+// unknown stands for requests that go to the canary by a match which is not the committed one. Nobody can have
+// committed to it: this router refuses source labels.
+func unknown() []v1beta1.RequestMatch {
+	return []v1beta1.RequestMatch{{SourceLabels: map[string]string{"weir.dev/unknown": ""}}}
 }
 
 // largestShare is the most that any canary gets, in percent rounded up. All get the same where the route
@@ -41,6 +75,17 @@ func largestShare(app router.App, rules []object) int32 {
 		}
 	}
 	return int32(largest)
+}
+
+// largestMirror is the most that is copied to the canary by any rule with a pair.
+func largestMirror(app router.App, rules []object) int32 {
+	var largest int32
+	for _, rule := range rules {
+		if len(served(app, rule)) > 0 {
+			largest = max(largest, mirrorOf(app, rule))
+		}
+	}
+	return largest
 }
 
 // accepted goes through the parents that the route names. A parent that has not spoken of this very

@@ -40,8 +40,10 @@ func held(app router.App, have *unstructured.Unstructured) bool {
 
 // united is the rules of a route of Weir's with the apex as their one backend, however they were left.
 func united(app router.App, rules []object) []object {
-	for _, rule := range rules {
-		rule["backendRefs"] = []any{object{
+	rules, _ = parts(rules)
+	for i := range rules {
+		rules[i] = withoutMirror(app, rules[i])
+		rules[i]["backendRefs"] = []any{object{
 			"group": "", "kind": "Service", "name": app.Apex, "port": int64(app.Canary.Spec.Service.Port), "weight": int64(1),
 		}}
 	}

@@ -10,39 +10,58 @@ import (
 	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/router"
 )
 
 // adopts holds a router to what it says of a user's route.
 func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
-	adopted := func(t *testing.T) (b *bench, before []string) {
-		b = s.bench(t, server)
+	adopted := func(t *testing.T, split rollout.Split) (b *bench, before []string) {
+		var shape func(*v1beta1.CanarySpec)
+		if s.Router.Features().Has(router.SessionAffinity) {
+			shape = sticky
+		}
+		b = s.bench(t, server, shape)
 		b.create(user.Route)
 		before = b.owns()
-		b.apply(10)
-		b.inForce(10)
+		b.apply(split)
+		b.inForce(split)
 		return b, before
 	}
 	t.Run("at every weight, and gives it back as found", func(t *testing.T) {
-		b, before := adopted(t)
+		b, before := adopted(t, share(10))
 		for weight := int32(0); weight <= 100; weight++ {
-			b.apply(weight)
-			b.inForce(weight)
+			b.apply(share(weight))
+			b.inForce(share(weight))
 		}
 		b.release()
 		require.Equal(t, before, b.owns())
 		b.app = appOf(b.app.Canary.Namespace, "other")
-		b.apply(50)
-		b.inForce(50)
+		b.apply(share(50))
+		b.inForce(share(50))
 		b.release()
 		require.Equal(t, before, b.owns(), "another Canary has adopted it and given it back")
 	})
+	t.Run("with every split that it serves, and gives it back as found", func(t *testing.T) {
+		b, before := adopted(t, share(0))
+		b.walk()
+		b.apply(s.fullest())
+		b.release()
+		require.Equal(t, before, b.owns(), "in the midst of it")
+		if s.Router.Features().Has(router.SessionAffinity) {
+			b.sticks()
+			b.release()
+			require.Equal(t, before, b.owns())
+		}
+	})
 	t.Run("once", func(t *testing.T) {
-		b, _ := adopted(t)
-		b.stands(10)
+		b, _ := adopted(t, share(10))
+		b.stands(share(10))
 	})
 	t.Run("and does not own it", func(t *testing.T) {
-		b, _ := adopted(t)
+		b, _ := adopted(t, share(10))
 		for _, obj := range b.objects() {
 			require.Empty(t, obj.GetOwnerReferences())
 			require.True(t, applied(obj))
@@ -50,45 +69,44 @@ func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
 	})
 	t.Run("that waits for acceptance of each version", func(t *testing.T) { s.waits(t, server, &user) })
 	t.Run("that its user applies again", func(t *testing.T) {
-		b, before := adopted(t)
+		b, before := adopted(t, s.fullest())
 		b.create(user.Route)
 		b.accept()
 		require.False(t, b.read().Accepted, "it is not in force")
-		b.apply(10)
-		b.inForce(10)
-		b.stands(10)
+		b.apply(s.fullest())
+		b.stands(s.fullest())
 		b.create(user.Route)
 		b.release()
 		require.Equal(t, before, b.owns(), "applied again right before the release")
 	})
 	t.Run("that others label", func(t *testing.T) {
-		b, _ := adopted(t)
+		b, _ := adopted(t, share(10))
 		b.edit(adorn)
-		b.apply(20)
+		b.apply(share(20))
 		b.adorned()
 		b.release()
 		b.adorned()
 	})
 	t.Run("and does not bring it back as a fragment", func(t *testing.T) {
-		b, _ := adopted(t)
+		b, _ := adopted(t, share(10))
 		b.deletedBetween()
 	})
 	for _, edit := range user.Edits {
 		if edit.Stays {
 			t.Run("whose user makes "+edit.Name, func(t *testing.T) {
-				b, _ := adopted(t)
+				b, _ := adopted(t, s.fullest())
 				b.keep(user, edit)
 			})
 			continue
 		}
 		t.Run("that is put right after "+edit.Name, func(t *testing.T) {
-			b, before := adopted(t)
+			b, before := adopted(t, s.fullest())
 			b.mend(edit)
 			b.release()
 			require.Equal(t, before, b.owns())
 		})
 		t.Run("that is given back after "+edit.Name, func(t *testing.T) {
-			b, before := adopted(t)
+			b, before := adopted(t, s.fullest())
 			b.edit(edit.Do)
 			b.release()
 			require.Equal(t, before, b.owns())
@@ -120,9 +138,10 @@ func (b *bench) keep(user User, edit Edit) {
 	untouched.create(user.Route)
 	untouched.edit(edit.Do)
 	b.edit(edit.Do)
-	b.apply(20)
-	b.inForce(20)
-	b.stands(20)
+	for _, split := range []rollout.Split{b.fullest(), share(20)} {
+		b.apply(split)
+		b.stands(split)
+	}
 	b.release()
 	require.Equal(b, untouched.owns(), b.owns())
 }
@@ -131,7 +150,7 @@ func (b *bench) keep(user User, edit Edit) {
 func (b *bench) deletedBetween() {
 	b.Helper()
 	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), nil)
-	intent := b.render(20)
+	intent := b.render(share(20))
 	for ref := range b.found() {
 		require.NoError(b, b.on(ref).Delete(b.Context(), ref.Name, metav1.DeleteOptions{}))
 	}

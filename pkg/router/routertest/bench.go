@@ -77,7 +77,12 @@ type bench struct {
 	*testing.T
 	server dynamic.Interface
 	app    router.App
+	// split that was applied last.
+	split rollout.Split
 }
+
+// share is a split by weight alone.
+func share(weight int32) rollout.Split { return rollout.Split{Weight: weight} }
 
 func (s Subject) bench(t *testing.T, server dynamic.Interface, shape ...func(*v1beta1.CanarySpec)) *bench {
 	t.Helper()
@@ -103,6 +108,8 @@ func appOf(namespace, canary string, shape ...func(*v1beta1.CanarySpec)) router.
 			set(&c.Spec)
 		}
 	}
+	c.Status.Primary = &v1beta1.RevisionStatus{ReplicaSet: Apex + "-7d9c", Hash: "7d9c", Replicas: 2}
+	c.Status.Canary = &v1beta1.RevisionStatus{ReplicaSet: Apex + "-5f64", Hash: "5f64", Replicas: 1}
 	owner := workload.ControlledByCanary(c)
 	return router.App{
 		Canary: c, Apex: Apex, Primary: Primary, CanaryService: Canary,
@@ -146,10 +153,10 @@ func (b *bench) objects() []*unstructured.Unstructured {
 	return out
 }
 
-// render gives the intent for a weight, over what is found.
-func (b *bench) render(weight int32) []router.Object {
+// render gives the intent for a split, over what is found.
+func (b *bench) render(split rollout.Split) []router.Object {
 	b.Helper()
-	intent, err := b.Router.Render(b.app, rollout.Split{Weight: weight}, b.found())
+	intent, err := b.Router.Render(b.app, split, b.found())
 	require.NoError(b, err)
 	require.NotEmpty(b, intent)
 	for _, obj := range intent {
@@ -161,16 +168,17 @@ func (b *bench) render(weight int32) []router.Object {
 
 // apply is one look: what is found is rendered over and written, by the writer that Weir has. A writer
 // that is told of nothing found sends everything.
-func (b *bench) apply(weight int32) {
+func (b *bench) apply(split rollout.Split) {
 	b.Helper()
 	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), nil)
-	for _, obj := range b.render(weight) {
+	for _, obj := range b.render(split) {
 		require.NoError(b, writer.Apply(b.Context(), obj.Ref.Resource, obj.Intent, nil))
 	}
+	b.split = split
 }
 
 // writes are what a process that has just started would write.
-func (b *bench) writes(weight int32) []string {
+func (b *bench) writes(split rollout.Split) []string {
 	b.Helper()
 	var writes []string
 	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), func(when kube.When, what string) error {
@@ -180,7 +188,7 @@ func (b *bench) writes(weight int32) []string {
 		return nil
 	})
 	found := b.found()
-	for _, obj := range b.render(weight) {
+	for _, obj := range b.render(split) {
 		require.NoError(b, writer.Apply(b.Context(), obj.Ref.Resource, obj.Intent, found[obj.Ref]))
 	}
 	return writes
@@ -222,9 +230,10 @@ func (b *bench) noManager() {
 	}
 }
 
+// read is what the router reads where the split that was applied last is the committed one.
 func (b *bench) read() rollout.Route {
 	b.Helper()
-	return b.Router.Read(b.app, rollout.Split{}, b.found())
+	return b.Router.Read(b.app, b.split, b.found())
 }
 
 // accept lets whoever serves the objects accept them.
@@ -250,12 +259,17 @@ func (b *bench) edit(do func(*unstructured.Unstructured)) {
 	}
 }
 
-// inForce says that a weight, and no other, stands in the objects and is read from them once accepted.
-func (b *bench) inForce(weight int32) {
+// inForce says that a split, and no other, stands in the objects and is read from them once accepted.
+func (b *bench) inForce(split rollout.Split) {
 	b.Helper()
-	require.Empty(b, b.wrong(weight))
+	require.Empty(b, b.wrong(split.Weight))
 	b.accept()
-	require.Equal(b, rollout.Route{Found: true, Split: rollout.Split{Weight: weight}, Accepted: true}, b.read())
+	require.Equal(b, inForce(split), b.Router.Read(b.app, split, b.found()))
+}
+
+// inForce is what is read of a split that is in force.
+func inForce(split rollout.Split) rollout.Route {
+	return rollout.Route{Found: true, Split: split, Accepted: true}
 }
 
 // wrong says where a weight does not stand in the objects, by what the subject reads from them.

@@ -1,6 +1,7 @@
 package routertest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,25 +18,32 @@ func (s Subject) makes(t *testing.T, server dynamic.Interface) {
 	t.Run("in the least form", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs)
 		require.Equal(t, rollout.Route{}, b.read(), "there is no route yet")
-		b.apply(10)
-		b.inForce(10)
+		b.apply(share(10))
+		b.inForce(share(10))
 	})
 	t.Run("with every field that it serves, at every weight", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs, s.everything)
 		for weight := int32(0); weight <= 100; weight++ {
-			b.apply(weight)
-			b.inForce(weight)
+			b.apply(share(weight))
+			b.inForce(share(weight))
 		}
 	})
 	t.Run("that has every field that it serves", s.serves)
 	t.Run("once", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs, s.everything)
-		b.apply(30)
-		b.stands(30)
+		b.apply(share(30))
+		b.stands(share(30))
 	})
+	t.Run("with every split that it serves", func(t *testing.T) {
+		s.bench(t, server, s.Needs).walk()
+		s.bench(t, server, s.Needs, s.everything).walk()
+	})
+	if s.Router.Features().Has(router.SessionAffinity) {
+		t.Run("that keeps users with the canary", func(t *testing.T) { s.bench(t, server, s.Needs, sticky).sticks() })
+	}
 	t.Run("that is ours", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs)
-		b.apply(0)
+		b.apply(share(0))
 		for _, obj := range b.objects() {
 			owners, _, err := unstructured.NestedSlice(obj.Object, "metadata", "ownerReferences")
 			require.NoError(t, err)
@@ -48,17 +56,17 @@ func (s Subject) makes(t *testing.T, server dynamic.Interface) {
 	})
 	t.Run("on which what others add stays", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs)
-		b.apply(10)
+		b.apply(share(10))
 		b.edit(adorn)
-		b.apply(20)
-		b.inForce(20)
+		b.apply(share(20))
+		b.inForce(share(20))
 		b.adorned()
 	})
 	t.Run("that waits for acceptance of each version", func(t *testing.T) { s.waits(t, server, nil) })
 	for _, damage := range s.Damage {
 		t.Run("that is put right after "+damage.Name, func(t *testing.T) {
 			b := s.bench(t, server, s.Needs, s.everything)
-			b.apply(10)
+			b.apply(s.fullest())
 			b.mend(damage)
 		})
 	}
@@ -68,7 +76,7 @@ func (s Subject) makes(t *testing.T, server dynamic.Interface) {
 // outlives releases a route of Weir's, and lets later Canaries take it on.
 func (s Subject) outlives(t *testing.T, server dynamic.Interface) {
 	b := s.bench(t, server, s.Needs, s.everything)
-	b.apply(100)
+	b.apply(s.fullest())
 	b.release()
 	left := b.owns()
 	for _, obj := range b.objects() {
@@ -79,8 +87,8 @@ func (s Subject) outlives(t *testing.T, server dynamic.Interface) {
 	}
 	if s.Router.Features().Has(router.AdoptsRoute) && len(left) > 0 {
 		b.app = appOf(b.app.Canary.Namespace, "other")
-		b.apply(40)
-		b.inForce(40)
+		b.apply(share(40))
+		b.inForce(share(40))
 		b.release()
 		require.Equal(t, left, b.owns(), "another Canary has adopted it and given it back")
 	}
@@ -88,8 +96,8 @@ func (s Subject) outlives(t *testing.T, server dynamic.Interface) {
 	b.app = appOf(first, "first", s.Needs, s.everything)
 	b.app.Canary.UID += "-again"
 	b.app.Owner["uid"] = string(b.app.Canary.UID)
-	b.apply(60)
-	b.inForce(60)
+	b.apply(share(60))
+	b.inForce(share(60))
 	for _, obj := range b.objects() {
 		require.Len(t, obj.GetOwnerReferences(), 1, "a Canary of the old name has it again")
 	}
@@ -105,40 +113,39 @@ func (s Subject) waits(t *testing.T, server dynamic.Interface, user *User) {
 		b = s.bench(t, server)
 		b.create(user.Route)
 	}
-	b.apply(10)
+	b.apply(share(10))
 	require.False(t, b.read().Accepted, "nobody has said anything yet")
-	b.inForce(10)
-	b.apply(20)
+	b.inForce(share(10))
+	b.apply(share(20))
 	before := rollout.Route{Found: true, Split: rollout.Split{Weight: 20}}
 	require.Equal(t, before, b.read(), "what was said is of the version before")
-	b.inForce(20)
+	b.inForce(share(20))
 }
 
 // stands says that a split in force is not written again.
-func (b *bench) stands(weight int32) {
+func (b *bench) stands(split rollout.Split) {
 	b.Helper()
-	b.inForce(weight)
+	b.inForce(split)
 	before := b.versions()
-	require.Empty(b, b.writes(weight), "a process that has just started has nothing to write")
-	b.apply(weight)
+	require.Empty(b, b.writes(split), "a process that has just started has nothing to write")
+	b.apply(split)
 	require.Equal(b, before, b.versions(), "the same intent again changes nothing")
 }
 
 // mend damages what stands, and says that one look notices and puts it right.
 func (b *bench) mend(damage Edit) {
 	b.Helper()
-	before := b.owns()
-	weight := b.read().Split.Weight
+	before, ways := b.owns(), b.ways()
 	b.edit(damage.Do)
 	require.NotEqual(b, before, b.owns(), "the damage is none")
 	b.accept()
-	if wrong := b.wrong(weight); len(wrong) > 0 {
-		inForce := rollout.Route{Found: true, Split: rollout.Split{Weight: weight}, Accepted: true}
-		require.NotEqual(b, inForce, b.read(), "read as in force, though %s", wrong)
+	if wrong := b.wrong(b.split.Weight); len(wrong) > 0 || !slices.Equal(ways, b.ways()) {
+		require.NotEqual(b, inForce(b.split), b.read(), "read as in force, though %s; ways to the canary are %q, not %q",
+			wrong, b.ways(), ways)
 	}
-	b.apply(weight)
+	b.apply(b.split)
 	require.Equal(b, before, b.owns())
-	b.inForce(weight)
+	b.inForce(b.split)
 }
 
 func applied(obj *unstructured.Unstructured) bool {

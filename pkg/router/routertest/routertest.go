@@ -7,11 +7,15 @@
 //   - its objects are valid upstream, in the least form and with every field that it claims to serve;
 //   - each field that it claims to serve leaves a trace in a route that it makes;
 //   - every weight from 0 to 100 stands in them and is read back, with both backends there at 0 and 100;
+//   - so does every split by match, mirror and weight that it claims; beside its share, requests get to the canary
+//     in no way that the split does not have, and an earlier split is not taken for the committed one;
+//   - a user is kept with the canary by a cookie of that canary's, and only while both sides have a share;
 //   - rendering again changes nothing, neither on the server nor for a process that has just started;
 //   - what it makes has our labels, owner and field manager; what others add to it stays;
 //   - damage to it is read as not in force, and is put right by one more look;
 //   - a user's object comes back as it was found, or as the user has changed it meanwhile;
-//   - Validate refuses by name each field that asks for what it does not claim.
+//   - Validate refuses by name each field that asks for what it does not claim;
+//   - where traffic follows pods, nothing is written, and what the apex selects is read as the split.
 package routertest
 
 import (
@@ -33,6 +37,10 @@ type Subject struct {
 	// Shares reads the objects without the router's help: for each place in which they divide the
 	// application's traffic, the weights by Service.
 	Shares func(objects []*unstructured.Unstructured) []map[string]int64
+	// Ways reads the objects without the router's help: each way in which requests get to the canary beside its
+	// share, in a few words: a match, a cookie, a mirror. A way of the user's own is left out. It is needed by
+	// routers that claim any of that.
+	Ways func(objects []*unstructured.Unstructured) []string
 	// Accept writes into the status of an object what accepts this version of it. It is nil where nobody
 	// says whether an object is accepted.
 	Accept func(object *unstructured.Unstructured)
@@ -71,6 +79,9 @@ const (
 func Run(t *testing.T, s Subject) {
 	t.Run("validates", s.validates)
 	server := startServer(t, s.Definitions)
+	if s.Router.Features().Has(router.FollowsPods) {
+		t.Run("follows pods", func(t *testing.T) { s.follows(t, server) })
+	}
 	if s.Router.Features().Has(router.OwnsRoute) {
 		t.Run("makes a route", func(t *testing.T) { s.makes(t, server) })
 	}

@@ -1,0 +1,97 @@
+package gatewayapi
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"weir.dev/weir/pkg/router"
+)
+
+// mirrored is a rule with a pair that copies a percentage of its requests to the canary.
+func mirrored(app router.App, rule object, percent int32) (object, error) {
+	filters := listIn(rule, "filters")
+	if len(filters) == maxFilters {
+		return nil, errNoRoom
+	}
+	copies := object{"backendRef": object{
+		"group": "", "kind": "Service", "name": app.CanaryService, "port": served(app, rule)[0].canary["port"],
+	}}
+	if percent < hundredths {
+		copies["percent"] = int64(percent) // all of them need no percentage, which fewer implementations know
+	}
+	rule = maps.Clone(rule)
+	rule["filters"] = list(append(filters, object{
+		"type": string(gatewayv1.HTTPRouteFilterRequestMirror), "requestMirror": copies,
+	}))
+	return rule, nil
+}
+
+// unmirrored is a rule of the application's without the mirror. In another rule it would be the user's own.
+func unmirrored(app router.App, rule object) object {
+	if sends(app, rule, app.Apex) || sends(app, rule, app.Primary) {
+		return withoutMirror(app, rule)
+	}
+	return rule
+}
+
+func withoutMirror(app router.App, rule object) object {
+	filters := listIn(rule, "filters")
+	rest := slices.DeleteFunc(slices.Clone(filters), func(f object) bool { return copied(app, f) > 0 })
+	if len(rest) == len(filters) {
+		return rule
+	}
+	rule = maps.Clone(rule)
+	if rule["filters"] = list(rest); len(rest) == 0 {
+		delete(rule, "filters")
+	}
+	return rule
+}
+
+// mirrorOf is the percentage of a rule's requests that is copied to the canary.
+func mirrorOf(app router.App, rule object) int32 {
+	var most int64
+	for _, f := range listIn(rule, "filters") {
+		most = max(most, copied(app, f))
+	}
+	return int32(most)
+}
+
+// copied is the percentage that a filter copies to the canary, rounded up and at least 1, or 0 if it does not.
+func copied(app router.App, filter object) int64 {
+	mirror, _ := filter["requestMirror"].(object)
+	to, _ := mirror["backendRef"].(object)
+	if to == nil || !names(app, to, app.CanaryService) {
+		return 0
+	}
+	if percent, ok := mirror["percent"].(int64); ok {
+		return max(1, percent)
+	}
+	if fraction, ok := mirror["fraction"].(object); ok {
+		numerator, _ := fraction["numerator"].(int64)
+		denominator, _ := fraction["denominator"].(int64)
+		denominator = max(1, denominator)
+		return max(1, (numerator*hundredths+denominator-1)/denominator)
+	}
+	return hundredths
+}
+
+// mirrors refuses a mirror where it would cost requests. A Gateway that does not know a filter has to say so,
+// and to answer requests with an error meanwhile. Traefik, up to 3.7.9 at least, does the second without the
+// first: it accepts the route and answers 500 to all. So it is known by the name that it signs with.
+func mirrors(have *unstructured.Unstructured) error {
+	const traefik = "traefik.io/gateway-controller"
+	if have == nil {
+		return nil // the look after the one that makes the route sees who serves it
+	}
+	for _, parent := range typed(have).Status.Parents {
+		if parent.ControllerName == traefik {
+			return fmt.Errorf("its parent %s is served by Traefik, which answers every request with an error where "+
+				"requests are to be mirrored; do without mirroring", parent.ParentRef.Name)
+		}
+	}
+	return nil
+}
