@@ -34,6 +34,14 @@ func TestGolden(t *testing.T) {
 	bare := canary(t)
 	bare.Spec.Service = v1beta1.CanaryService{Port: 9898}
 	golden(t, "user-adopted.yaml", render(t, appOf(bare), 10, userRoute(t)))
+
+	// All that a split can hold, and a cookie.
+	bare.Spec.Analysis.SessionAffinity = &v1beta1.SessionAffinity{CookieName: "podinfo-canary", MaxAge: 3600}
+	bare.Status.Canary = &v1beta1.RevisionStatus{Hash: "5f64b8c9d7"}
+	golden(t, "user-all.yaml", renderSplit(t, appOf(bare), rollout.Split{Weight: 10, Mirror: 50, Match: []v1beta1.RequestMatch{
+		{Headers: map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}, "user-agent": {Prefix: "curl/8."}}},
+		{QueryParams: map[string]v1beta1.StringMatch{"beta": {Regex: "1|true"}}},
+	}}, userRoute(t)))
 }
 
 func golden(t *testing.T, name string, route *unstructured.Unstructured) {
@@ -99,7 +107,14 @@ func foundOf(app router.App, route *unstructured.Unstructured) router.Found {
 
 func render(t *testing.T, app router.App, weight int32, have *unstructured.Unstructured) *unstructured.Unstructured {
 	t.Helper()
-	intent, err := gatewayapi.Router{}.Render(app, rollout.Split{Weight: weight}, foundOf(app, have))
+	return renderSplit(t, app, rollout.Split{Weight: weight}, have)
+}
+
+func renderSplit(
+	t *testing.T, app router.App, split rollout.Split, have *unstructured.Unstructured,
+) *unstructured.Unstructured {
+	t.Helper()
+	intent, err := gatewayapi.Router{}.Render(app, split, foundOf(app, have))
 	require.NoError(t, err)
 	require.Len(t, intent, 1)
 	return intent[0].Intent
