@@ -205,7 +205,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 	if o.behind {
 		return staleLook, nil
 	}
-	o.snapshot.Answers = c.asker.answers(key, canary, o, rollout.Ask(&o.snapshot))
+	o.snapshot.Answers = c.asker.answers(key, canary, o, rollout.Ask(&o.snapshot).Checks)
 	if c.seen.first(key) {
 		c.announce(ctx, o, rollout.Recall(canary, o.snapshot.Now), log)
 	}

@@ -199,7 +199,7 @@ func (l *look) skipStep() (done, refusal string) {
 	}
 	progress, next := l.st.Step.Progress, l.st.Step.Index+1
 	if int(next) < len(Steps(&l.Canary.Spec)) {
-		l.startStep(next)
+		l.comeTo(next)
 	} else {
 		l.st.Step.Skipped = true
 	}

@@ -39,6 +39,8 @@ const (
 	ReasonOutOfBand        = "OutOfBand"
 	ReasonDeleted          = "Deleted"
 	ReasonLeftPaused       = "LeftPaused"
+	ReasonPrimaryMoved     = "PrimaryMoved"
+	ReasonTargetReplaced   = "TargetReplaced"
 	ReasonGateClosed       = "GateClosed"
 	ReasonGateTimeout      = "GateTimeout"
 	ReasonRollbackGate     = "RollbackGate"

@@ -66,6 +66,7 @@ func (l *look) decide() {
 	case l.commanded():
 	case l.rollbackAsked():
 	case l.outOfBand():
+	case l.primaryMoved():
 	case l.suspended():
 	case l.superseded():
 	case l.broken():

@@ -140,6 +140,13 @@ func (l *look) finalising() {
 	switch {
 	case !l.Target.Found:
 		l.targetMissing()
+	case l.st.Canary != nil && !l.Candidate.Found:
+		// The promoted ReplicaSet went with its target, and what stands there now is another.
+		l.endRun(v1beta1.OutcomeAborted, ReasonTargetReplaced,
+			fmt.Sprintf("Deployment %s was deleted and made anew", l.targetName()))
+		l.st.Phase, l.st.Primary, l.st.Canary = v1beta1.PhaseInitializing, nil, nil
+		l.setSplit(Split{})
+		l.touch()
 	case l.st.Canary != nil:
 		l.finishHandOver()
 	case SplitOf(l.st).Reaches():

@@ -65,7 +65,7 @@ func (l *look) held() bool {
 // enter brings a step in force: its gates first, then its pods, then its traffic. It says that the step is
 // in force with all of its pods.
 func (l *look) enter(step Step) bool {
-	if l.st.Retiring != nil {
+	if l.st.Retiring != nil || l.Target.Replicas == 0 {
 		l.awaitPods(step.Size(l.Target.Replicas, l.FollowsPods))
 		return false
 	}

@@ -182,6 +182,31 @@ func (l *look) rollbackAsked() bool {
 	return false
 }
 
+// primaryMoved notices that the target runs another revision of its own than the one that served. A paused
+// Deployment that comes back from zero replicas while its template has no pods of its own scales up whichever
+// old ReplicaSet was made last. What runs is what serves then, and a run goes on beside it.
+func (l *look) primaryMoved() bool {
+	switch l.st.Phase {
+	case v1beta1.PhaseInitializing, v1beta1.PhaseFinalising, v1beta1.PhaseTerminating:
+		return false
+	}
+	s := l.Serving
+	if l.st.Primary == nil || !l.Target.Found || !l.Target.Paused || l.handedOver() || l.Primary.Desired > 0 ||
+		!s.Found || s.Desired == 0 || s.Name == l.st.Primary.ReplicaSet ||
+		l.st.Canary != nil && s.Name == l.st.Canary.ReplicaSet || l.st.Retiring != nil && s.Name == l.st.Retiring.ReplicaSet {
+		return false
+	}
+	l.notify(Notice{
+		ID: fmt.Sprintf("%s/primarymoved/%s/%d", l.Canary.UID, s.Hash, l.Now.Unix()), Reason: ReasonPrimaryMoved, Warning: true, OnTarget: true,
+		Message: fmt.Sprintf("Deployment %s has scaled up its revision %s in place of %s, which served before; it serves now",
+			l.targetName(), s.Hash, l.st.Primary.Hash),
+	})
+	l.st.Primary = revisionStatus(s)
+	l.touch()
+	l.after(soonestLook) // what was seen is compared with the one that served
+	return true
+}
+
 // suspended keeps everything as it is, for as long as the spec says so. Only what would lose requests is
 // done all the same, and what is past the hand-over is finished.
 func (l *look) suspended() bool {

@@ -27,7 +27,11 @@ func (l *look) beginRun() {
 	l.st.Run = l.newRun()
 	l.st.FailedChecks, l.st.Checks = 0, nil
 	l.dropGates(func(g *v1beta1.GateStatus) bool { return g.State != v1beta1.GatePending })
+	was := l.st.Canary
 	l.st.Canary = &v1beta1.RevisionStatus{ReplicaSet: rev.ReplicaSet, Hash: rev.Hash, Images: rev.Images}
+	if was != nil && was.ReplicaSet == rev.ReplicaSet { // tried again before its pods were gone
+		l.st.Canary.Replicas = was.Replicas
+	}
 	l.notify(started(l.Canary, l.st))
 	l.st.Phase, l.st.Step = v1beta1.PhaseWaiting, nil
 	if l.agreed(v1beta1.WebhookConfirmRollout, nil) {
@@ -43,13 +47,18 @@ func (l *look) start() {
 
 // startStep comes to a step. Its gates are asked, and its pods asked for, at once; the split follows.
 func (l *look) startStep(index int32) {
+	l.comeTo(index)
+	l.enter(l.step())
+}
+
+// comeTo makes a step the one that the run is at.
+func (l *look) comeTo(index int32) {
 	l.st.Step = &v1beta1.StepStatus{
 		Index:     index,
 		Progress:  fmt.Sprintf("%d/%d", index+1, len(Steps(&l.Canary.Spec))),
 		StartedAt: l.now(),
 	}
 	l.dropGates(func(g *v1beta1.GateStatus) bool { return g.Type == v1beta1.WebhookConfirmTrafficIncrease })
-	l.enter(l.step())
 }
 
 // step is the step that the run is at.

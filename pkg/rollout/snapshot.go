@@ -20,6 +20,8 @@ type Snapshot struct {
 	// Primary is the ReplicaSet named by status.primary, or, before there is one, the only ReplicaSet of
 	// the target that has pods; where none has, the one of its template.
 	Primary ReplicaSet
+	// Serving is the only ReplicaSet of the target's own that has pods; where none has, the one of its template.
+	Serving ReplicaSet
 	// Candidate is the ReplicaSet of status.canary.
 	Candidate ReplicaSet
 	// Retiring is the ReplicaSet of status.retiring.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"sigs.k8s.io/yaml"
 
@@ -87,7 +86,7 @@ func (w *toy) spec(t *testing.T, d *datadriven.TestData) {
 		w.canary.Spec.Analysis = v1beta1.CanaryAnalysis{}
 	}
 	require.NoError(t, yaml.UnmarshalStrict([]byte(d.Input), &w.canary.Spec))
-	w.canary.Generation++
+	w.edit(func(*v1beta1.CanarySpec) {})
 }
 
 // commandOf writes a command: `command abort id=1 actor=jane reason="…" gate=night full=true`.
@@ -165,8 +164,7 @@ func (w *toy) play(t *testing.T, d *datadriven.TestData) string {
 		w.vanish()
 		return ""
 	case "delete":
-		now := metav1.NewTime(w.now)
-		w.canary.DeletionTimestamp = &now
+		w.delete()
 		return ""
 	case "status":
 		return w.statusLines()

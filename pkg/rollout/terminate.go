@@ -28,7 +28,7 @@ func (l *look) terminating() {
 	}
 	l.st.Retiring = nil // what is left of it without the target goes with the Canary
 	switch {
-	case l.Route.Found:
+	case l.Route.Found && !l.FollowsPods: // where pods are the split there is no route to give back
 		l.touch()
 		l.after(l.Settle)
 	case settlesIn(l.Snapshot) > 0:
@@ -42,7 +42,7 @@ func (l *look) terminatingWorld() {
 	begun := l.Canary.Status.Phase == v1beta1.PhaseTerminating
 	switch {
 	case !begun || l.st.Retiring != nil:
-	case l.Route.Found:
+	case l.Route.Found && !l.FollowsPods:
 		l.d.Route = RouteReleased
 	case settlesIn(l.Snapshot) > 0:
 		l.d.Route = RouteLeave

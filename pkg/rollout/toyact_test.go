@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -26,10 +27,23 @@ func (w *toy) look() (Decision, error) {
 		w.log = append(w.log, w.calls...)
 	}
 	w.calls = nil
+	if w.looks++; w.told || w.looks%16 == 0 {
+		return w.lookTwice(s)
+	}
 	d := Decide(s)
-	again := Decide(s)
-	if !reflect.DeepEqual(d, again) {
+	return d, w.act(s, d)
+}
+
+// lookTwice decides twice: on the same snapshot the same is decided, and nothing of it is changed.
+func (w *toy) lookTwice(s *Snapshot) (Decision, error) {
+	before := *s
+	before.Canary = s.Canary.DeepCopy()
+	d := Decide(s)
+	if again := Decide(s); !reflect.DeepEqual(d, again) {
 		require.Equal(w.t, d, again, "the same snapshot gives the same decision")
+	}
+	if !reflect.DeepEqual(before.Canary, s.Canary) {
+		require.Equal(w.t, before.Canary, s.Canary, "a decision changes nothing of what it is made on")
 	}
 	return d, w.act(s, d)
 }
@@ -77,20 +91,30 @@ func (w *toy) conclude(s *Snapshot, d Decision) error {
 		return errors.New("conflict")
 	}
 	w.commit(d.Status)
-	return w.wrote("commit phase=%s weight=%d", d.Status.Phase, d.Status.Weight)
+	return w.wrote(commitStatus, "phase="+string(d.Status.Phase), fmt.Sprintf("weight=%d", d.Status.Weight))
 }
 
-// commit stores a status as an API server would: as JSON, with its coarser times.
+// commit stores a status as an API server would: as JSON, with its coarser times. To make that less work, the
+// walks, whose clock knows whole seconds only, go through JSON once in a while.
 func (w *toy) commit(st v1beta1.CanaryStatus) {
-	raw, err := json.Marshal(st)
-	require.NoError(w.t, err)
-	w.canary.Status = v1beta1.CanaryStatus{}
-	require.NoError(w.t, json.Unmarshal(raw, &w.canary.Status))
-	w.canary.ResourceVersion += "."
+	next := *w.canary // snapshots may hold what is committed now
+	next.Status = st
+	if w.told || w.looks%32 == 0 {
+		raw, err := json.Marshal(st)
+		require.NoError(w.t, err)
+		next.Status = v1beta1.CanaryStatus{}
+		require.NoError(w.t, json.Unmarshal(raw, &next.Status))
+	}
+	w.version++
+	next.ResourceVersion = strconv.Itoa(w.version)
+	w.canary = &next
 }
 
 func (w *toy) announce(d Decision) error {
 	for _, n := range d.Notices {
+		if !w.told {
+			break
+		}
 		w.notes = append(w.notes, n.ID)
 		w.log = append(w.log, "notice "+n.Reason+": "+n.Message)
 	}
@@ -104,17 +128,17 @@ func (w *toy) ensureConfig(_ *Snapshot, d Decision) error {
 	}
 	base, _, _ := strings.Cut(w.target.template, "#")
 	w.annotated, w.target.template = d.ConfigDigest, base+"#"+d.ConfigDigest
-	return w.wrote("annotate %s", d.ConfigDigest)
+	return w.wrote(annotate, d.ConfigDigest)
 }
 
 func (w *toy) ensurePause(_ *Snapshot, d Decision) error {
 	switch {
 	case d.Pause == PauseSet && !w.target.paused:
 		w.target.paused, w.target.pausedByWeir = true, true
-		return w.wrote("pause")
+		return w.wrote(pause)
 	case d.Pause == PauseRelease && w.target.pausedByWeir:
 		w.target.paused, w.target.pausedByWeir = false, false
-		return w.wrote("release pause")
+		return w.wrote(releasePause)
 	}
 	return nil
 }
@@ -125,17 +149,17 @@ func (w *toy) ensureServices(_ *Snapshot, d Decision) error {
 	}
 	if d.Services == ServicesApplied && !w.services.Found {
 		w.services = Services{Found: true, Since: w.now}
-		if err := w.wrote("make services"); err != nil {
+		if err := w.wrote(makeServices); err != nil {
 			return err
 		}
 	}
 	if d.Services == ServicesReleased {
-		w.services, w.released = Services{}, true
-		return w.wrote("release services")
+		w.services, w.released, w.pins = Services{}, true, Pins{}
+		return w.wrote(releaseServices)
 	}
 	if w.services.Found && d.Pins != w.pins {
 		w.pins = d.Pins
-		return w.wrote("pin %s", w.pins)
+		return w.wrote(pin, w.pins)
 	}
 	return nil
 }
@@ -183,10 +207,10 @@ func (w *toy) ensureSet(was, ref *v1beta1.RevisionStatus, plan ReplicaSetPlan) e
 			return nil
 		case set.desired > 0:
 			w.shrunk, set.desired = true, 0
-			return w.wrote("scale %s to 0", ref.ReplicaSet)
+			return w.wrote(scaleSet, ref.ReplicaSet, "to", 0)
 		case set.exists == 0:
 			delete(w.sets, ref.ReplicaSet)
-			return w.wrote("delete %s", ref.ReplicaSet)
+			return w.wrote(deleteSet, ref.ReplicaSet)
 		}
 		return nil
 	}
@@ -194,22 +218,21 @@ func (w *toy) ensureSet(was, ref *v1beta1.RevisionStatus, plan ReplicaSetPlan) e
 		if ref.Hash != w.target.template {
 			return nil // only the present template can be made
 		}
-		set = &toySet{name: ref.ReplicaSet, template: w.target.template, owner: OwnerCanary}
-		w.sets[ref.ReplicaSet] = set
-		if err := w.wrote("create %s", ref.ReplicaSet); err != nil {
+		set = w.make(&toySet{name: ref.ReplicaSet, template: w.target.template, owner: OwnerCanary})
+		if err := w.wrote(createSet, ref.ReplicaSet); err != nil {
 			return err
 		}
 	}
 	if set.owner == OwnerTarget && (set.desired == 0 || set.template != w.target.template) {
 		set.owner = OwnerCanary
-		if err := w.wrote("borrow %s", ref.ReplicaSet); err != nil {
+		if err := w.wrote(borrowSet, ref.ReplicaSet); err != nil {
 			return err
 		}
 	}
 	if set.owner == OwnerCanary && set.desired != plan.Replicas {
 		w.shrunk = plan.Replicas < set.desired
 		set.desired = plan.Replicas
-		return w.wrote("scale %s to %d", ref.ReplicaSet, plan.Replicas)
+		return w.wrote(scaleSet, ref.ReplicaSet, "to", plan.Replicas)
 	}
 	return nil
 }
@@ -224,10 +247,10 @@ func (w *toy) ensureRoute(_ *Snapshot, d Decision) error {
 			w.trail = append(w.trail, trail{w.route.Split, w.now.Add(w.settle)})
 		}
 		w.route = Route{Found: true, Split: d.Split, Accepted: true, Since: w.now}
-		return w.wrote("route %s", short(d.Split))
+		return w.wrote(writeRoute, short(d.Split))
 	case d.Route == RouteReleased && w.route.Found:
 		w.route = Route{}
-		return w.wrote("release route")
+		return w.wrote(releaseRoute)
 	}
 	return nil
 }
@@ -242,5 +265,5 @@ func (w *toy) ensureHandOver(_ *Snapshot, d Decision) error {
 		return errors.New("the target moved")
 	}
 	set.owner = OwnerTarget
-	return w.wrote("hand over %s", set.name)
+	return w.wrote(handOver, set.name)
 }

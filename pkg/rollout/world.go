@@ -22,7 +22,7 @@ func world(s *Snapshot, d *Decision) {
 			d.Candidate = candidatePlan(s, st)
 		}
 	case v1beta1.PhaseFailed:
-		if s.Candidate.Found {
+		if s.Candidate.Found && st.Canary != nil && (st.Retiring == nil || st.Retiring.ReplicaSet != st.Canary.ReplicaSet) {
 			d.Candidate = candidatePlan(s, st)
 		}
 	case v1beta1.PhaseFinalising:
@@ -60,7 +60,8 @@ func scaledApart(s *Snapshot) bool {
 // weight the canary follows its target down.
 func candidatePlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {
 	plan := ReplicaSetPlan{State: ReplicaSetPresent, Replicas: st.Canary.Replicas}
-	if s.Candidate.Owner == OwnerCanary && plan.Replicas > 0 && s.Canary.Status.Weight < fullWeight {
+	goes := st.Phase == v1beta1.PhaseFailed && plan.Replicas == 0
+	if s.Candidate.Owner == OwnerCanary && !goes && s.Canary.Status.Weight < fullWeight {
 		plan.Replicas = max(plan.Replicas, s.Candidate.Desired)
 	}
 	return plan
@@ -125,7 +126,9 @@ func pins(s *Snapshot, st *v1beta1.CanaryStatus) Pins {
 		return Pins{}
 	case st.Phase == v1beta1.PhaseFinalising && st.Canary == nil:
 		return Pins{Apex: primary, Primary: primary, Canary: primary}
-	case st.Canary == nil, st.Phase == v1beta1.PhaseWaiting:
+	case st.Canary == nil:
+		return Pins{}
+	case st.Phase == v1beta1.PhaseWaiting && (s.Candidate.Owner != OwnerCanary || s.Candidate.Exists == 0 && s.Candidate.Desired == 0):
 		return Pins{}
 	case s.FollowsPods && st.Weight > 0 && st.Weight < fullWeight:
 		// The apex is the split: it sends its callers to the pods of both.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"testing"
 	"time"
 
@@ -34,6 +35,9 @@ type toy struct {
 	// crashAt is the write of the next look at which the operator dies; 0 means it does not.
 	crashAt int
 	writes  int
+	looks   int
+	made    int
+	version int
 	died    bool
 	// conflict makes the next commit fail.
 	conflict bool
@@ -42,7 +46,9 @@ type toy struct {
 	// broken templates and the reason their pods give.
 	broken map[string]string
 	// check is called after every write.
-	check func(what string)
+	check func(what write)
+	// told says that somebody reads the log.
+	told  bool
 	notes []string
 	log   []string
 	calls []string
@@ -50,6 +56,8 @@ type toy struct {
 	vanished bool
 	// shrunk says that the last scaling was down.
 	shrunk bool
+	// scaled is the number of replicas that the target's controller has seen.
+	scaled int32
 	// followsPods is a cluster without routes: the apex Service's selector is the split.
 	followsPods bool
 	// gates are the webhooks that do not agree, with "closed", or "unreachable".
@@ -78,13 +86,14 @@ type toySet struct {
 	owner                    Owner
 	desired, exists          int32
 	ready, available, flaked int32
+	born                     int
 }
 
 var errCrash = errors.New("the operator died")
 
 func newToy(t testing.TB) *toy {
 	w := &toy{
-		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), settle: 5 * time.Second,
+		t: t, told: true, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), settle: 5 * time.Second,
 		sets: map[string]*toySet{}, verdict: v1beta1.VerdictPassed, broken: map[string]string{}, gates: map[string]string{}, called: map[string]string{},
 	}
 	w.canary = &v1beta1.Canary{
@@ -98,16 +107,42 @@ func newToy(t testing.TB) *toy {
 		},
 	}
 	w.target = toyTarget{found: true, template: "v1", replicas: 4}
-	w.sets["app-v1"] = &toySet{
+	w.make(&toySet{
 		name: "app-v1", template: "v1", owner: OwnerTarget, desired: 4, exists: 4, ready: 4, available: 4,
-	}
+	})
 	return w
 }
 
-func (w *toy) wrote(format string, args ...any) error {
-	what := fmt.Sprintf(format, args...)
+// write is one kind of write.
+type write string
+
+const (
+	makeServices    write = "make services"
+	releaseServices write = "release services"
+	pin             write = "pin"
+	pause           write = "pause"
+	releasePause    write = "release pause"
+	annotate        write = "annotate"
+	createSet       write = "create"
+	borrowSet       write = "borrow"
+	scaleSet        write = "scale"
+	deleteSet       write = "delete"
+	writeRoute      write = "route"
+	releaseRoute    write = "release route"
+	handOver        write = "hand over"
+	commitStatus    write = "commit"
+)
+
+// wrote is told of every write. What it says in words is made up only where somebody reads it.
+func (w *toy) wrote(what write, words ...any) error {
 	w.writes++
-	w.log = append(w.log, what)
+	if w.told {
+		line := string(what)
+		for _, word := range words {
+			line += fmt.Sprint(" ", word)
+		}
+		w.log = append(w.log, line)
+	}
 	if w.check != nil {
 		w.check(what)
 	}
@@ -193,12 +228,14 @@ func (w *toy) snapshot() *Snapshot {
 	}
 	candidate := w.set(st.Canary)
 	name := "app-" + w.target.template
-	if own := w.own(w.target.template); own != nil {
+	if candidate != nil && candidate.template == w.target.template {
+		name = candidate.name
+	} else if own := w.own(w.target.template); own != nil {
 		name = own.name // an equal old ReplicaSet is borrowed, never doubled
 	}
 	s := &Snapshot{
-		Now: w.now, Canary: w.canary.DeepCopy(), Problems: w.problems, Settle: w.settle,
-		Primary: w.facts(primary), Candidate: w.facts(candidate), Retiring: w.facts(w.set(st.Retiring)),
+		Now: w.now, Canary: w.canary, Problems: w.problems, Settle: w.settle,
+		Primary: w.facts(primary), Serving: w.facts(w.sole()), Candidate: w.facts(candidate), Retiring: w.facts(w.set(st.Retiring)),
 		Services: w.services, Route: w.route, FollowsPods: w.followsPods, ConfigDigest: w.config,
 		Target: Target{
 			Found: w.target.found, Paused: w.target.paused, Complete: w.complete(), Replicas: w.target.replicas,
@@ -239,6 +276,9 @@ func (w *toy) reply(c Call) Reply {
 	if r.Agreed {
 		r.Message = "status 200"
 	}
+	if !w.told {
+		return r
+	}
 	if id := c.ID.String(); w.called[id] != r.Message {
 		w.called[id] = r.Message
 		w.calls = append(w.calls, fmt.Sprintf("call %s %s: %s", c.ID.Type, c.ID.Webhook, r.Message))
@@ -261,6 +301,7 @@ func (w *toy) pinnedRoute() Route {
 
 // controllers is what Kubernetes does between two looks.
 func (w *toy) controllers() {
+	w.scaled = w.target.replicas
 	w.deploymentController()
 	for _, s := range w.sets {
 		s.exists = s.desired
@@ -287,12 +328,11 @@ func (w *toy) deploymentController() {
 			if w.sets[name] != nil { // it was borrowed; the Deployment's controller finds another name
 				name += "+"
 			}
-			own = &toySet{name: name, template: w.target.template, owner: OwnerTarget}
-			w.sets[own.name] = own
+			own = w.make(&toySet{name: name, template: w.target.template, owner: OwnerTarget})
 		}
 		own.desired = w.target.replicas
-	} else if len(active) == 1 {
-		active[0].desired = w.target.replicas
+	} else if one := w.activeOrLatest(active); one != nil {
+		one.desired = w.target.replicas
 		return
 	}
 	if own != nil && own.desired == w.target.replicas && own.available == w.target.replicas {
@@ -302,6 +342,49 @@ func (w *toy) deploymentController() {
 			}
 		}
 	}
+}
+
+// activeOrLatest is the ReplicaSet that a paused Deployment scales: the only one with pods, or where none has, that of
+// its template, or else the one that was made last. Of several with pods there is none.
+func (w *toy) activeOrLatest(active []*toySet) *toySet {
+	if len(active) > 0 {
+		if len(active) > 1 {
+			return nil
+		}
+		return active[0]
+	}
+	latest := w.own(w.target.template)
+	for _, s := range w.sorted() {
+		if s.owner == OwnerTarget && w.own(w.target.template) == nil && (latest == nil || s.born > latest.born) {
+			latest = s
+		}
+	}
+	return latest
+}
+
+// make adds a ReplicaSet.
+func (w *toy) make(s *toySet) *toySet {
+	w.made++
+	s.born = w.made
+	w.sets[s.name] = s
+	return s
+}
+
+// edit changes the spec, as a person does.
+func (w *toy) edit(change func(*v1beta1.CanarySpec)) {
+	next := w.canary.DeepCopy()
+	change(&next.Spec)
+	next.Generation++
+	w.version++
+	next.ResourceVersion = strconv.Itoa(w.version)
+	w.canary = next
+}
+
+// delete marks the Canary for deletion.
+func (w *toy) delete() {
+	next, now := *w.canary, metav1.NewTime(w.now)
+	next.DeletionTimestamp = &now
+	w.canary = &next
 }
 
 // vanish is the end of a namespace: everything is deleted, and nothing can be made any more.

@@ -192,6 +192,9 @@ type RunStatus struct {
 	// Paused says that a person has paused the run. A person who ends the pause takes it away.
 	// +optional
 	Paused *PauseStatus `json:"paused,omitempty"`
+	// Full says that a person wants it promoted without what is left of its steps and checks.
+	// +optional
+	Full bool `json:"full,omitempty"`
 	// Commands are those that were carried out in this run, the first sixteen.
 	// +optional
 	// +listType=atomic
@@ -309,12 +312,18 @@ type StepStatus struct {
 	// next round is due an interval later.
 	// +optional
 	JudgedAt *metav1.MicroTime `json:"judgedAt,omitempty"`
+	// TrafficSince is when the step's traffic came in force; its pause counts from here.
+	// +optional
+	TrafficSince *metav1.MicroTime `json:"trafficSince,omitempty"`
 	// Round counts the rounds of checks of this step.
 	// +optional
 	Round int32 `json:"round"`
 	// Passed counts the rounds of this step that passed.
 	// +optional
 	Passed int32 `json:"passed,omitempty"`
+	// Skipped says that a person has skipped the step, the last one.
+	// +optional
+	Skipped bool `json:"skipped,omitempty"`
 	// Resumed says that a person has ended the step's pause.
 	// +optional
 	Resumed bool `json:"resumed,omitempty"`

@@ -880,6 +880,10 @@ func (in *StepStatus) DeepCopyInto(out *StepStatus) {
 		in, out := &in.JudgedAt, &out.JudgedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.TrafficSince != nil {
+		in, out := &in.TrafficSince, &out.TrafficSince
+		*out = (*in).DeepCopy()
+	}
 	return
 }
 

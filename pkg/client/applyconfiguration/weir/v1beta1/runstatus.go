@@ -21,6 +21,8 @@ type RunStatusApplyConfiguration struct {
 	MaxWeight *int32 `json:"maxWeight,omitempty"`
 	// Paused says that a person has paused the run. A person who ends the pause takes it away.
 	Paused *PauseStatusApplyConfiguration `json:"paused,omitempty"`
+	// Full says that a person wants it promoted without what is left of its steps and checks.
+	Full *bool `json:"full,omitempty"`
 	// Commands are those that were carried out in this run, the first sixteen.
 	Commands []CommandStatusApplyConfiguration `json:"commands,omitempty"`
 }
@@ -60,6 +62,14 @@ func (b *RunStatusApplyConfiguration) WithMaxWeight(value int32) *RunStatusApply
 // If called multiple times, the Paused field is set to the value of the last call.
 func (b *RunStatusApplyConfiguration) WithPaused(value *PauseStatusApplyConfiguration) *RunStatusApplyConfiguration {
 	b.Paused = value
+	return b
+}
+
+// WithFull sets the Full field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Full field is set to the value of the last call.
+func (b *RunStatusApplyConfiguration) WithFull(value bool) *RunStatusApplyConfiguration {
+	b.Full = &value
 	return b
 }
 

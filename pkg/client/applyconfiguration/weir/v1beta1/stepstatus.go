@@ -25,10 +25,14 @@ type StepStatusApplyConfiguration struct {
 	// JudgedAt is when the step's traffic came in force or its last round of checks was judged; the
 	// next round is due an interval later.
 	JudgedAt *v1.MicroTime `json:"judgedAt,omitempty"`
+	// TrafficSince is when the step's traffic came in force; its pause counts from here.
+	TrafficSince *v1.MicroTime `json:"trafficSince,omitempty"`
 	// Round counts the rounds of checks of this step.
 	Round *int32 `json:"round,omitempty"`
 	// Passed counts the rounds of this step that passed.
 	Passed *int32 `json:"passed,omitempty"`
+	// Skipped says that a person has skipped the step, the last one.
+	Skipped *bool `json:"skipped,omitempty"`
 	// Resumed says that a person has ended the step's pause.
 	Resumed *bool `json:"resumed,omitempty"`
 }
@@ -79,6 +83,14 @@ func (b *StepStatusApplyConfiguration) WithJudgedAt(value v1.MicroTime) *StepSta
 	return b
 }
 
+// WithTrafficSince sets the TrafficSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TrafficSince field is set to the value of the last call.
+func (b *StepStatusApplyConfiguration) WithTrafficSince(value v1.MicroTime) *StepStatusApplyConfiguration {
+	b.TrafficSince = &value
+	return b
+}
+
 // WithRound sets the Round field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Round field is set to the value of the last call.
@@ -92,6 +104,14 @@ func (b *StepStatusApplyConfiguration) WithRound(value int32) *StepStatusApplyCo
 // If called multiple times, the Passed field is set to the value of the last call.
 func (b *StepStatusApplyConfiguration) WithPassed(value int32) *StepStatusApplyConfiguration {
 	b.Passed = &value
+	return b
+}
+
+// WithSkipped sets the Skipped field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Skipped field is set to the value of the last call.
+func (b *StepStatusApplyConfiguration) WithSkipped(value bool) *StepStatusApplyConfiguration {
+	b.Skipped = &value
 	return b
 }
 
