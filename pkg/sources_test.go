@@ -63,7 +63,7 @@ func noMutableGlobals(s source) []string {
 	var wrong []string
 	for _, decl := range s.syntax.Decls {
 		vars, ok := decl.(*ast.GenDecl)
-		if !ok || vars.Tok != token.VAR {
+		if !ok || vars.Tok != token.VAR || embeds(vars) {
 			continue
 		}
 		for _, spec := range vars.Specs {
@@ -78,6 +78,16 @@ func noMutableGlobals(s source) []string {
 		}
 	}
 	return wrong
+}
+
+// embeds tells whether a declaration is of files that go:embed puts in, which only a variable of the package can
+// hold, and which nobody can change.
+func embeds(vars *ast.GenDecl) bool {
+	if vars.Doc == nil || len(vars.Specs) != 1 || selector(vars.Specs[0].(*ast.ValueSpec).Type) != "embed.FS" {
+		return false
+	}
+	directive := func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") }
+	return slices.ContainsFunc(vars.Doc.List, directive)
 }
 
 // constant tells whether a value is one that nobody can change or would think of changing.
@@ -344,6 +354,9 @@ func TestSourceRulesBite(t *testing.T) {
 		{"globals", "pkg/a/a.go", "package a; var ErrGone = errors.New(`gone`)", false},
 		{"globals", "pkg/a/a.go", "package a; var pods = schema.GroupVersionResource{Resource: `pods`}", false},
 		{"globals", "pkg/a/a.go", "package a; var _ fmt.Stringer = T{}", false},
+		{"globals", "pkg/a/a.go", "package a\n//go:embed a.yaml\nvar files embed.FS", false},
+		{"globals", "pkg/a/a.go", "package a\n//go:embed a.yaml\nvar file []byte", true},
+		{"globals", "pkg/a/a.go", "package a\nvar files embed.FS", true},
 		{"globals", "pkg/a/a.go", "package a; func f() { var count int; _ = count }", false},
 		{"names", "pkg/utils/a.go", "package utils", true},
 		{"names", "pkg/types/a.go", "package types", true},

@@ -1,0 +1,27 @@
+// Command kubectl-weir is `kubectl weir`: it watches and steers the releases that Weir carries out.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // the ways to log in that kubectl knows, too
+	"k8s.io/klog/v2"
+
+	"weir.dev/weir/pkg/cli"
+)
+
+func main() {
+	// client-go's log is not for who types a command; what matters of it comes back as an error.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	code := cli.Run(ctx, os.Args[1:], cli.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now})
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
+)
+
+func (c *cli) explain() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain NAME",
+		Short: "Say why a release stands where it stands, what it waits for, and what you can do",
+		Args:  one, ValidArgsFunction: c.completeOne,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			k, err := c.connect()
+			if err != nil {
+				return err
+			}
+			w, err := k.world(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			explanation{world: w, clock: c.clock(), scope: k.scope}.print(c.Out)
+			return nil
+		},
+	}
+}
+
+// explanation tells how a Canary stands in plain sentences.
+type explanation struct {
+	*world
+	clock
+	scope
+}
+
+func (e explanation) print(out io.Writer) {
+	for _, paragraph := range []struct {
+		title string
+		lines []string
+	}{
+		{"", e.standing()},
+		{"It waits for:", bullets(e.waits())},
+		{"Its last round of checks:", bullets(e.checks())},
+		{"", e.serves()},
+		{"", e.lastRun()},
+	} {
+		if len(paragraph.lines) == 0 {
+			continue
+		}
+		if paragraph.title != "" {
+			fmt.Fprintln(out, paragraph.title)
+		}
+		fmt.Fprintln(out, strings.Join(paragraph.lines, "\n"))
+		fmt.Fprintln(out)
+	}
+	ways := e.ways()
+	if len(ways) == 0 {
+		fmt.Fprintln(out, "There is nothing that you need to do.")
+		return
+	}
+	fmt.Fprintln(out, "What you can do now:")
+	t := columns(out)
+	for _, w := range ways {
+		if w.command != "" {
+			fmt.Fprintf(t, "  %s\t%s\n", w.command, w.meaning)
+		}
+	}
+	_ = t.Flush() // to a terminal, or to nobody
+	for _, w := range ways {
+		if w.command == "" {
+			fmt.Fprintln(out, " ", w.meaning)
+		}
+	}
+}
+
+func bullets(lines []string) []string {
+	for i, line := range lines {
+		lines[i] = "  - " + line
+	}
+	return lines
+}
+
+// standing is where the Canary stands.
+func (e explanation) standing() []string {
+	st := &e.canary.Status
+	lines := []string{fmt.Sprintf("Canary %s in namespace %s releases %s %s. It is %s.", e.canary.Name,
+		e.canary.Namespace, e.canary.Spec.TargetRef.Kind, e.canary.Spec.TargetRef.Name, e.phase())}
+	if st.Run != nil && st.Canary != nil {
+		lines = append(lines, fmt.Sprintf("A run of revision %s is on since %s.",
+			revision(st.Canary.Hash, st.Canary.Images), e.near(st.Run.StartedAt.Time)))
+	}
+	lines = append(lines, e.place()...)
+	if st.Run != nil && st.FailedChecks > 0 {
+		lines = append(lines, fmt.Sprintf("%s of checks failed; at %d the run is rolled back.",
+			count(st.FailedChecks, "round"), threshold(e.canary)))
+	}
+	if _, text := message(e.canary); st.Phase != "" {
+		lines = append(lines, sentence("Weir says: "+text))
+	}
+	if news := behind(e.canary); news != "" {
+		lines = append(lines, fmt.Sprintf("All this is of a time before: Weir has not looked at %s yet. If it stays so, "+
+			"the operator does not run.", news))
+	}
+	return lines
+}
+
+func (e explanation) phase() string {
+	if p := e.canary.Status.Phase; p != "" {
+		return string(p)
+	}
+	return "not looked at by Weir yet; if it stays so, the operator does not run"
+}
+
+// place says what the phase means for the traffic and for what comes next.
+func (e explanation) place() []string {
+	st := &e.canary.Status
+	gets := "The canary gets " + traffic(st) + "."
+	switch st.Phase {
+	case v1beta1.PhaseInitializing:
+		return []string{"Services and route are being made, and the target is being taken over."}
+	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded:
+		return e.idle()
+	case v1beta1.PhaseWaiting:
+		return []string{"It has not begun with its first step, and the canary has no pods."}
+	case v1beta1.PhaseProgressing:
+		return []string{e.atStep(), gets}
+	case v1beta1.PhaseWaitingPromotion:
+		return []string{"Every step passed. Whoever must agree to the promotion has not yet, and the analysis goes on.", gets}
+	case v1beta1.PhasePromoting:
+		return []string{"Every step passed, or was left out. The canary is brought to full size and takes all of the traffic; " +
+			"then its pods become the Deployment's.", gets}
+	case v1beta1.PhaseFinalising:
+		return []string{"The canary's pods are the Deployment's. It lets go of its old ones, and the route goes back to the " +
+			"primary Service, which stands for the same pods."}
+	case v1beta1.PhaseFailed:
+		return []string{"All traffic goes to the revision that serves. The refused one is not tried again by itself."}
+	case v1beta1.PhaseTerminating:
+		return []string{"It is being deleted, and everything is given back."}
+	}
+	return nil
+}
+
+func (e explanation) idle() []string {
+	rev, ok := e.revision()
+	if ok && !rev.IsPrimary && !e.canary.Spec.Suspend && refused(e.canary) == "" {
+		return []string{fmt.Sprintf("No run is on. The template of Deployment %s is a new revision, %s, and Weir is about to "+
+			"begin a run of it.", e.deploy.Name, revision(rev.Hash, rev.Images))}
+	}
+	return []string{fmt.Sprintf("No run is on. One begins when the template of Deployment %s changes.",
+		e.canary.Spec.TargetRef.Name)}
+}
+
+func (e explanation) atStep() string {
+	step, ok := e.step()
+	at := e.canary.Status.Step
+	if !ok {
+		return "It is at no step yet."
+	}
+	return fmt.Sprintf("It is at step %s (%s), since %s.", at.Progress, step, e.near(at.StartedAt.Time))
+}
+
+// step is the one that the run is at, by the plan of the spec.
+func (e explanation) step() (rollout.Step, bool) {
+	steps, at := rollout.Steps(&e.canary.Spec), e.canary.Status.Step
+	if at == nil || int(at.Index) >= len(steps) {
+		return rollout.Step{}, false
+	}
+	return steps[at.Index], true
+}
+
+// serves is the revision that users meet.
+func (e explanation) serves() []string {
+	st := &e.canary.Status
+	if st.Primary == nil {
+		return nil
+	}
+	lines := []string{fmt.Sprintf("Revision %s serves, with %s.", revision(st.Primary.Hash, st.Primary.Images), e.pods(st.Primary))}
+	for _, c := range st.Conditions {
+		if c.Type == v1beta1.ConditionPrimaryReady && c.Status == "False" {
+			lines = append(lines, sentence("It is not well: "+c.Message)+" The run goes on, because it may bring what mends it.")
+		}
+	}
+	if e.unread != nil {
+		lines = append(lines, sentence("How many pods there are now cannot be seen: "+plain(e.unread)))
+	}
+	return lines
+}
+
+func (e explanation) lastRun() []string {
+	history := e.canary.Status.History
+	if len(history) == 0 {
+		return nil
+	}
+	r := &history[0]
+	lines := []string{sentence(fmt.Sprintf("The last run that is over was of revision %s. At %s it was %s",
+		revision(r.Revision, r.Images), e.near(r.EndedAt.Time), runEnded(r)))}
+	if said := commands(r.Commands); said != "" {
+		lines = append(lines, "Commands in it: "+said+".")
+	}
+	return lines
+}

@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/metrics"
+	providers "weir.dev/weir/pkg/metrics/builtin"
+	"weir.dev/weir/pkg/rollout"
+	routers "weir.dev/weir/pkg/router/builtin"
+	"weir.dev/weir/pkg/workload"
+)
+
+// linter holds manifests to the rules, first each by itself, then together.
+type linter struct {
+	provider string
+	problems []problem
+	// notes are what is skipped, and what cannot be looked at.
+	notes   []string
+	checked int
+
+	definitions map[string]*definition
+	canaries    []parsed[v1beta1.Canary]
+	templates   []parsed[v1beta1.MetricTemplate]
+	deployments []parsed[appsv1.Deployment]
+	services    []parsed[corev1.Service]
+}
+
+// parsed is a manifest and what it says.
+type parsed[T any] struct {
+	manifest
+	object *T
+}
+
+func (l *linter) run(ctx context.Context, all []manifest) error {
+	var err error
+	if l.definitions, err = definitions(); err != nil {
+		return err
+	}
+	for _, m := range all {
+		switch kind := m.kind(); {
+		case kind.Group == v1beta1.GroupName:
+			l.own(ctx, m)
+		case kind == appsv1.SchemeGroupVersion.WithKind("Deployment"):
+			l.deployments = keep(l.deployments, m)
+		case kind == corev1.SchemeGroupVersion.WithKind("Service"):
+			l.services = keep(l.services, m)
+		case kind.Kind == "" || m.object.GetAPIVersion() == "":
+			l.add(m.problem("", "apiVersion or kind is missing; set both"))
+		default:
+			l.note(m.problem("", "skipped, %s is none of Weir's kinds", kind.GroupKind()))
+		}
+	}
+	for _, t := range l.templates {
+		l.template(t)
+	}
+	for _, c := range l.canaries {
+		l.canary(c)
+	}
+	return nil
+}
+
+func (l *linter) add(p problem) { l.problems = append(l.problems, p) }
+
+func (l *linter) note(p problem) { l.notes = append(l.notes, p.String()) }
+
+// keep reads what may be looked at together with a Canary. What cannot be read is for others to complain of.
+func keep[T any](all []parsed[T], m manifest) []parsed[T] {
+	object, err := typed[T](m.object.Object)
+	if err != nil {
+		return all
+	}
+	return append(all, parsed[T]{m, object})
+}
+
+func typed[T any](fields map[string]any) (*T, error) {
+	object := new(T)
+	return object, runtime.DefaultUnstructuredConverter.FromUnstructured(fields, object)
+}
+
+// own holds an object of Weir's to what the API server would say of it.
+func (l *linter) own(ctx context.Context, m manifest) {
+	l.checked++
+	kind := m.kind()
+	d := l.definitions[kind.Kind]
+	switch {
+	case d == nil:
+		l.add(m.problem("kind", "%s has no kind %s; its kinds are %s", v1beta1.GroupName, kind.Kind, and(sorted(l.definitions))))
+		return
+	case kind.Version != v1beta1.SchemeGroupVersion.Version:
+		l.add(m.problem("apiVersion", "apiVersion %s is not served; set %s", m.object.GetAPIVersion(), v1beta1.SchemeGroupVersion))
+		return
+	}
+	object := m.object.DeepCopy().Object
+	unknown, wrong := d.admit(ctx, object)
+	for _, path := range unknown {
+		l.add(m.problem(path, "%s", unknownField(path, d.near(path))))
+	}
+	for _, e := range wrong {
+		l.add(m.problem(e.Field, "%s", tell(e)))
+	}
+	if len(wrong) > 0 {
+		return // the operator would never see it
+	}
+	switch kind.Kind {
+	case "Canary":
+		if c, err := typed[v1beta1.Canary](object); err == nil {
+			l.canaries = append(l.canaries, parsed[v1beta1.Canary]{m, c})
+		}
+	case "MetricTemplate":
+		if t, err := typed[v1beta1.MetricTemplate](object); err == nil {
+			l.templates = append(l.templates, parsed[v1beta1.MetricTemplate]{m, t})
+		}
+	}
+}
+
+func unknownField(path, meant string) string {
+	if meant == "" {
+		return path + " is no field; remove it"
+	}
+	return fmt.Sprintf("%s is no field; did you mean %s?", path, meant)
+}
+
+// canary holds a Canary to what the operator would say of it.
+func (l *linter) canary(c parsed[v1beta1.Canary]) {
+	for _, other := range l.canaries {
+		if other.object != c.object && same(other.manifest, c.manifest) && other.object.Spec.TargetRef == c.object.Spec.TargetRef &&
+			(other.file != c.file || other.line < c.line) {
+			l.add(c.problem("spec.targetRef", "Deployment %s is the target of Canary %s already; remove one of the two",
+				c.object.Spec.TargetRef.Name, other.object.Name))
+		}
+	}
+	l.refusals(c, rollout.PlanProblems(&c.object.Spec))
+	provider := c.object.Spec.Provider
+	if provider == "" {
+		provider = l.provider
+	}
+	if router, ok := routers.ByProvider(provider); ok {
+		l.refusals(c, router.Validate(c.object))
+	} else {
+		l.add(c.problem("spec.provider", "this version has no router %s; set another spec.provider", provider))
+	}
+	for i := range c.object.Spec.Analysis.Metrics {
+		l.metric(c, i)
+	}
+	l.target(c)
+}
+
+// refusals are the operator's own words; they name the field.
+func (l *linter) refusals(c parsed[v1beta1.Canary], problems []rollout.Problem) {
+	for _, p := range problems {
+		path, _, _ := strings.Cut(p.Message, " ")
+		l.add(c.problem(path, "%s", p.Message))
+	}
+}
+
+// target looks at a Canary together with its Deployment and Service, where the input has them.
+func (l *linter) target(c parsed[v1beta1.Canary]) {
+	apex := workload.ServiceNames(c.object).Apex
+	for _, d := range l.deployments {
+		if d.object.Name != c.object.Spec.TargetRef.Name || !same(d.manifest, c.manifest) || d.object.Spec.Selector == nil {
+			continue
+		}
+		if d.object.Spec.Paused {
+			l.add(d.problem("spec.paused", "leave spec.paused out: it is the one field that Weir owns"))
+		}
+		var service *corev1.Service
+		for _, s := range l.services {
+			if s.object.Name == apex && same(s.manifest, c.manifest) {
+				service = s.object
+			}
+		}
+		l.refusals(c, workload.ServiceProblems(c.object, d.object, service, nil, nil))
+	}
+}
+
+// same says that two objects end up in one namespace, as far as is known.
+func same(a, b manifest) bool {
+	return a.object.GetNamespace() == "" || b.object.GetNamespace() == "" || a.object.GetNamespace() == b.object.GetNamespace()
+}
+
+// metric fills the query of a metric in as the operator would in a run.
+func (l *linter) metric(c parsed[v1beta1.Canary], i int) {
+	m := &c.object.Spec.Analysis.Metrics[i]
+	if m.TemplateRef == nil {
+		return
+	}
+	path := fmt.Sprintf("spec.analysis.metrics[%d]", i)
+	for _, t := range l.templates {
+		inNamespace := m.TemplateRef.Namespace == "" && same(t.manifest, c.manifest) ||
+			t.object.Namespace == "" || t.object.Namespace == m.TemplateRef.Namespace
+		if t.object.Name != m.TemplateRef.Name || !inNamespace || metrics.Parse(t.object.Spec.Query) != nil {
+			continue
+		}
+		_, err := metrics.Render(t.object.Spec.Query, metrics.Vars{
+			Name: c.object.Name, Namespace: "default", Target: c.object.Spec.TargetRef.Name,
+			Service: workload.ServiceNames(c.object).Apex, Revision: "canary", Hash: "0000000000",
+			ReplicaSet: c.object.Spec.TargetRef.Name + "-0000000000", Interval: time.Minute, Variables: m.TemplateVariables,
+		})
+		if err != nil {
+			l.add(c.problem(path, "metric %s: MetricTemplate %s: %s", m.Name, t.object.Name, err))
+		}
+		return
+	}
+	named := func(t parsed[v1beta1.MetricTemplate]) bool { return t.object.Name == m.TemplateRef.Name }
+	if !slices.ContainsFunc(l.templates, named) {
+		l.note(c.problem(path, "metric %s: MetricTemplate %s is not in the input, and was not looked at",
+			m.Name, m.TemplateRef.Name))
+	}
+}
+
+// template holds a MetricTemplate to what the operator would say of it.
+func (l *linter) template(t parsed[v1beta1.MetricTemplate]) {
+	if err := metrics.Parse(t.object.Spec.Query); err != nil {
+		l.add(t.problem("spec.query", "spec.query: %s", err))
+	}
+	provider := t.object.Spec.Provider
+	provider.SecretRef = nil // its content is known in the cluster alone
+	if _, err := providers.New(provider, nil, "http://unknown"); err != nil && errors.Is(err, metrics.Rejected) {
+		l.add(t.problem("spec.provider", "spec.provider: %s", err))
+	}
+}

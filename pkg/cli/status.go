@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+func (c *cli) status() *cobra.Command {
+	o := waitOptions{}
+	wait := false
+	cmd := &cobra.Command{
+		Use:   "status NAME",
+		Short: "Say how a release stands, or wait for its end",
+		Long: `Say how a release stands.
+
+With --wait, follow it until its end, a line for each change, and exit with what came of it. What is waited for is the
+template that the Deployment has when the command starts. So this may come right after kubectl apply: a template that
+does not serve, and that Weir has not tried and refused, is one whose run is still to begin. If that template serves
+already and no run is on, there is nothing to wait for, and the exit code is 0; if it is the one that was refused last,
+the exit code is that run's.
+
+With --revision, it is the run of that revision (its pod-template-hash) that is waited for, or that was.
+
+` + exitCodes,
+		Example:           "  kubectl apply -f deployment.yaml && kubectl weir status podinfo --wait --timeout 30m",
+		Args:              one,
+		ValidArgsFunction: c.completeOne,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !wait && (cmd.Flags().Changed("timeout") || o.revision != "") {
+				return fmt.Errorf("--timeout and --revision go with --wait")
+			}
+			k, err := c.connect()
+			if err != nil {
+				return err
+			}
+			if wait {
+				return c.wait(cmd.Context(), k, args[0], o)
+			}
+			w, err := k.world(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			summary(c.Out, w, c.clock())
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&wait, "wait", "w", false, "follow the run until its end")
+	f.DurationVar(&o.timeout, "timeout", 30*time.Minute, "how long to wait")
+	f.StringVar(&o.revision, "revision", "", "wait for this revision (a pod-template-hash) and no other")
+	return cmd
+}
+
+// summary tells all that matters of a Canary, line by line.
+func summary(out io.Writer, w *world, k clock) {
+	canary, st := w.canary, &w.canary.Status
+	t := columns(out)
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "%s:\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("Canary", "%s in namespace %s", canary.Name, canary.Namespace)
+	line("Target", "%s %s", canary.Spec.TargetRef.Kind, canary.Spec.TargetRef.Name)
+	reason, text := message(canary)
+	line("Phase", "%s", st.Phase)
+	line("Message", "%s", text+inBrackets(reason))
+	if st.Primary != nil {
+		line("Serves", "%s, %s", revision(st.Primary.Hash, st.Primary.Images), w.pods(st.Primary))
+	}
+	if st.Run != nil {
+		runLines(line, w, k)
+	}
+	if last := st.LastCommand; last != nil {
+		line("Last command", "%s", commandDone(last, k))
+	}
+	if len(st.History) > 0 {
+		r := &st.History[0]
+		line("Last run", "revision %s %s; ended %s", r.Revision, runEnded(r), k.near(r.EndedAt.Time))
+	}
+	_ = t.Flush() // to a terminal, or to nobody
+	tables(out, w, k)
+}
+
+func inBrackets(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + s + ")"
+}
+
+func runLines(line func(name, format string, args ...any), w *world, k clock) {
+	st := &w.canary.Status
+	line("Run", "%s, since %s", st.Run.ID, k.near(st.Run.StartedAt.Time))
+	if st.Canary != nil {
+		line("Under test", "%s, %s", revision(st.Canary.Hash, st.Canary.Images), w.pods(st.Canary))
+	}
+	line("Traffic", "%s %s", bar(st.Weight), traffic(st))
+	if st.Step != nil {
+		line("Step", "%s, since %s", st.Step.Progress, k.near(st.Step.StartedAt.Time))
+	}
+	line("Failed rounds", "%d of %d", st.FailedChecks, threshold(w.canary))
+	if p := st.Run.Paused; p != nil {
+		line("Paused", "%s", pausedBy(p, k))
+	}
+}
+
+// bar is a weight for the eye.
+func bar(weight int32) string {
+	const width, full = 20, 100
+	n := int(min(max(weight, 0), full)) * width / full
+	return "[" + strings.Repeat("#", n) + strings.Repeat(".", width-n) + "]"
+}
+
+func pausedBy(p *v1beta1.PauseStatus, k clock) string {
+	return "by " + somebody(p.Actor) + " at " + k.near(p.Since.Time) + because(p.Reason)
+}
+
+func commandDone(cmd *v1beta1.CommandStatus, k clock) string {
+	result := "done"
+	if !cmd.Accepted {
+		result = "refused"
+	}
+	if cmd.Result != "" {
+		result += ": " + cmd.Result
+	}
+	return fmt.Sprintf("%s by %s at %s%s; %s", verb(cmd), somebody(cmd.Actor), k.near(cmd.At.Time), because(cmd.Reason), result)
+}
+
+func somebody(actor string) string {
+	if actor == "" {
+		return "somebody"
+	}
+	return actor
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return fmt.Sprintf(", %q", reason)
+}
+
+// tables are the checks and gates of the run.
+func tables(out io.Writer, w *world, k clock) {
+	st := &w.canary.Status
+	if st.Run != nil && len(st.Checks) > 0 {
+		t := columns(out)
+		fmt.Fprintln(out)
+		row(t, "CHECK", "VERDICT", "VALUE", "AT", "MESSAGE")
+		for _, c := range st.Checks {
+			row(t, c.Name, string(c.Verdict), c.Value, k.at(c.At.Time), c.Message)
+		}
+		_ = t.Flush()
+	}
+	if gates := gatesOfRun(w.canary); len(gates) > 0 {
+		t := columns(out)
+		fmt.Fprintln(out)
+		row(t, "GATE", "TYPE", "STATE", "SINCE", "MESSAGE")
+		for _, g := range gates {
+			row(t, g.Name, g.Type, string(g.State), k.at(g.Since.Time), g.Message)
+		}
+		_ = t.Flush()
+	}
+}
