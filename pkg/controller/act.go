@@ -29,7 +29,7 @@ func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision
 		if err := c.ensure(ctx, o, d); err != nil {
 			return 0, err
 		}
-		c.announce(ctx, o, d.Notices, log)
+		c.announce(ctx, o, &d.Status, d.Notices, log)
 		return 0, c.writer.RemoveFinalizer(ctx, o.canary)
 	}
 	// What gives the canary traffic is committed when it is so. What takes traffic away is committed first:
@@ -47,14 +47,14 @@ func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision
 	if falls {
 		err = c.ensure(ctx, o, d)
 	}
-	c.announce(ctx, o, d.Notices, log)
+	c.announce(ctx, o, &d.Status, d.Notices, log)
 	c.metrics.canary(keyOf(o.canary), &d.Status)
 	return d.Next, err
 }
 
 func (c *Controller) ensure(ctx context.Context, o *observation, d rollout.Decision) error {
 	for _, ensure := range []func(context.Context, *observation, rollout.Decision) error{
-		c.ensurePause, c.ensureServices, c.ensureReplicaSets, c.ensureRoute, c.ensureHandOver,
+		c.ensureConfig, c.ensurePause, c.ensureServices, c.ensureReplicaSets, c.ensureRoute, c.ensureHandOver,
 	} {
 		if err := ensure(ctx, o, d); err != nil {
 			return err
@@ -87,6 +87,14 @@ func logChange(log *slog.Logger, was, is *v1beta1.CanaryStatus) {
 		args = append(args, "revision", is.Canary.Hash)
 	}
 	log.Log(context.Background(), level, "committed", args...)
+}
+
+// ensureConfig makes the target's template carry the digest of what it mentions.
+func (c *Controller) ensureConfig(ctx context.Context, o *observation, d rollout.Decision) error {
+	if d.ConfigDigest == "" || o.deploy == nil || !o.deploy.Spec.Paused {
+		return nil
+	}
+	return c.writer.AnnotateTemplate(ctx, o.deploy, v1beta1.ConfigDigestAnnotation, d.ConfigDigest)
 }
 
 func (c *Controller) ensurePause(ctx context.Context, o *observation, d rollout.Decision) error {

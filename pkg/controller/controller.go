@@ -59,6 +59,8 @@ type Controller struct {
 	fresh   *kube.Freshness
 	writer  *kube.Writer
 	asker   *asker
+	caller  *caller
+	configs *configs
 	seen    *splits
 	metrics *Metrics
 }
@@ -82,6 +84,8 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 		return nil, err
 	}
 	c.asker = newAsker(clients.Kube, c.caches, options, metrics, c.queue.Add)
+	c.configs = newConfigs(clients.Kube, c.queue.Add)
+	c.caller = newCaller(clients.Kube, options, metrics, c.queue.Add)
 	return c, nil
 }
 
@@ -129,6 +133,8 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	c.options.Log.Info("caches are filled, work begins", "workers", c.options.Workers)
 	c.asker.start(ctx)
+	c.caller.start(ctx)
+	c.configs.start(ctx)
 	var workers sync.WaitGroup
 	for range max(1, c.options.Workers) {
 		workers.Go(func() {
@@ -140,6 +146,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.queue.ShutDown()
 	workers.Wait()
 	c.asker.wait()
+	c.caller.wait()
 	return nil
 }
 
@@ -205,9 +212,11 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 	if o.behind {
 		return staleLook, nil
 	}
-	o.snapshot.Answers = c.asker.answers(key, canary, o, rollout.Ask(&o.snapshot).Checks)
+	questions := rollout.Ask(&o.snapshot)
+	o.snapshot.Answers = c.asker.answers(key, canary, o, questions.Checks)
+	o.snapshot.Replies = c.caller.replies(key, canary, questions.Calls)
 	if c.seen.first(key) {
-		c.announce(ctx, o, rollout.Recall(canary, o.snapshot.Now), log)
+		c.announce(ctx, o, &canary.Status, rollout.Recall(canary, o.snapshot.Now), log)
 	}
 	d := rollout.Decide(&o.snapshot)
 	return c.act(ctx, o, d, log)
@@ -216,5 +225,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 func (c *Controller) forget(key types.NamespacedName) {
 	c.seen.forget(key)
 	c.asker.forget(key)
+	c.caller.forget(key)
+	c.configs.forget(key)
 	c.metrics.forget(key)
 }

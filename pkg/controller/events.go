@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 )
 
@@ -21,9 +22,12 @@ const longestNote = 1024
 // announce tells people what was committed, or, right after a start, what another operator committed:
 // an event on the Canary, and for what concerns the target one on the Deployment. An event's name comes
 // of its notice, so that telling twice is telling once. What cannot be told is logged and holds nothing up.
-func (c *Controller) announce(ctx context.Context, o *observation, notices []rollout.Notice, log *slog.Logger) {
+func (c *Controller) announce(
+	ctx context.Context, o *observation, st *v1beta1.CanaryStatus, notices []rollout.Notice, log *slog.Logger,
+) {
 	for _, n := range notices {
 		log.Info(n.Message, "reason", n.Reason)
+		c.caller.tell(o.canary, st, n)
 		regarding := []corev1.ObjectReference{{
 			APIVersion: "weir.dev/v1beta1", Kind: "Canary",
 			Namespace: o.canary.Namespace, Name: o.canary.Name, UID: o.canary.UID,

@@ -27,8 +27,8 @@ func told(t *testing.T, notices ...rollout.Notice) []eventsv1.Event {
 	}
 	client := kubefake.NewClientset()
 	for range 2 {
-		c := &Controller{clients: Clients{Kube: client}, options: Options{Now: time.Now}}
-		c.announce(t.Context(), o, notices, slog.New(slog.DiscardHandler))
+		c := &Controller{clients: Clients{Kube: client}, options: Options{Now: time.Now}, caller: &caller{}}
+		c.announce(t.Context(), o, &o.canary.Status, notices, slog.New(slog.DiscardHandler))
 	}
 	list, err := client.EventsV1().Events("shop").List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 type Metrics struct {
 	syncs   *prometheus.HistogramVec
 	queries *prometheus.HistogramVec
+	calls   *prometheus.HistogramVec
 	weight  *prometheus.GaugeVec
 	phase   *prometheus.GaugeVec
 }
@@ -28,6 +29,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "weir_check_duration_seconds", Help: "Time to ask for one metric, by the verdict.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 4, 7),
 		}, []string{"verdict"}),
+		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_webhook_duration_seconds", Help: "Time to call a webhook with its retries, by its type and its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
+		}, []string{"type", "answer"}),
 		weight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "weir_canary_weight", Help: "The canary's share of the traffic, in percent.",
 		}, []string{"namespace", "name"}),
@@ -35,7 +40,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "weir_canary_phase", Help: "1 for the phase that a Canary is in.",
 		}, []string{"namespace", "name", "phase"}),
 	}
-	r.MustRegister(m.syncs, m.queries, m.weight, m.phase)
+	r.MustRegister(m.syncs, m.queries, m.calls, m.weight, m.phase)
 	return m
 }
 
@@ -49,6 +54,17 @@ func (m *Metrics) synced(took time.Duration, err error) {
 
 func (m *Metrics) asked(took time.Duration, verdict v1beta1.Verdict) {
 	m.queries.WithLabelValues(string(verdict)).Observe(took.Seconds())
+}
+
+func (m *Metrics) called(took time.Duration, kind string, agreed bool, err error) {
+	answer := "refused"
+	switch {
+	case err != nil:
+		answer = "error"
+	case agreed:
+		answer = "agreed"
+	}
+	m.calls.WithLabelValues(kind, answer).Observe(took.Seconds())
 }
 
 func (m *Metrics) canary(key types.NamespacedName, st *v1beta1.CanaryStatus) {

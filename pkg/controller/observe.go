@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"sync"
@@ -50,9 +52,12 @@ func (c *Controller) observe(canary *v1beta1.Canary) *observation {
 	o.apex = c.caches.service(ns, o.names.Apex)
 	o.primarySvc = c.caches.service(ns, o.names.Primary)
 	o.canarySvc = c.caches.service(ns, o.names.Canary)
-	o.snapshot = rollout.Snapshot{Now: c.options.Now(), Canary: canary}
+	o.snapshot = rollout.Snapshot{
+		Now: c.options.Now(), Canary: canary, Command: commandOf(canary), ConfigDigest: c.configs.digest(keyOf(canary)),
+	}
 	c.observeRoute(o)
 	err := c.observeTarget(o)
+	c.configs.follow(keyOf(canary), configRefs(o))
 	o.behind = c.behind(o)
 	o.snapshot.Services = servicesOf(o)
 	o.snapshot.Problems = c.problems(o, err)
@@ -85,6 +90,7 @@ func (c *Controller) observeRoute(o *observation) {
 		}
 	}
 	s := &o.snapshot
+	s.FollowsPods = o.router.Features().Has(router.FollowsPods)
 	s.Settle = rollout.Duration(canary.Spec.Service.Settle, o.router.Settle())
 	s.Route = o.router.Read(o.app, rollout.SplitOf(&canary.Status), o.found)
 	s.Route.Since = c.seen.since(keyOf(canary), s.Route, s.Now)
@@ -99,12 +105,14 @@ func (c *Controller) observeTarget(o *observation) error {
 		return c.caches.replicaSet(ns, r.ReplicaSet)
 	}
 	o.primary, o.candidate, o.retiring = revision(st.Primary), revision(st.Canary), revision(st.Retiring)
+	var serving *appsv1.ReplicaSet
 	if o.deploy == nil || o.deploy.DeletionTimestamp != nil {
 		o.deploy = nil
 	} else {
 		sets := c.caches.replicaSetsOf(o.deploy.UID)
+		serving = workload.Sole(o.deploy, sets)
 		if st.Primary == nil {
-			o.primary = workload.Sole(o.deploy, sets)
+			o.primary = serving
 		}
 		rev, err := workload.Revision(o.deploy, sets, o.primary, o.candidate)
 		if err != nil {
@@ -118,8 +126,29 @@ func (c *Controller) observeTarget(o *observation) error {
 	facts := func(rs *appsv1.ReplicaSet) rollout.ReplicaSet {
 		return workload.Facts(rs, o.deploy, o.canary, c.caches.podsOf(rs))
 	}
+	if serving != nil && (o.primary == nil || serving.UID != o.primary.UID) {
+		s.Serving = facts(serving)
+	}
 	s.Primary, s.Candidate, s.Retiring = facts(o.primary), facts(o.candidate), facts(o.retiring)
 	return nil
+}
+
+// commandOf is the command in the Canary's annotation that was not carried out yet.
+func commandOf(canary *v1beta1.Canary) *rollout.Command {
+	raw, ok := canary.Annotations[v1beta1.CommandAnnotation]
+	if !ok {
+		return nil
+	}
+	command := &rollout.Command{}
+	var err error
+	if command.Command, err = v1beta1.ParseCommand(raw); err != nil {
+		sum := sha256.Sum256([]byte(raw))
+		command.ID, command.Unreadable = "unreadable-"+hex.EncodeToString(sum[:6]), err.Error()
+	}
+	if last := canary.Status.LastCommand; last != nil && last.ID == command.ID {
+		return nil
+	}
+	return command
 }
 
 func servicesOf(o *observation) rollout.Services {
@@ -192,8 +221,11 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 	if o.router == nil {
 		return []rollout.Problem{c.noRouter(canary)}
 	}
-	if p := o.router.Validate(canary); len(p) > 0 {
+	if p := append(rollout.PlanProblems(&canary.Spec), o.router.Validate(canary)...); len(p) > 0 {
 		return p
+	}
+	if p := c.configs.problem(keyOf(canary)); p != nil {
+		return []rollout.Problem{*p}
 	}
 	if o.deploy != nil {
 		if p := workload.ServiceProblems(canary, o.deploy, o.apex, o.primarySvc, o.canarySvc); len(p) > 0 {

@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
@@ -36,8 +37,28 @@ func (w *Writer) ReleasePause(ctx context.Context, d *appsv1.Deployment) error {
 	return nil
 }
 
+// configManager owns what configTracking writes, apart from the pause.
+const configManager = v1beta1.FieldManager + "-config"
+
+// AnnotateTemplate sets one annotation of the Deployment's template, and so makes a new revision of it. Only a
+// Canary that asks for it by configTracking has this done.
+func (w *Writer) AnnotateTemplate(ctx context.Context, d *appsv1.Deployment, key, value string) error {
+	if d.Spec.Template.Annotations[key] == value {
+		return nil
+	}
+	intent := appsv1ac.Deployment(d.Name, d.Namespace).WithSpec(appsv1ac.DeploymentSpec().WithTemplate(
+		corev1ac.PodTemplateSpec().WithAnnotations(map[string]string{key: value})))
+	return w.applyDeploymentAs(ctx, d, configManager, "annotating the template of", intent)
+}
+
 func (w *Writer) applyDeployment(
 	ctx context.Context, d *appsv1.Deployment, verb string, intent *appsv1ac.DeploymentApplyConfiguration,
+) error {
+	return w.applyDeploymentAs(ctx, d, v1beta1.FieldManager, verb, intent)
+}
+
+func (w *Writer) applyDeploymentAs(
+	ctx context.Context, d *appsv1.Deployment, manager, verb string, intent *appsv1ac.DeploymentApplyConfiguration,
 ) error {
 	// The version keeps the apply off a Deployment whose template has changed since, and the UID, which is
 	// looked at even then, from making one that was deleted meanwhile.
@@ -45,7 +66,7 @@ func (w *Writer) applyDeployment(
 	doing := fmt.Sprintf("%s Deployment %s/%s", verb, d.Namespace, d.Name)
 	_, err := write(ctx, w, deployments, doing, func(ctx context.Context) (*appsv1.Deployment, error) {
 		return w.kube.AppsV1().Deployments(d.Namespace).Apply(ctx, intent,
-			metav1.ApplyOptions{FieldManager: v1beta1.FieldManager, Force: true})
+			metav1.ApplyOptions{FieldManager: manager, Force: true})
 	})
 	return err
 }

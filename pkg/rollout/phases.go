@@ -168,7 +168,8 @@ func (l *look) finalising() {
 }
 
 func (l *look) finishHandOver() {
-	rolling := l.isCandidate() && !l.Target.Complete
+	// A Canary that is being deleted does not wait for pods that may never be well: there is no way back any more.
+	rolling := l.isCandidate() && !l.Target.Complete && l.Canary.DeletionTimestamp == nil
 	if !l.handedOver() || l.Primary.Found && l.Primary.Desired > 0 || rolling {
 		l.after(time.Second)
 		l.wait(ReasonHandedOver, "waiting until Deployment %s reports the rollout complete", l.targetName())

@@ -110,6 +110,9 @@ func (l *look) rollback(reason, message string) {
 func (l *look) abandon(outcome v1beta1.Outcome, reason, message string) {
 	l.endRun(outcome, reason, message)
 	l.st.Phase, l.st.Step = v1beta1.PhaseFailed, nil
+	if l.st.Canary != nil && l.Candidate.Owner == OwnerCanary {
+		l.resize(l.Candidate.Desired) // what an operator that died has made may have traffic
+	}
 	l.setSplit(Split{})
 	l.waiting = waiting{}
 }
