@@ -130,7 +130,18 @@ func (a *Application) Release(ctx context.Context, v Version) error {
 	return a.apply(ctx, "deployment", v)
 }
 
+// Manifests are those of the application as a user has them in Git.
+func (a *Application) Manifests(v Version) ([]byte, error) { return a.manifests("", v) }
+
 func (a *Application) apply(ctx context.Context, part string, v Version) error {
+	manifests, err := a.manifests(part, v)
+	if err != nil {
+		return err
+	}
+	return sandbox.Apply(ctx, a.Stage.Sandbox.RESTConfig(), manifests)
+}
+
+func (a *Application) manifests(part string, v Version) ([]byte, error) {
 	if v.Image == "" {
 		v.Image = sandbox.PodinfoImage
 	}
@@ -139,7 +150,7 @@ func (a *Application) apply(ctx context.Context, part string, v Version) error {
 	}
 	t, err := template.New("").Parse(applicationYAML)
 	if err != nil {
-		return fmt.Errorf("reading the application's manifests: %w", err)
+		return nil, fmt.Errorf("reading the application's manifests: %w", err)
 	}
 	var manifests bytes.Buffer
 	err = t.ExecuteTemplate(&manifests, part, map[string]any{
@@ -147,9 +158,9 @@ func (a *Application) apply(ctx context.Context, part string, v Version) error {
 		"Gateway": a.Stage.Sandbox.Gateway, "Version": v,
 	})
 	if err != nil {
-		return fmt.Errorf("writing the application's manifests: %w", err)
+		return nil, fmt.Errorf("writing the application's manifests: %w", err)
 	}
-	return sandbox.Apply(ctx, a.Stage.Sandbox.RESTConfig(), manifests.Bytes())
+	return manifests.Bytes(), nil
 }
 
 // Remove deletes the namespace and waits until it is gone.

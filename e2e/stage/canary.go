@@ -18,7 +18,12 @@ import (
 
 // Manage puts a Canary over the application, with an analysis in YAML, indented by four.
 func (a *Application) Manage(ctx context.Context, analysis string) error {
-	return sandbox.Apply(ctx, a.Stage.Sandbox.RESTConfig(), fmt.Appendf(nil, `apiVersion: weir.dev/v1beta1
+	return sandbox.Apply(ctx, a.Stage.Sandbox.RESTConfig(), a.Canary(analysis))
+}
+
+// Canary is its manifest, with an analysis as for Manage.
+func (a *Application) Canary(analysis string) []byte {
+	return fmt.Appendf(nil, `apiVersion: weir.dev/v1beta1
 kind: Canary
 metadata:
   name: %[1]s
@@ -31,7 +36,7 @@ spec:
   service:
     port: 9898
   analysis:
-%[3]s`, a.Name, a.Namespace, analysis))
+%[3]s`, a.Name, a.Namespace, analysis)
 }
 
 // Follow shows every state of the Canary to see, from the present one on, until it is content or the

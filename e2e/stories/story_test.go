@@ -65,6 +65,9 @@ func TestStories(t *testing.T) {
 		{"no-prometheus", false, noPrometheus},
 		{"resumed-by-hand", false, resumedByHand},
 		{"operator-killed", false, operatorKilled},
+		{"gitops-server-side", false, gitopsServerSide},
+		{"gitops-client-side", false, gitopsClientSide},
+		{"gitops-route-forced", false, gitopsRouteForced},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			if !story.always && os.Getenv("WEIR_E2E") != "1" {
