@@ -180,6 +180,11 @@ func (c *Controller) ensureReplicaSets(ctx context.Context, o *observation, d ro
 	if o.deploy == nil {
 		return nil
 	}
+	if d.Primary.State == rollout.ReplicaSetPresent && o.primary != nil {
+		if _, err := c.writer.Scale(ctx, o.primary, d.Primary.Replicas); err != nil {
+			return err
+		}
+	}
 	if d.Retiring.State != rollout.ReplicaSetLeave && o.retiring != nil {
 		if err := c.ensureReplicaSet(ctx, o, d.Retiring, o.snapshot.Retiring, d.Status.Retiring); err != nil {
 			return err
@@ -271,6 +276,9 @@ func (c *Controller) ensureHandOver(ctx context.Context, o *observation, d rollo
 	// its controller takes the older one for the present revision, and would never report it complete.
 	if twin := workload.EqualOf(o.deploy, c.caches.replicaSetsOf(o.deploy.UID)); twin != nil && twin.UID != o.candidate.UID {
 		return c.writer.Remove(ctx, twin, nil)
+	}
+	if d.Queued {
+		return c.writer.HandOverQueued(ctx, o.candidate, o.deploy)
 	}
 	return c.writer.HandOver(ctx, o.candidate, o.deploy)
 }

@@ -130,6 +130,8 @@ func (c *Controller) observeTarget(o *observation) error {
 		s.Serving = facts(serving)
 	}
 	s.Primary, s.Candidate, s.Retiring = facts(o.primary), facts(o.candidate), facts(o.retiring)
+	s.Candidate.Younger = o.primary != nil && o.candidate != nil &&
+		o.primary.CreationTimestamp.Before(&o.candidate.CreationTimestamp)
 	return nil
 }
 

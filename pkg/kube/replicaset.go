@@ -55,6 +55,22 @@ func (w *Writer) Scale(ctx context.Context, rs *appsv1.ReplicaSet, replicas int3
 // read: the Deployment must still be what was decided on, because its controller ends the old pods right
 // after. It returns ErrMoved where it is not.
 func (w *Writer) HandOver(ctx context.Context, rs *appsv1.ReplicaSet, deploy *appsv1.Deployment) error {
+	return w.handOver(ctx, rs, deploy, func(live *appsv1.Deployment) bool {
+		return workload.Equal(&live.Spec.Template, &rs.Spec.Template)
+	})
+}
+
+// HandOverQueued hands over beside a newer template, which is to be released next. For its controller the
+// ReplicaSet is an old one then, beside that of the primary, of which it leaves as many pods as the Deployment may
+// have too many. The ReplicaSet that is handed over keeps its pods, because it says of itself that it is
+// of the right size, and is the younger one.
+func (w *Writer) HandOverQueued(ctx context.Context, rs *appsv1.ReplicaSet, deploy *appsv1.Deployment) error {
+	return w.handOver(ctx, rs, deploy, func(*appsv1.Deployment) bool { return true })
+}
+
+func (w *Writer) handOver(
+	ctx context.Context, rs *appsv1.ReplicaSet, deploy *appsv1.Deployment, fits func(live *appsv1.Deployment) bool,
+) error {
 	if metav1.IsControlledBy(rs, deploy) {
 		return nil
 	}
@@ -66,8 +82,7 @@ func (w *Writer) HandOver(ctx context.Context, rs *appsv1.ReplicaSet, deploy *ap
 	replicas := workload.Replicas(live)
 	switch {
 	case live.UID != deploy.UID, live.DeletionTimestamp != nil, !live.Spec.Paused,
-		!workload.Equal(&live.Spec.Template, &rs.Spec.Template),
-		rs.Spec.Replicas == nil || *rs.Spec.Replicas != replicas:
+		!fits(live), rs.Spec.Replicas == nil || *rs.Spec.Replicas != replicas:
 		return fmt.Errorf("%s: %w", doing, ErrMoved)
 	}
 	_, err = w.reparent(ctx, rs, "handing over", workload.ControlledByDeployment(live), map[string]any{

@@ -38,6 +38,8 @@ func TestWriter(t *testing.T) {
 		"borrowed ReplicaSet":       borrows,
 		"ReplicaSet of moved":       staysOffAReplicaSetThatMoved,
 		"hand-over":                 handsOver,
+		"hand-over, queued":         handsOverBesideANewerTemplate,
+		"config digest":             annotatesTheTemplate,
 		"hand-over of moved":        handsNothingOverToWhatMoved,
 		"pin":                       pins,
 		"pin of moved":              pinsNothingThatMoved,

@@ -30,6 +30,11 @@ type Decision struct {
 	ConfigDigest string
 	// HandOver passes the candidate to the target.
 	HandOver bool
+	// Queued says that it is handed over although the target has a newer template, which waits for it.
+	Queued bool
+	// Primary is what becomes of the ReplicaSet of status.primary; it is left to the target but for one that a
+	// canary was handed over beside a newer template.
+	Primary ReplicaSetPlan
 	// Finalizer says whether the Canary's finalizer must be there.
 	Finalizer bool
 	// Notices to announce once the status is committed.

@@ -179,6 +179,9 @@ func (k *walker) plan() {
 	if k.rnd.IntN(4) == 0 {
 		k.canary.Spec.PromotionDelay = "12s"
 	}
+	if k.rnd.IntN(4) == 0 {
+		k.canary.Spec.OnNewRevision = v1beta1.OnNewRevisionQueue
+	}
 	if k.rnd.IntN(6) == 0 {
 		k.canary.Spec.ScaleDownDelay = "5s"
 	}

@@ -75,7 +75,7 @@ func (k *walker) handsOver(candidate *toySet) {
 	if candidate.available != k.target.replicas || candidate.desired != k.target.replicas {
 		k.fail("handed over unsaturated: %d of %d", candidate.available, k.target.replicas)
 	}
-	if candidate.template != k.target.template {
+	if candidate.template != k.target.template && k.canary.Spec.OnNewRevision != v1beta1.OnNewRevisionQueue {
 		k.fail("handed over %s, the target is at %s", candidate.template, k.target.template)
 	}
 	if k.canary.Spec.Suspend {

@@ -76,7 +76,7 @@ func (l *look) superseded() bool {
 	default:
 		return false
 	}
-	if !l.Target.Found || l.isCandidate() {
+	if !l.Target.Found || l.isCandidate() || l.queued() {
 		return false
 	}
 	l.endRun(v1beta1.OutcomeSuperseded, ReasonNewRevision,
@@ -92,10 +92,19 @@ func (l *look) superseded() bool {
 	return true
 }
 
+// queued says that the target's template waits for the end of the run, as the spec wants it. A canary without a
+// ReplicaSet can be made of the target's present template alone, and cannot let another wait. Neither can one
+// whose ReplicaSet is older than the primary's: handed over beside a newer template, the Deployment's controller
+// would take its pods away and not the primary's.
+func (s *Snapshot) queued() bool {
+	return s.Canary.Spec.OnNewRevision == v1beta1.OnNewRevisionQueue && s.Target.Found && !s.Target.Revision.IsCandidate &&
+		s.Candidate.Found && s.Candidate.Younger && (s.Candidate.Owner == OwnerCanary || s.handedOver())
+}
+
 // slipped says that the template changed between the decision to hand over and the hand-over, and
 // that the target has not yet let go of its old pods: the ReplicaSet must be taken back.
 func (l *look) slipped() bool {
-	return l.st.Canary != nil && l.handedOver() && !l.Target.Revision.IsCandidate &&
+	return l.st.Canary != nil && l.handedOver() && !l.Target.Revision.IsCandidate && !l.queued() &&
 		l.Primary.Found && l.Primary.Desired > 0
 }
 

@@ -98,6 +98,8 @@ type ReplicaSet struct {
 	Images     []string
 	// Owner is who controls it.
 	Owner Owner
+	// Younger says that it was made after the primary's ReplicaSet.
+	Younger bool
 	// Desired is spec.replicas; Exists, Ready and Available count its pods.
 	Desired, Exists, Ready, Available int32
 	// Broken is the first pod that will not come up by waiting, if any.

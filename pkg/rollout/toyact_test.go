@@ -187,6 +187,14 @@ func (p Pins) String() string {
 }
 
 func (w *toy) ensureSets(s *Snapshot, d Decision) error {
+	if d.Primary.State == ReplicaSetPresent {
+		if p := w.set(s.Canary.Status.Primary); p != nil && p.desired != d.Primary.Replicas {
+			w.shrunk, p.desired = true, d.Primary.Replicas
+			if err := w.wrote(scaleSet, p.name, "to", p.desired); err != nil {
+				return err
+			}
+		}
+	}
 	if err := w.ensureSet(s.Canary.Status.Retiring, d.Status.Retiring, d.Retiring); err != nil {
 		return err
 	}
@@ -261,7 +269,7 @@ func (w *toy) ensureHandOver(_ *Snapshot, d Decision) error {
 	}
 	set := w.set(d.Status.Canary)
 	// The Deployment is read live: a template or a scale that moved on refuses.
-	if set.template != w.target.template || set.desired != w.target.replicas {
+	if set.template != w.target.template && !d.Queued || set.desired != w.target.replicas {
 		return errors.New("the target moved")
 	}
 	set.owner = OwnerTarget

@@ -9,6 +9,7 @@ func world(s *Snapshot, d *Decision) {
 	d.Finalizer = true
 	d.Services, d.Route, d.Pause = ServicesApplied, RouteApplied, PauseSet
 	d.Split = SplitOf(st)
+	d.Queued = s.queued()
 	d.Pins = pins(s, st)
 	d.Retiring = retiringPlan(s, st)
 	if st.Config != nil && st.Config.Changed {
@@ -28,6 +29,11 @@ func world(s *Snapshot, d *Decision) {
 	case v1beta1.PhaseFinalising:
 		if scaledApart(s) {
 			d.Pause = PauseRelease
+		}
+		// Beside a newer template the target's controller takes the pods of the old revision but for as many as
+		// it may have too many; these are Weir's to end.
+		if s.queued() && s.handedOver() && s.Primary.Found && s.Primary.Owner == OwnerTarget && s.Candidate.Available >= s.Target.Replicas {
+			d.Primary = ReplicaSetPlan{State: ReplicaSetPresent}
 		}
 	case v1beta1.PhaseTerminating:
 		d.Services, d.Pause = ServicesLeave, PauseLeave

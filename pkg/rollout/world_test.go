@@ -233,9 +233,11 @@ func (w *toy) snapshot() *Snapshot {
 	} else if own := w.own(w.target.template); own != nil {
 		name = own.name // an equal old ReplicaSet is borrowed, never doubled
 	}
+	young := w.facts(candidate)
+	young.Younger = primary != nil && candidate != nil && candidate.born > primary.born
 	s := &Snapshot{
 		Now: w.now, Canary: w.canary, Problems: w.problems, Settle: w.settle,
-		Primary: w.facts(primary), Serving: w.facts(w.sole()), Candidate: w.facts(candidate), Retiring: w.facts(w.set(st.Retiring)),
+		Primary: w.facts(primary), Serving: w.facts(w.sole()), Candidate: young, Retiring: w.facts(w.set(st.Retiring)),
 		Services: w.services, Route: w.route, FollowsPods: w.followsPods, ConfigDigest: w.config,
 		Target: Target{
 			Found: w.target.found, Paused: w.target.paused, Complete: w.complete(), Replicas: w.target.replicas,
@@ -334,6 +336,9 @@ func (w *toy) deploymentController() {
 	} else if one := w.activeOrLatest(active); one != nil {
 		one.desired = w.target.replicas
 		return
+	} else if own == nil && len(active) > 1 {
+		w.share(active)
+		return
 	}
 	if own != nil && own.desired == w.target.replicas && own.available == w.target.replicas {
 		for _, s := range active {
@@ -341,6 +346,22 @@ func (w *toy) deploymentController() {
 				s.desired = 0
 			}
 		}
+	}
+}
+
+// share is what the Deployment's controller does where a paused Deployment has two ReplicaSets with pods, none of them
+// of its template: what is too many goes, from the largest, and of equals from the older one.
+func (w *toy) share(active []*toySet) {
+	surplus := -(w.target.replicas + 1)
+	largest := active[0]
+	for _, s := range active {
+		surplus += s.desired
+		if s.desired > largest.desired || s.desired == largest.desired && s.born < largest.born {
+			largest = s
+		}
+	}
+	if surplus > 0 {
+		largest.desired = max(0, largest.desired-surplus)
 	}
 }
 

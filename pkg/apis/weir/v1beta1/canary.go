@@ -92,6 +92,14 @@ type CanarySpec struct {
 	// +kubebuilder:validation:Enum=Ignore;Restart
 	ConfigTracking string `json:"configTracking,omitempty"`
 
+	// OnNewRevision says what a new template does to a run that is on. With Restart the run is superseded, and
+	// the new revision begins at the first step. With Queue the run goes on to its end, and the newest template
+	// is released after it; a run whose canary has no ReplicaSet yet is superseded all the same.
+	// +optional
+	// +kubebuilder:default=Restart
+	// +kubebuilder:validation:Enum=Restart;Queue
+	OnNewRevision string `json:"onNewRevision,omitempty"`
+
 	// PromotionDelay is how long the canary bakes with all of the traffic, still judged, before its pods
 	// are handed over. Until then going back is one change of the route.
 	// +optional
@@ -129,6 +137,14 @@ const (
 	ConfigTrackingIgnore = "Ignore"
 	// ConfigTrackingRestart: a new revision.
 	ConfigTrackingRestart = "Restart"
+)
+
+// What a new template does to a run that is on.
+const (
+	// OnNewRevisionRestart: it supersedes the run.
+	OnNewRevisionRestart = "Restart"
+	// OnNewRevisionQueue: it waits.
+	OnNewRevisionQueue = "Queue"
 )
 
 // ConfigDigestAnnotation of a template stands for the content of what it mentions.

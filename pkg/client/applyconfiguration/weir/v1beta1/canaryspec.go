@@ -32,6 +32,10 @@ type CanarySpecApplyConfiguration struct {
 	// new revision. With Restart it is one, by the template's annotation weir.dev/config-digest, which Weir
 	// sets at the first such change.
 	ConfigTracking *string `json:"configTracking,omitempty"`
+	// OnNewRevision says what a new template does to a run that is on. With Restart the run is superseded, and
+	// the new revision begins at the first step. With Queue the run goes on to its end, and the newest template
+	// is released after it; a run whose canary has no ReplicaSet yet is superseded all the same.
+	OnNewRevision *string `json:"onNewRevision,omitempty"`
 	// PromotionDelay is how long the canary bakes with all of the traffic, still judged, before its pods
 	// are handed over. Until then going back is one change of the route.
 	PromotionDelay *string `json:"promotionDelay,omitempty"`
@@ -106,6 +110,14 @@ func (b *CanarySpecApplyConfiguration) WithSuspend(value bool) *CanarySpecApplyC
 // If called multiple times, the ConfigTracking field is set to the value of the last call.
 func (b *CanarySpecApplyConfiguration) WithConfigTracking(value string) *CanarySpecApplyConfiguration {
 	b.ConfigTracking = &value
+	return b
+}
+
+// WithOnNewRevision sets the OnNewRevision field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OnNewRevision field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithOnNewRevision(value string) *CanarySpecApplyConfiguration {
+	b.OnNewRevision = &value
 	return b
 }
 
