@@ -26,9 +26,10 @@ type Router interface {
 	Features() Features
 	// Settle is how long a change of its objects takes until traffic follows, unless the Canary says.
 	Settle() time.Duration
-	// Resources are the kinds of objects that it reads and writes.
+	// Resources are the kinds of objects that it reads and writes, but for Services, which are watched anyway.
 	Resources() []schema.GroupVersionResource
-	// Refs are the objects that it reads and writes for an application, in the order of writing.
+	// Refs are the objects that it reads and writes for an application, in the order of writing. A Service is
+	// only read.
 	Refs(app App) []Ref
 	// Validate refuses by name what a spec asks for and this router cannot do.
 	Validate(c *v1beta1.Canary) []rollout.Problem

@@ -6,12 +6,14 @@ import (
 
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/gatewayapi"
+	"weir.dev/weir/pkg/router/kubernetes"
 )
 
 // Routers are all of them, one a line.
 func Routers() []router.Router {
 	return []router.Router{
 		gatewayapi.Router{},
+		kubernetes.Router{},
 	}
 }
 
