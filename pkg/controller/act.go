@@ -277,8 +277,8 @@ func (c *Controller) ensureHandOver(ctx context.Context, o *observation, d rollo
 	if twin := workload.EqualOf(o.deploy, c.caches.replicaSetsOf(o.deploy.UID)); twin != nil && twin.UID != o.candidate.UID {
 		return c.writer.Remove(ctx, twin, nil)
 	}
-	if d.Queued {
-		return c.writer.HandOverQueued(ctx, o.candidate, o.deploy)
+	if d.Queued && o.primary != nil {
+		return c.writer.HandOverQueued(ctx, o.candidate, o.primary, o.deploy)
 	}
 	return c.writer.HandOver(ctx, o.candidate, o.deploy)
 }

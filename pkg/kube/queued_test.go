@@ -28,9 +28,10 @@ func handsOverBesideANewerTemplate(b *bench) {
 	rs, err := b.writer.CreateReplicaSet(b.Context(), workload.NewReplicaSet(b.merge(newVersion), b.canary(), "app-canary", "canary"))
 	require.NoError(b, err)
 	rs = b.scaled(b.settled(rs, 0), 2)
+	b.silentlyMoved("the template is the primary's again", b.writer.HandOverQueued(b.Context(), rs, rs, b.deployment()))
 	judged := b.pods("app:2")
 	d := b.merge(newerVersion)
-	require.NoError(b, b.writer.HandOverQueued(b.Context(), rs, d))
+	require.NoError(b, b.writer.HandOverQueued(b.Context(), rs, old, d))
 	most := int32(1) // maxSurge of two replicas, 25 %, rounded up
 	b.eventually("the old pods that are too many to go", func() bool { return *b.replicaSets()["app:1"].Spec.Replicas <= most })
 	assert.Equal(b, int32(2), *b.replicaSets()["app:2"].Spec.Replicas, "what was handed over keeps its pods")

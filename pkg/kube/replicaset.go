@@ -63,9 +63,11 @@ func (w *Writer) HandOver(ctx context.Context, rs *appsv1.ReplicaSet, deploy *ap
 // HandOverQueued hands over beside a newer template, which is to be released next. For its controller the
 // ReplicaSet is an old one then, beside that of the primary, of which it leaves as many pods as the Deployment may
 // have too many. The ReplicaSet that is handed over keeps its pods, because it says of itself that it is
-// of the right size, and is the younger one.
-func (w *Writer) HandOverQueued(ctx context.Context, rs *appsv1.ReplicaSet, deploy *appsv1.Deployment) error {
-	return w.handOver(ctx, rs, deploy, func(*appsv1.Deployment) bool { return true })
+// of the right size, and is the younger one. A template that is the primary's again would end it at once.
+func (w *Writer) HandOverQueued(ctx context.Context, rs, primary *appsv1.ReplicaSet, deploy *appsv1.Deployment) error {
+	return w.handOver(ctx, rs, deploy, func(live *appsv1.Deployment) bool {
+		return !workload.Equal(&live.Spec.Template, &primary.Spec.Template)
+	})
 }
 
 func (w *Writer) handOver(

@@ -22,6 +22,10 @@ func (k *walker) invariants(what write) {
 		}
 	case handOver:
 		k.handsOver(candidate)
+	case endPrimary:
+		if k.split().Weight != 100 || !k.handed() || candidate.available == 0 {
+			k.fail("the primary ends at weight %d", k.split().Weight)
+		}
 	case commitStatus:
 		k.committed(st)
 	}

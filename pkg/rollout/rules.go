@@ -95,9 +95,9 @@ func (l *look) superseded() bool {
 // queued says that the target's template waits for the end of the run, as the spec wants it. A canary without a
 // ReplicaSet can be made of the target's present template alone, and cannot let another wait. Neither can one
 // whose ReplicaSet is older than the primary's: handed over beside a newer template, the Deployment's controller
-// would take its pods away and not the primary's.
+// would take its pods away and not the primary's. And a template that is the primary's again ends the run.
 func (s *Snapshot) queued() bool {
-	return s.Canary.Spec.OnNewRevision == v1beta1.OnNewRevisionQueue && s.Target.Found && !s.Target.Revision.IsCandidate &&
+	return s.Canary.Spec.OnNewRevision == v1beta1.OnNewRevisionQueue && s.Target.Found && !s.Target.Revision.IsCandidate && !s.Target.Revision.IsPrimary &&
 		s.Candidate.Found && s.Candidate.Younger && (s.Candidate.Owner == OwnerCanary || s.handedOver())
 }
 

@@ -189,8 +189,8 @@ func (p Pins) String() string {
 func (w *toy) ensureSets(s *Snapshot, d Decision) error {
 	if d.Primary.State == ReplicaSetPresent {
 		if p := w.set(s.Canary.Status.Primary); p != nil && p.desired != d.Primary.Replicas {
-			w.shrunk, p.desired = true, d.Primary.Replicas
-			if err := w.wrote(scaleSet, p.name, "to", p.desired); err != nil {
+			p.desired = d.Primary.Replicas
+			if err := w.wrote(endPrimary, p.name); err != nil {
 				return err
 			}
 		}
@@ -269,7 +269,9 @@ func (w *toy) ensureHandOver(_ *Snapshot, d Decision) error {
 	}
 	set := w.set(d.Status.Canary)
 	// The Deployment is read live: a template or a scale that moved on refuses.
-	if set.template != w.target.template && !d.Queued || set.desired != w.target.replicas {
+	primary := w.set(d.Status.Primary)
+	queued := d.Queued && primary != nil && primary.template != w.target.template
+	if set.template != w.target.template && !queued || set.desired != w.target.replicas {
 		return errors.New("the target moved")
 	}
 	set.owner = OwnerTarget

@@ -32,7 +32,8 @@ func world(s *Snapshot, d *Decision) {
 		}
 		// Beside a newer template the target's controller takes the pods of the old revision but for as many as
 		// it may have too many; these are Weir's to end.
-		if s.queued() && s.handedOver() && s.Primary.Found && s.Primary.Owner == OwnerTarget && s.Candidate.Available >= s.Target.Replicas {
+		if s.queued() && s.handedOver() && s.Primary.Found && s.Primary.Owner == OwnerTarget &&
+			st.Canary != nil && s.Candidate.Available >= min(s.Target.Replicas, st.Canary.Replicas) {
 			d.Primary = ReplicaSetPlan{State: ReplicaSetPresent}
 		}
 	case v1beta1.PhaseTerminating:

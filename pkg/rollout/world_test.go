@@ -127,6 +127,7 @@ const (
 	borrowSet       write = "borrow"
 	scaleSet        write = "scale"
 	deleteSet       write = "delete"
+	endPrimary      write = "end the primary"
 	writeRoute      write = "route"
 	releaseRoute    write = "release route"
 	handOver        write = "hand over"
