@@ -25,7 +25,7 @@ import (
 	"weir.dev/weir/pkg/metrics"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
-	"weir.dev/weir/pkg/router/gatewayapi"
+	"weir.dev/weir/pkg/router/builtin"
 	"weir.dev/weir/pkg/workload"
 )
 
@@ -113,11 +113,11 @@ func (s shop) testServices(t *testing.T, canary *v1beta1.Canary) {
 	assert.Empty(t, workload.ServiceProblems(canary, deploy, apex, nil, nil))
 }
 
-// testRoute gives the HTTPRoute of the example to the API server, which knows the rules of the Gateway
-// API better than the Canary's schema does.
+// testRoute gives what the router renders of the example to the API server, which knows the rules of routes
+// better than the Canary's schema does.
 func (s shop) testRoute(t *testing.T, canary *v1beta1.Canary) {
-	var r gatewayapi.Router
-	require.Equal(t, r.Name(), canary.Spec.Provider)
+	r, ok := builtin.ByProvider(canary.Spec.Provider)
+	require.True(t, ok, "an example names its provider")
 	assert.Empty(t, r.Validate(canary))
 	names := workload.ServiceNames(canary)
 	app := router.App{
@@ -126,8 +126,16 @@ func (s shop) testRoute(t *testing.T, canary *v1beta1.Canary) {
 			"apiVersion": "weir.dev/v1beta1", "kind": "Canary", "name": canary.Name, "uid": string(canary.UID),
 		},
 	}
-	objects, err := r.Render(app, rollout.Split{Weight: 20}, router.Found{})
+	found := router.Found{}
+	for _, ref := range r.Refs(app) {
+		object, err := s.client.Resource(ref.Resource).Namespace(ref.Namespace).Get(t.Context(), ref.Name, metav1.GetOptions{})
+		if err == nil {
+			found[ref] = object
+		}
+	}
+	objects, err := r.Render(app, rollout.Split{Weight: 20}, found)
 	require.NoError(t, err)
+	assert.Equal(t, !r.Features().Has(router.FollowsPods), len(objects) > 0, "what is there to be made")
 	for _, o := range objects {
 		_, err := s.client.Resource(o.Ref.Resource).Namespace(o.Ref.Namespace).
 			Create(t.Context(), o.Intent, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})

@@ -52,12 +52,15 @@ func (Router) Settle() time.Duration { return settle }
 // Resources are none: Services are watched for every router.
 func (Router) Resources() []schema.GroupVersionResource { return nil }
 
-// Refs is the apex, which is read.
-func (Router) Refs(app router.App) []router.Ref { return []router.Ref{ref(app)} }
+// Refs are the apex, which makes the split, and the canary's Service, by which one sees whether there are two
+// revisions to tell apart.
+func (Router) Refs(app router.App) []router.Ref {
+	return []router.Ref{ref(app, app.Apex), ref(app, app.CanaryService)}
+}
 
-func ref(app router.App) router.Ref {
+func ref(app router.App, service string) router.Ref {
 	return router.Ref{
-		Resource: corev1.SchemeGroupVersion.WithResource("services"), Namespace: app.Canary.Namespace, Name: app.Apex,
+		Resource: corev1.SchemeGroupVersion.WithResource("services"), Namespace: app.Canary.Namespace, Name: service,
 	}
 }
 
@@ -77,45 +80,56 @@ func (Router) Release(router.App, router.Found) ([]router.Released, error) { ret
 // Read tells the split from what the apex selects. It is accepted as it is: nobody has a say in it. Once a Canary
 // that is deleted has unpinned the apex, nothing of Weir's is left.
 func (Router) Read(app router.App, committed rollout.Split, found router.Found) rollout.Route {
-	apex := found[ref(app)]
+	apex := found[ref(app, app.Apex)]
 	if apex == nil {
 		return rollout.Route{}
 	}
-	st := &app.Canary.Status
-	pin := pinOf(apex)
-	if pin == "" && !divided(st) && st.Phase == v1beta1.PhaseTerminating {
+	route := rollout.Route{Found: true, Accepted: true}
+	st, pin := &app.Canary.Status, pinOf(apex)
+	switch {
+	case pin != "":
+		route.Split.Weight = held(st, pin)
+	case divided(app, found):
+		route.Split.Weight = shared(committed)
+	case st.Phase == v1beta1.PhaseTerminating:
 		return rollout.Route{}
 	}
-	return rollout.Route{Found: true, Split: rollout.Split{Weight: weight(st, committed, pin)}, Accepted: true}
+	return route
 }
 
-// weight is the canary's by the revision that the apex is held to, which is empty where it is held to none.
-func weight(st *v1beta1.CanaryStatus, committed rollout.Split, pin string) int32 {
+// held is the canary's weight where the apex is held to one revision.
+func held(st *v1beta1.CanaryStatus, hash string) int32 {
+	is := func(r *v1beta1.RevisionStatus) bool { return r != nil && r.Hash == hash }
 	switch {
-	case pin == "" && !divided(st):
-		return 0
-	case pin == "" && committed.Weight > 0 && committed.Weight < full:
-		return committed.Weight
-	case pin == "":
-		return some
-	case is(st.Canary, pin) || is(st.Retiring, pin):
+	case is(st.Canary) || is(st.Retiring):
 		return full
-	case is(st.Primary, pin):
+	case is(st.Primary):
 		return 0
 	default:
 		return unknown
 	}
 }
 
-// divided says that there may be pods beside the primary's: those of a canary, or of one of an earlier run. One
-// that was refused has none any more, and is remembered all the same.
-func divided(st *v1beta1.CanaryStatus) bool {
+// shared is the canary's weight where the apex selects the pods of both.
+func shared(committed rollout.Split) int32 {
+	if committed.Weight > 0 && committed.Weight < full {
+		return committed.Weight
+	}
+	return some
+}
+
+// divided says that there may be pods beside the primary's. As long as there may, the canary's Service is held to
+// them. Where somebody has deleted it, the status has to do.
+func divided(app router.App, found router.Found) bool {
+	st := &app.Canary.Status
+	if canary := found[ref(app, app.CanaryService)]; canary != nil {
+		pin := pinOf(canary)
+		return pin != "" && (st.Primary == nil || st.Primary.Hash != pin)
+	}
 	return st.Retiring != nil || st.Canary != nil && st.Canary.Replicas > 0
 }
 
-func is(r *v1beta1.RevisionStatus, hash string) bool { return r != nil && r.Hash == hash }
-
-func pinOf(apex *unstructured.Unstructured) string {
-	pin, _, _ := unstructured.NestedString(apex.Object, "spec", "selector", appsv1.DefaultDeploymentUniqueLabelKey)
+func pinOf(service *unstructured.Unstructured) string {
+	pin, _, _ := unstructured.NestedString(service.Object, "spec", "selector", appsv1.DefaultDeploymentUniqueLabelKey)
 	return pin
 }

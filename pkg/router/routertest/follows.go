@@ -20,47 +20,34 @@ func (s Subject) follows(t *testing.T, server dynamic.Interface) {
 	b := s.bench(t, server, s.Needs)
 	require.Equal(t, rollout.Route{}, b.read(), "there is no Service yet")
 	b.writesNothing()
-	b.serve(nil)
-	b.writesNothing()
 	primary, canary := b.app.Canary.Status.Primary.Hash, b.app.Canary.Status.Canary.Hash
+	b.serve("", "")
+	b.writesNothing()
 	for weight := int32(0); weight <= 100; weight++ {
-		for _, pod := range []struct {
-			pin string
-			is  int32
-		}{{primary, 0}, {canary, 100}, {"", weight}} {
-			b.serve(new(pod.pin))
-			read := b.Router.Read(b.app, share(weight), b.found())
-			require.True(t, read.Found && read.Accepted)
-			if pod.pin == "" && (weight == 0 || weight == 100) {
-				require.NotEqual(t, weight, read.Split.Weight, "both revisions get traffic")
-				require.True(t, read.Split.Reaches())
-				continue
-			}
-			require.Equal(t, inForce(share(pod.is)), read, "pinned to %q", pod.pin)
-		}
+		b.serve(primary, canary)
+		require.Equal(t, inForce(share(0)), b.readAt(weight))
+		b.serve(canary, canary)
+		require.Equal(t, inForce(share(100)), b.readAt(weight))
+		b.serve("", canary)
+		read := b.readAt(weight)
+		require.True(t, read.Split.Reaches(), "pods of both get traffic")
+		require.Equal(t, weight > 0 && weight < 100, read.Split.Equal(share(weight)))
+		b.serve("stranger", canary)
+		require.False(t, b.readAt(weight).Split.Equal(share(weight)), "nobody knows who gets what")
 	}
-	b.serve(new("stranger"))
-	for weight := int32(0); weight <= 100; weight++ {
-		read := b.Router.Read(b.app, share(weight), b.found())
-		require.False(t, read.Split.Equal(share(weight)), "nobody knows who gets what")
-	}
-	b.alone()
+	b.serve("", primary)
+	require.Equal(t, inForce(share(0)), b.read(), "there is but one revision")
+	b.serve("", "")
+	require.Equal(t, inForce(share(0)), b.read())
+	b.app.Canary.Status.Retiring, b.app.Canary.Status.Canary = nil, nil
+	b.app.Canary.Status.Phase = v1beta1.PhaseTerminating
+	require.Equal(t, rollout.Route{}, b.read(), "there is nothing to give back")
 }
 
-// alone is an apex that holds to nobody while there is but one revision: before, between and after runs, and when
-// the Canary is gone.
-func (b *bench) alone() {
+// readAt is what is read where a weight is the committed one.
+func (b *bench) readAt(weight int32) rollout.Route {
 	b.Helper()
-	b.serve(new(""))
-	refused := b.app.Canary.Status.Canary
-	refused.Replicas = 0
-	require.Equal(b, inForce(share(0)), b.read(), "the canary that was refused has no pods")
-	b.app.Canary.Status.Retiring = &v1beta1.RevisionStatus{Hash: "0ld", Replicas: 1}
-	require.NotEqual(b, int32(0), b.read().Split.Weight, "that of the run before still has some")
-	b.app.Canary.Status.Retiring, b.app.Canary.Status.Canary = nil, nil
-	require.Equal(b, inForce(share(0)), b.read())
-	b.app.Canary.Status.Phase = v1beta1.PhaseTerminating
-	require.Equal(b, rollout.Route{}, b.read(), "there is nothing to give back")
+	return b.Router.Read(b.app, share(weight), b.found())
 }
 
 // writesNothing says that the router has nothing to write or to give back, whatever the split.
@@ -76,15 +63,17 @@ func (b *bench) writesNothing() {
 	require.Empty(b, released)
 }
 
-// serve makes the apex Service, and holds it to the pods of a revision.
-func (b *bench) serve(pin *string) {
+// serve makes those of the Services that the router reads, apex and canary held to the pods of a revision, or to
+// none. The primary's is not asked for.
+func (b *bench) serve(apex, canary string) {
 	b.Helper()
-	selector := map[string]any{"app": Apex}
-	if pin != nil && *pin != "" {
-		selector[hashLabel] = *pin
-	}
 	for _, ref := range b.Router.Refs(b.app) {
-		require.Equal(b, Apex, ref.Name, "it reads the apex alone")
+		pin, known := map[string]string{Apex: apex, Canary: canary}[ref.Name]
+		require.True(b, known, ref.Name)
+		selector := map[string]any{"app": Apex}
+		if pin != "" {
+			selector[hashLabel] = pin
+		}
 		svc := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": ref.Name},
 			"spec": map[string]any{"selector": selector, "ports": []any{map[string]any{"port": int64(9898), "protocol": "TCP"}}},
