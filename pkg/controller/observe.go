@@ -11,6 +11,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -85,7 +87,7 @@ func (c *Controller) observeRoute(o *observation) {
 		},
 	}
 	for _, ref := range o.router.Refs(o.app) {
-		if obj := c.caches.route(ref); obj != nil {
+		if obj := c.routeObject(o, ref); obj != nil {
 			o.found[ref] = obj
 		}
 	}
@@ -94,6 +96,21 @@ func (c *Controller) observeRoute(o *observation) {
 	s.Settle = rollout.Duration(canary.Spec.Service.Settle, o.router.Settle())
 	s.Route = o.router.Read(o.app, rollout.SplitOf(&canary.Status), o.found)
 	s.Route.Since = c.seen.since(keyOf(canary), s.Route, s.Now)
+}
+
+// routeObject is one of the router's objects. The apex Service is one for a router that has none of its own.
+func (c *Controller) routeObject(o *observation, ref router.Ref) *unstructured.Unstructured {
+	if ref.Resource != corev1.SchemeGroupVersion.WithResource("services") {
+		return c.caches.route(ref)
+	}
+	if o.apex == nil || o.apex.Name != ref.Name {
+		return nil
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o.apex)
+	if err != nil { // only of what is no object
+		return nil
+	}
+	return &unstructured.Unstructured{Object: content}
 }
 
 func (c *Controller) observeTarget(o *observation) error {
