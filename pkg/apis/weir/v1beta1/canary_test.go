@@ -106,14 +106,22 @@ func targetRules() []rule {
 	}
 }
 
-// delayRules are about how long pods and splits stay, and when configuration counts.
+// delayRules are about how long pods and splits stay, and what begins a run.
 func delayRules() []rule {
-	rules := []rule{{
-		field: "spec.configTracking",
-		yes:   each("configTracking: #", "Ignore", "Restart"),
-		no:    each("configTracking: #", "restart", `""`, "true || false"),
-		says:  oneOf,
-	}}
+	rules := []rule{
+		{
+			field: "spec.configTracking",
+			yes:   each("configTracking: #", "Ignore", "Restart"),
+			no:    each("configTracking: #", "restart", `""`),
+			says:  oneOf,
+		},
+		{
+			field: "spec.onNewRevision",
+			yes:   each("onNewRevision: #", "Restart", "Queue"),
+			no:    each("onNewRevision: #", "Ignore", `""`),
+			says:  oneOf,
+		},
+	}
 	for field, example := range map[string]string{
 		"promotionDelay": "5m", "scaleDownDelay": "10m", "abortScaleDownDelay": "30s",
 	} {

@@ -2,6 +2,8 @@ package v1beta1_test
 
 import (
 	"encoding/json"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +24,7 @@ func testDefaults(t *testing.T, c *cluster) {
 	want := map[string]any{
 		"spec.progressDeadlineSeconds":         int64(600),
 		"spec.configTracking":                  "Ignore",
+		"spec.onNewRevision":                   "Restart",
 		"spec.abortScaleDownDelay":             "30s",
 		"spec.targetRef.apiVersion":            "apps/v1",
 		"spec.targetRef.kind":                  "Deployment",
@@ -116,6 +119,7 @@ func testStatus(t *testing.T, c *cluster) {
 	assert.EqualValues(t, 600, *made.Spec.ProgressDeadlineSeconds)
 
 	want := fullStatus()
+	assert.Empty(t, unset("status", reflect.ValueOf(want)), "a field of the status is not tried")
 	committed := made.DeepCopy()
 	committed.Status, committed.Spec.Analysis.Threshold = want, 7
 	options := metav1.UpdateOptions{FieldValidation: metav1.FieldValidationStrict}
@@ -163,12 +167,12 @@ func fullStatus() v1beta1.CanaryStatus {
 		}},
 		Primary: revision.DeepCopy(), Canary: revision.DeepCopy(), Retiring: revision.DeepCopy(),
 		Run: &v1beta1.RunStatus{
-			ID: "1", StartedAt: at, MaxWeight: 5, Paused: &v1beta1.PauseStatus{Since: at, Actor: "ann", Reason: "lunch"},
+			ID: "1", StartedAt: at, MaxWeight: 5, Full: true, Paused: &v1beta1.PauseStatus{Since: at, Actor: "ann", Reason: "lunch"},
 			Commands: commands,
 		},
 		Step: &v1beta1.StepStatus{
-			Index: 1, Progress: "2/5", StartedAt: precisely, WaitingSince: &precisely, JudgedAt: &precisely, Round: 3, Passed: 2,
-			Resumed: true,
+			Index: 1, Progress: "2/5", StartedAt: precisely, WaitingSince: &precisely, JudgedAt: &precisely,
+			TrafficSince: &precisely, Round: 3, Passed: 2, Skipped: true, Resumed: true,
 		},
 		FailedChecks: 2,
 		Checks: []v1beta1.CheckStatus{{
@@ -191,6 +195,25 @@ func fullStatus() v1beta1.CanaryStatus {
 			StartedAt: at, EndedAt: at, MaxWeight: 50, Commands: commands,
 		}},
 	}
+}
+
+// unset lists the fields that hold nothing, in the first item of each list.
+func unset(path string, v reflect.Value) []string {
+	if v.IsZero() {
+		return []string{path}
+	}
+	var all []string
+	switch of := v.Type().String(); {
+	case v.Kind() == reflect.Pointer:
+		return unset(path, v.Elem())
+	case v.Kind() == reflect.Slice:
+		return unset(path+"[0]", v.Index(0))
+	case v.Kind() == reflect.Struct && strings.HasPrefix(of, "v1beta1.") && of != "v1beta1.StringMatch":
+		for i := range v.NumField() {
+			all = append(all, unset(path+"."+v.Type().Field(i).Name, v.Field(i))...)
+		}
+	}
+	return all
 }
 
 // inJSON compares what is stored; in Go, one time can be written in several ways.
