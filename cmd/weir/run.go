@@ -15,17 +15,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/leaderelection"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 
 	"weir.dev/weir/pkg/client/clientset/versioned"
 	"weir.dev/weir/pkg/controller"
+	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/router/builtin"
 )
 
@@ -102,19 +100,23 @@ func run(ctx context.Context, o *options) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	ctrl, err := controller.New(clients, controller.Options{
-		Namespace: o.namespace, MeshProvider: o.meshProvider, MetricsServer: o.metricsServer,
-		Workers: o.workers, MetricWorkers: o.metricWorkers, Routers: builtin.Routers(), Log: log, Now: time.Now,
-	}, controller.NewMetrics(registry))
-	if err != nil {
-		return err
-	}
+	numbers := controller.NewMetrics(registry)
 	stopServing := serve(log, o.port, registry)
 	defer stopServing()
-	if !o.leaderElection {
+	work := func(ctx context.Context, tap kube.Tap) error {
+		ctrl, err := controller.New(clients, controller.Options{
+			Namespace: o.namespace, MeshProvider: o.meshProvider, MetricsServer: o.metricsServer,
+			Workers: o.workers, MetricWorkers: o.metricWorkers, Routers: builtin.Routers(), Tap: tap, Log: log, Now: time.Now,
+		}, numbers)
+		if err != nil {
+			return err
+		}
 		return ctrl.Run(ctx)
 	}
-	return lead(ctx, o, clients.Kube, log, ctrl.Run)
+	if !o.leaderElection {
+		return work(ctx, nil)
+	}
+	return lead(ctx, o, clients.Kube, log, work)
 }
 
 func connect(config *rest.Config) (controller.Clients, error) {
@@ -171,56 +173,5 @@ func serve(log *slog.Logger, port int, registry *prometheus.Registry) (stop func
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		_ = server.Shutdown(ctx)
-	}
-}
-
-// lead works while this replica holds the Lease, and ends when it loses it: a process that starts anew is
-// simpler than one that has forgotten half.
-func lead(ctx context.Context, o *options, kube kubernetes.Interface, log *slog.Logger, work func(context.Context) error) error {
-	namespace := o.leaderElectionNamespace
-	if namespace == "" {
-		raw, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-		if err != nil {
-			return fmt.Errorf("--enable-leader-election needs --leader-election-namespace outside of a pod")
-		}
-		namespace = strings.TrimSpace(string(raw))
-	}
-	identity, err := os.Hostname()
-	if err != nil {
-		return fmt.Errorf("finding a name for leader election: %w", err)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	result := make(chan error, 1)
-	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{
-			LeaseMeta:  metav1.ObjectMeta{Name: "weir", Namespace: namespace},
-			Client:     kube.CoordinationV1(),
-			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
-		},
-		LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second,
-		ReleaseOnCancel: true,
-		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(ctx context.Context) {
-				log.Info("leading", "identity", identity)
-				result <- work(ctx)
-				cancel()
-			},
-			OnStoppedLeading: func() {},
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("preparing leader election: %w", err)
-	}
-	elector.Run(ctx)
-	if !elector.IsLeader() && ctx.Err() == nil {
-		log.Warn("not leading any more", "identity", identity)
-	}
-	cancel()
-	select {
-	case err := <-result: // looks under way are finished first
-		return err
-	case <-time.After(10 * time.Second):
-		return nil
 	}
 }

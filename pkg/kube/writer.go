@@ -13,8 +13,8 @@ import (
 )
 
 // Tap is called right before and right after every write. An error of it stands for a death at that
-// point: before, the write is not sent; after, its answer is lost. Tests kill the operator with it at
-// every write of a run.
+// point: before, the write is not sent; after, its answer is lost. A replica that may have lost its Lease
+// keeps from writing by it, and tests kill the operator with it at every write of a run.
 type Tap func(when When, what string) error
 
 // When says on which side of a write a Tap is called.
