@@ -33,7 +33,9 @@ type cluster struct {
 	kube    kubernetes.Interface
 	weir    versioned.Interface
 	dynamic dynamic.Interface
+	player  *player.Player
 	metrics *httptest.Server
+	program string // the operator's, where a test runs it in a process of its own
 	serial  atomic.Int32
 }
 
@@ -61,11 +63,11 @@ func start(t *testing.T) *cluster {
 	gateway, err := sandbox.GatewayDefinitions(ctx)
 	require.NoError(t, err)
 	require.NoError(t, sandbox.Apply(ctx, c.config, gateway))
-	played, err := player.Start(ctx, c.kube, c.dynamic)
+	c.player, err = player.Start(ctx, c.kube, c.dynamic)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		cancel()
-		played.Wait()
+		c.player.Wait()
 		c.metrics.Close()
 		if err := server.Stop(); err != nil {
 			t.Error(err)
@@ -98,7 +100,12 @@ type operator struct {
 // operate starts an operator that watches one namespace. The tap may be nil.
 func (c *cluster) operate(t *testing.T, namespace string, tap kube.Tap) *operator {
 	t.Helper()
-	clients := controller.Clients{Kube: c.kube, Weir: c.weir, Dynamic: c.dynamic}
+	return c.operateBy(t, controller.Clients{Kube: c.kube, Weir: c.weir, Dynamic: c.dynamic}, namespace, tap)
+}
+
+// operateBy is operate with connections of the operator's own.
+func (c *cluster) operateBy(t *testing.T, clients controller.Clients, namespace string, tap kube.Tap) *operator {
+	t.Helper()
 	ctrl, err := controller.New(clients, controller.Options{
 		Namespace: namespace, MeshProvider: "gatewayapi", MetricsServer: c.metrics.URL + "/good",
 		Workers: 2, MetricWorkers: 4, Routers: builtin.Routers(), Tap: tap, Now: time.Now,

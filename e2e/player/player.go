@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -33,11 +34,17 @@ type Player struct {
 	kube    kubernetes.Interface
 	dynamic dynamic.Interface
 	work    sync.WaitGroup
+
+	mu   sync.Mutex
+	down map[workload]bool
 }
+
+// workload is what runs one image in one namespace.
+type workload struct{ namespace, image string }
 
 // Start plays until the context ends. It returns when the player knows all that there is.
 func Start(ctx context.Context, kube kubernetes.Interface, dyn dynamic.Interface) (*Player, error) {
-	p := &Player{kube: kube, dynamic: dyn}
+	p := &Player{kube: kube, dynamic: dyn, down: map[workload]bool{}}
 	pods := informers.NewSharedInformerFactory(kube, 0)
 	routes := dynamicinformer.NewDynamicSharedInformerFactory(dyn, 0)
 	err := p.play(pods.Core().V1().Pods().Informer(), func(obj any) { p.runPod(ctx, obj) })
@@ -58,6 +65,55 @@ func Start(ctx context.Context, kube kubernetes.Interface, dyn dynamic.Interface
 // Wait returns when nothing is under way; the context that the player was started with must have ended.
 func (p *Player) Wait() { p.work.Wait() }
 
+// Down takes the nodes away that run an image in a namespace: its pods are gone, and those that are made in
+// their place do not run.
+func (p *Player) Down(ctx context.Context, namespace, image string) error {
+	p.mu.Lock()
+	p.down[workload{namespace, image}] = true
+	p.mu.Unlock()
+	return p.each(ctx, namespace, image, func(pod *corev1.Pod) error {
+		err := p.kube.CoreV1().Pods(namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("deleting pod %s/%s: %w", namespace, pod.Name, err)
+		}
+		return nil
+	})
+}
+
+// Up brings the nodes back, and runs the pods that wait for them.
+func (p *Player) Up(ctx context.Context, namespace, image string) error {
+	p.mu.Lock()
+	delete(p.down, workload{namespace, image})
+	p.mu.Unlock()
+	return p.each(ctx, namespace, image, func(pod *corev1.Pod) error {
+		p.runPod(ctx, pod)
+		return nil
+	})
+}
+
+func (p *Player) each(ctx context.Context, namespace, image string, do func(*corev1.Pod) error) error {
+	pods, err := p.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing the pods of namespace %s: %w", namespace, err)
+	}
+	for i := range pods.Items {
+		if imageOf(&pods.Items[i]) == image {
+			if err := do(&pods.Items[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func imageOf(pod *corev1.Pod) string { return pod.Spec.Containers[0].Image }
+
+func (p *Player) isDown(pod *corev1.Pod) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.down[workload{pod.Namespace, imageOf(pod)}]
+}
+
 func (p *Player) play(informer cache.SharedIndexInformer, act func(any)) error {
 	handle := func(obj any) { p.work.Go(func() { act(obj) }) }
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -73,7 +129,7 @@ func (p *Player) play(informer cache.SharedIndexInformer, act func(any)) error {
 // API server, as if its containers had ended well.
 func (p *Player) runPod(ctx context.Context, obj any) {
 	pod, ok := obj.(*corev1.Pod)
-	if !ok || pod.Status.Phase != corev1.PodPending || pod.DeletionTimestamp != nil {
+	if !ok || pod.Status.Phase != corev1.PodPending || pod.DeletionTimestamp != nil || p.isDown(pod) {
 		return
 	}
 	running := pod.DeepCopy()
