@@ -324,7 +324,9 @@ func (p *proxy) testSessionAffinity(t *testing.T) {
 	for _, cookies := range []string{"%s", "a=b; %s", "%s; a=b", "a=b; %s; c=d"} {
 		p.only(t, "canary", with(fmt.Sprintf(cookies, met.Name+"="+met.Value)))
 	}
-	for _, cookies := range []string{"weir.canary=before", "weir-canary=5f64b8c9d7", "xweir.canary=5f64b8c9d7", "weir.canary=5f64b8c9d7x"} {
+	for _, cookies := range []string{
+		"weir.canary=before", "weir-canary=5f64b8c9d7", "xweir.canary=5f64b8c9d7", "weir.canary=5f64b8c9d7x",
+	} {
 		assert.InDelta(t, 20, p.count(t, with(cookies))["canary"], 3, cookies)
 	}
 	for weight, from := range map[int32]string{0: "primary", 100: "canary"} {

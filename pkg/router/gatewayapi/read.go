@@ -45,8 +45,11 @@ func readMatch(
 	if len(added) > 0 {
 		match = unknown()
 	}
-	// From none to the committed, so that this one counts where both lead to the same.
-	for _, m := range [][]v1beta1.RequestMatch{nil, committed} {
+	candidates := [][]v1beta1.RequestMatch{nil}
+	if len(committed) > 0 {
+		candidates = append(candidates, committed)
+	}
+	for _, m := range candidates {
 		split.Match = m
 		again, err := divide(app, split, users)
 		if err != nil {

@@ -35,7 +35,9 @@ func cookieOf(app router.App, split rollout.Split) (cookie, bool) {
 
 // comes describes a Cookie header that has it, perhaps among others.
 func (c cookie) comes() v1beta1.StringMatch {
-	return v1beta1.StringMatch{Regex: fmt.Sprintf("(.*; *)?%s=%s(;.*)?", regexp.QuoteMeta(c.spec.CookieName), regexp.QuoteMeta(c.hash))}
+	return v1beta1.StringMatch{
+		Regex: fmt.Sprintf("(.*; *)?%s=%s(;.*)?", regexp.QuoteMeta(c.spec.CookieName), regexp.QuoteMeta(c.hash)),
+	}
 }
 
 // goes is the value of the Set-Cookie header. Without a path, a browser would keep to that of the request.
