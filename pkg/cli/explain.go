@@ -88,8 +88,12 @@ func bullets(lines []string) []string {
 // standing is where the Canary stands.
 func (e explanation) standing() []string {
 	st := &e.canary.Status
-	lines := []string{fmt.Sprintf("Canary %s in namespace %s releases %s %s. It is %s.", e.canary.Name,
-		e.canary.Namespace, e.canary.Spec.TargetRef.Kind, e.canary.Spec.TargetRef.Name, e.phase())}
+	lines := []string{fmt.Sprintf("Canary %s in namespace %s releases %s %s.", e.canary.Name,
+		e.canary.Namespace, e.canary.Spec.TargetRef.Kind, e.canary.Spec.TargetRef.Name)}
+	if st.Phase == "" {
+		return append(lines, "Weir has not looked at it yet. If it stays so, the operator does not run.")
+	}
+	lines[0] += fmt.Sprintf(" It is %s.", st.Phase)
 	if st.Run != nil && st.Canary != nil {
 		lines = append(lines, fmt.Sprintf("A run of revision %s is on since %s.",
 			revision(st.Canary.Hash, st.Canary.Images), e.near(st.Run.StartedAt.Time)))
@@ -99,21 +103,13 @@ func (e explanation) standing() []string {
 		lines = append(lines, fmt.Sprintf("%s of checks failed; at %d the run is rolled back.",
 			count(st.FailedChecks, "round"), threshold(e.canary)))
 	}
-	if _, text := message(e.canary); st.Phase != "" {
-		lines = append(lines, sentence("Weir says: "+text))
-	}
+	_, text := message(e.canary)
+	lines = append(lines, sentence("Weir says: "+text))
 	if news := behind(e.canary); news != "" {
-		lines = append(lines, fmt.Sprintf("All this is of a time before: Weir has not looked at %s yet. If it stays so, "+
+		lines = append(lines, fmt.Sprintf("This is of a time before: Weir has not looked at %s yet. If it stays so, "+
 			"the operator does not run.", news))
 	}
 	return lines
-}
-
-func (e explanation) phase() string {
-	if p := e.canary.Status.Phase; p != "" {
-		return string(p)
-	}
-	return "not looked at by Weir yet; if it stays so, the operator does not run"
 }
 
 // place says what the phase means for the traffic and for what comes next.
@@ -128,9 +124,10 @@ func (e explanation) place() []string {
 	case v1beta1.PhaseWaiting:
 		return []string{"It has not begun with its first step, and the canary has no pods."}
 	case v1beta1.PhaseProgressing:
-		return []string{e.atStep(), gets}
+		return append([]string{e.atStep(), gets}, e.nextRound()...)
 	case v1beta1.PhaseWaitingPromotion:
-		return []string{"Every step passed. Whoever must agree to the promotion has not yet, and the analysis goes on.", gets}
+		return append([]string{"Every step passed. Whoever must agree to the promotion has not yet, and the analysis goes on.",
+			gets}, e.nextRound()...)
 	case v1beta1.PhasePromoting:
 		return []string{"Every step passed, or was left out. The canary is brought to full size and takes all of the traffic; " +
 			"then its pods become the Deployment's.", gets}
@@ -146,13 +143,22 @@ func (e explanation) place() []string {
 }
 
 func (e explanation) idle() []string {
-	rev, ok := e.revision()
-	if ok && !rev.IsPrimary && !e.canary.Spec.Suspend && refused(e.canary) == "" {
-		return []string{fmt.Sprintf("No run is on. The template of Deployment %s is a new revision, %s, and Weir is about to "+
-			"begin a run of it.", e.deploy.Name, revision(rev.Hash, rev.Images))}
+	if rev, isNew := e.newRevision(); isNew {
+		when := "Weir is about to begin a run of it"
+		if e.canary.Spec.Suspend || refused(e.canary) != "" {
+			when = "a run of it begins when nothing is in its way any more"
+		}
+		return []string{fmt.Sprintf("No run is on. The template of Deployment %s is a new revision, %s, and %s.",
+			e.deploy.Name, revision(rev.Hash, rev.Images), when)}
 	}
 	return []string{fmt.Sprintf("No run is on. One begins when the template of Deployment %s changes.",
 		e.canary.Spec.TargetRef.Name)}
+}
+
+// newRevision is the target's template where nobody has tried it yet.
+func (e explanation) newRevision() (rollout.Revision, bool) {
+	rev, ok := e.revision()
+	return rev, ok && !rev.IsPrimary && e.canary.Status.Primary != nil
 }
 
 func (e explanation) atStep() string {
@@ -182,7 +188,7 @@ func (e explanation) serves() []string {
 	lines := []string{fmt.Sprintf("Revision %s serves, with %s.", revision(st.Primary.Hash, st.Primary.Images), e.pods(st.Primary))}
 	for _, c := range st.Conditions {
 		if c.Type == v1beta1.ConditionPrimaryReady && c.Status == "False" {
-			lines = append(lines, sentence("It is not well: "+c.Message)+" The run goes on, because it may bring what mends it.")
+			lines = append(lines, "Too few of its pods are ready. The run goes on, because it may bring what mends them.")
 		}
 	}
 	if e.unread != nil {

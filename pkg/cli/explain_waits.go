@@ -15,16 +15,17 @@ func (e explanation) waits() []string {
 	st := &e.canary.Status
 	var lines []string
 	if why := refused(e.canary); why != "" {
-		lines = append(lines, sentence("The spec cannot be carried out: "+why))
+		lines = append(lines, sentence("a spec that can be carried out: "+why))
 	}
 	if e.canary.Spec.Suspend {
-		lines = append(lines, "spec.suspend is true, which keeps everything as it is.")
+		return append(lines, "spec.suspend to be false; until then everything stays as it is.")
 	}
 	if st.Run == nil {
 		return lines
 	}
 	if p := st.Run.Paused; p != nil {
-		lines = append(lines, fmt.Sprintf("The run was paused %s. It is judged all the same.", pausedBy(p, e.clock)))
+		lines = append(lines, fmt.Sprintf("a person to resume the run, which was paused %s. It is judged all the same.",
+			pausedBy(p, e.clock)))
 	}
 	for _, g := range closedGates(e.canary) {
 		lines = append(lines, e.gate(g))
@@ -41,13 +42,10 @@ func (e explanation) waits() []string {
 
 // gate says since when a gate is closed, what it last said, and how long it may stay so.
 func (e explanation) gate(g v1beta1.GateStatus) string {
-	line := fmt.Sprintf("Gate %s (%s) has not agreed since %s.", g.Name, g.Type, e.near(g.Since.Time))
-	switch {
-	case g.Name == v1beta1.ManualGate:
-		return fmt.Sprintf("A person has to agree to the promotion, since %s.", e.near(g.Since.Time))
-	case g.State == v1beta1.GatePending:
-		line = fmt.Sprintf("Gate %s (%s) is still to be called.", g.Name, g.Type)
+	if g.Name == v1beta1.ManualGate {
+		return fmt.Sprintf("a person to agree to the promotion, since %s.", e.near(g.Since.Time))
 	}
+	line := fmt.Sprintf("gate %s (%s) to agree, since %s.", g.Name, g.Type, e.near(g.Since.Time))
 	if g.Message != "" {
 		line += sentence(" Its last answer: " + g.Message)
 	}
@@ -73,10 +71,10 @@ func (e explanation) podsWait() []string {
 	if st.Step == nil || st.Step.WaitingSince == nil || st.Canary == nil {
 		return nil
 	}
-	line := fmt.Sprintf("Pods of the canary: %s.", e.pods(st.Canary))
+	line := fmt.Sprintf("pods of the canary: %s.", e.pods(st.Canary))
 	if limit := e.canary.Spec.ProgressDeadlineSeconds; limit != nil {
 		deadline := st.Step.WaitingSince.Add(time.Duration(*limit) * time.Second)
-		line += fmt.Sprintf(" If they are not by %s, the run is rolled back.", e.near(deadline))
+		line += fmt.Sprintf(" If they are not ready by %s, the run is rolled back.", e.near(deadline))
 	}
 	return []string{line}
 }
@@ -85,26 +83,45 @@ func (e explanation) podsWait() []string {
 func (e explanation) stepWaits() []string {
 	st := &e.canary.Status
 	step, ok := e.step()
-	if !ok || st.Step.JudgedAt == nil {
+	if !ok || st.Step.JudgedAt == nil || st.Step.Skipped {
 		return nil
 	}
-	lines := e.roundWaits(step)
+	var lines []string
+	if left := step.Rounds - st.Step.Passed; left == 1 {
+		lines = append(lines, "a round of checks that passes. "+e.asked(step))
+	} else if left > 1 {
+		lines = append(lines, fmt.Sprintf("%d rounds of checks that pass; %d of %d have. %s", left, st.Step.Passed, step.Rounds,
+			e.asked(step)))
+	}
 	since := st.Step.TrafficSince
 	switch {
-	case st.Step.Skipped:
 	case step.Manual && !st.Step.Resumed:
-		lines = append(lines, "The step lasts until a person resumes the run.")
-	case step.Pause > 0 && since != nil && since.Add(step.Pause).After(time.Time(e.clock)):
-		lines = append(lines, fmt.Sprintf("The step lasts until %s at least.", e.near(since.Add(step.Pause))))
+		lines = append(lines, "a person to resume the run: the step lasts until then.")
+	case step.Pause > 0 && since != nil && e.ahead(since.Add(step.Pause)):
+		lines = append(lines, fmt.Sprintf("%s, until when the step lasts at least.", e.near(since.Add(step.Pause))))
 	}
 	return lines
 }
 
-func (e explanation) roundWaits(step rollout.Step) []string {
+// ahead says that a time is still to come.
+func (k clock) ahead(t time.Time) bool { return t.After(time.Time(k)) }
+
+// nextRound is when the step is judged next.
+func (e explanation) nextRound() []string {
+	step, ok := e.step()
 	at := e.canary.Status.Step
-	if step.Rounds == 0 {
+	if !ok || at.JudgedAt == nil || step.Rounds == 0 || e.canary.Spec.Suspend {
 		return nil
 	}
+	due := at.JudgedAt.Add(step.Dwell)
+	if e.ahead(due) {
+		return []string{fmt.Sprintf("The next round of checks is due at %s.", e.near(due))}
+	}
+	return []string{fmt.Sprintf("A round of checks is due since %s.", e.near(due))}
+}
+
+// asked are the checks of a round.
+func (e explanation) asked(step rollout.Step) string {
 	var names []string
 	for _, m := range e.canary.Spec.Analysis.Metrics {
 		if step.Checks == nil || slices.Contains(step.Checks, m.Name) {
@@ -116,15 +133,10 @@ func (e explanation) roundWaits(step rollout.Step) []string {
 			names = append(names, "webhook "+w.Name)
 		}
 	}
-	what := "No check is asked: the round passes when its time is over"
-	if len(names) > 0 {
-		what = "Asked are " + and(names)
+	if len(names) == 0 {
+		return "There are no checks: a round passes when its time is over."
 	}
-	line := fmt.Sprintf("A round of checks that passes: the next is judged at %s. %s.", e.near(at.JudgedAt.Add(step.Dwell)), what)
-	if step.Rounds > 1 {
-		line += fmt.Sprintf(" %d of %d rounds have passed.", min(at.Passed, step.Rounds), step.Rounds)
-	}
-	return []string{line}
+	return "It asks for " + and(names) + "."
 }
 
 // bakes is how long the canary still has to stand all of the traffic.
@@ -136,12 +148,12 @@ func (e explanation) bakes() []string {
 		return nil
 	}
 	var lines []string
-	if until := st.WeightSince.Add(delay); delay > 0 && until.After(time.Time(e.clock)) {
-		lines = append(lines, fmt.Sprintf("The canary bakes with all of the traffic until %s at least (spec.promotionDelay).",
-			e.near(until)))
+	if until := st.WeightSince.Add(delay); delay > 0 && e.ahead(until) {
+		lines = append(lines, fmt.Sprintf("%s, until when the canary bakes with all of the traffic, and is judged "+
+			"(spec.promotionDelay).", e.near(until)))
 	}
-	if until := st.WeightSince.Add(delay + keep); keep > 0 && until.After(time.Time(e.clock)) {
-		lines = append(lines, fmt.Sprintf("The old pods stay until %s, so that abort is one change of the route "+
+	if until := st.WeightSince.Add(delay + keep); keep > 0 && e.ahead(until) {
+		lines = append(lines, fmt.Sprintf("%s, until when the old pods stay, so that abort is one change of the route "+
 			"(spec.scaleDownDelay).", e.near(until)))
 	}
 	return lines
@@ -155,24 +167,21 @@ func (e explanation) checks() []string {
 		return nil
 	}
 	for _, c := range st.Checks {
-		line := fmt.Sprintf("%s: %s, at %s.", c.Name, c.Verdict, e.near(c.At.Time))
+		line := fmt.Sprintf("%s: %s", c.Name, c.Verdict)
 		if c.Value != "" {
-			line = fmt.Sprintf("%s: %s with %s, at %s.", c.Name, c.Verdict, c.Value, e.near(c.At.Time))
+			line += " with " + c.Value
 		}
-		line += sentence(spaced(c.Message)) + e.effect(c)
+		line += " at " + e.near(c.At.Time)
+		if c.Message != "" {
+			line += ": " + c.Message
+		}
+		line = sentence(line) + e.effect(c)
 		if c.Query != "" && c.Verdict != v1beta1.VerdictPassed {
 			line += "\n    It was asked: " + strings.Join(strings.Fields(c.Query), " ")
 		}
 		lines = append(lines, line)
 	}
 	return lines
-}
-
-func spaced(s string) string {
-	if s == "" {
-		return ""
-	}
-	return " " + s
 }
 
 // effect is what a check without an answer means to the step.

@@ -16,12 +16,22 @@ func (e explanation) ways() []way {
 		return nil
 	}
 	var ways []way
+	if behind(e.canary) != "" {
+		ways = append(ways, way{"kubectl -n weir-system get deployment weir",
+			"see whether the operator runs, where it is usually installed"})
+	}
+	if refused(e.canary) != "" {
+		ways = append(ways, way{"", "Correct the spec of the Canary, as the sentence above says."})
+	}
 	if e.canary.Spec.Suspend {
 		ways = append(ways, way{"kubectl" + string(e.scope) + " patch canary " + name +
 			` --type=merge -p '{"spec":{"suspend":false}}'`, "go on"})
 	}
 	switch st.Phase {
 	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded:
+		if _, isNew := e.newRevision(); isNew {
+			break
+		}
 		ways = append(ways, way{e.say("restart", name), "release the same template again, with new pods"})
 	case v1beta1.PhaseFailed:
 		ways = append(ways, e.afterFailure()...)

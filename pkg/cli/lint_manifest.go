@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -106,14 +107,25 @@ func manifests(file string, content []byte) ([]manifest, []problem) {
 	for _, d := range documents(string(content)) {
 		objects, err := d.objects(file)
 		if err != nil {
-			said := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "error converting YAML to JSON: ")
-			problems = append(problems, problem{file: file, line: d.line, sentence: "the document cannot be read: " + said})
+			problems = append(problems, d.unreadable(file, err))
 			continue
 		}
 		found = append(found, objects...)
 	}
 	return found, problems
 }
+
+// unreadable tells an error of the YAML library, whose lines count from the beginning of the document.
+func (d document) unreadable(file string, err error) problem {
+	said, line := strings.Join(strings.Fields(err.Error()), " "), d.line
+	if parts := yamlLine.FindStringSubmatch(said); parts != nil {
+		within, _ := strconv.Atoi(parts[1]) // it is made of digits
+		line, said = d.line+within-1, parts[2]
+	}
+	return problem{file: file, line: line, sentence: "the document cannot be read: " + said}
+}
+
+var yamlLine = regexp.MustCompile(`^.*?line (\d+): (.*)$`)
 
 // document is one of a YAML stream.
 type document struct {

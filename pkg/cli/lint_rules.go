@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -170,7 +171,7 @@ func (l *linter) target(c parsed[v1beta1.Canary]) {
 		if d.object.Name != c.object.Spec.TargetRef.Name || !same(d.manifest, c.manifest) || d.object.Spec.Selector == nil {
 			continue
 		}
-		if d.object.Spec.Paused {
+		if _, said, _ := unstructured.NestedFieldNoCopy(d.manifest.object.Object, "spec", "paused"); said {
 			l.add(d.problem("spec.paused", "leave spec.paused out: it is the one field that Weir owns"))
 		}
 		var service *corev1.Service

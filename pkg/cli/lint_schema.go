@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,7 +80,7 @@ func (d *definition) admit(ctx context.Context, object map[string]any) (unknown 
 	defaulting.Default(object, d.schema)
 	meta, _, unknown, err := objectmeta.GetObjectMetaWithOptions(object, objectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: true})
 	if err != nil {
-		return nil, field.ErrorList{field.Invalid(field.NewPath("metadata"), nil, err.Error())}
+		return nil, field.ErrorList{unreadable(err)}
 	}
 	options := structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
 	unknown = append(unknown, pruning.PruneWithOptions(object, d.schema, true, options)...)
@@ -101,6 +103,16 @@ func (d *definition) admit(ctx context.Context, object map[string]any) (unknown 
 	return unknown, wrong
 }
 
+// unreadable is metadata with a value of another type.
+func unreadable(err error) *field.Error {
+	var other *json.UnmarshalTypeError
+	if errors.As(err, &other) {
+		path := field.NewPath("metadata").Child(other.Field)
+		return field.TypeInvalid(path, other.Value, fmt.Sprintf("must be of type %s, and is a %s", other.Type, other.Value))
+	}
+	return field.Invalid(field.NewPath("metadata"), nil, err.Error())
+}
+
 // blocking errors keep the API server from asking the rules, which presume that the fields are well-formed.
 func blocking(e *field.Error) bool {
 	return slices.Contains([]field.ErrorType{field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong,
@@ -109,29 +121,44 @@ func blocking(e *field.Error) bool {
 
 // tell says in one sentence what the API server refuses.
 func tell(e *field.Error) string {
-	// A rule's message of Weir's names the field itself.
-	if strings.Contains(e.Detail, "spec.") && e.Type == field.ErrorTypeInvalid && !strings.Contains(e.Detail, " in body ") {
-		return e.Detail
-	}
 	detail := strings.ReplaceAll(e.Detail, e.Field+" in body ", "")
-	value := fmt.Sprintf("%v", e.BadValue)
+	detail, _, _ = strings.Cut(detail, " (e.g. ") // what follows is a regular expression
 	switch e.Type {
 	case field.ErrorTypeRequired:
 		return e.Field + " is missing; set it"
 	case field.ErrorTypeNotSupported:
 		known := strings.Replace(detail, "supported values:", "it may be", 1)
-		return fmt.Sprintf("%s is %q, which is not known; %s", e.Field, value, known)
+		return fmt.Sprintf("%s is %q, which is not known; %s", e.Field, fmt.Sprint(e.BadValue), known)
 	case field.ErrorTypeDuplicate:
-		return fmt.Sprintf("%s is there twice (%s); keep one", e.Field, value)
+		return fmt.Sprintf("%s is there twice%s; keep one", e.Field, inBrackets(plainValue(e.BadValue)))
 	case field.ErrorTypeTypeInvalid:
 		detail, _, _ = strings.Cut(detail, ": ")
-		return fmt.Sprintf("%s %s", e.Field, detail)
+		return e.Field + " " + detail
 	}
-	switch e.BadValue.(type) {
-	case string, int64, float64, bool:
+	switch value := plainValue(e.BadValue); {
+	case strings.HasPrefix(detail, "spec."): // a message of Weir's that names the field itself
+		return detail
+	case strings.HasPrefix(detail, "should have "): // of a list, and the value is its length
+		return e.Field + " " + detail
+	case value != "" && e.Type == field.ErrorTypeInvalid:
 		return fmt.Sprintf("%s is %s: %s", e.Field, value, detail)
 	}
 	return e.Field + ": " + detail
+}
+
+// plainValue is a value that a person can read at a glance, or nothing.
+func plainValue(v any) string {
+	switch v := v.(type) {
+	case string, int64, float64, bool:
+		return fmt.Sprint(v)
+	case map[string]any: // the key of an item
+		var parts []string
+		for _, name := range sorted(v) {
+			parts = append(parts, fmt.Sprintf("%s %v", name, v[name]))
+		}
+		return strings.Join(parts, ", ")
+	}
+	return ""
 }
 
 // near is the field that an unknown one was probably meant to be, or nothing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -35,7 +36,8 @@ func (c *cli) wait(ctx context.Context, k *cluster, arg string, o waitOptions) e
 		return ended
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return end(exitTimeout, "it has not ended within %s; the last that was seen: %s", o.timeout, told)
+		return end(exitTimeout, "it has not ended within %s; the last that was seen: %s", o.timeout,
+			strings.Join(strings.Fields(told), " "))
 	}
 	return err
 }
@@ -63,10 +65,12 @@ func (f *follower) look(w *world) *ending {
 	if behind(w.canary) != "" || f.isOn(st) {
 		return nil // what the status says is of a time before, or of a run that goes on
 	}
-	if r := f.record(st); r != nil {
+	has := f.has(w)
+	// A release that was superseded and is the target's all the same is tried again.
+	if r := f.record(st); r != nil && (r.Outcome != v1beta1.OutcomeSuperseded || !has) {
 		return outcome(target, r)
 	}
-	switch has := f.has(w); {
+	switch {
 	case f.template != nil && f.readable && !has && (st.Run == nil || st.Canary != nil && st.Canary.Hash == f.revision.Hash):
 		return end(exitSuperseded, "revision %s took the place of %s in Deployment %s before a run of it began",
 			f.revision.Hash, sorted(f.names)[0], target)

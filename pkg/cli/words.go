@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/duration"
-
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
@@ -35,8 +33,28 @@ func (k clock) near(t time.Time) string {
 	return fmt.Sprintf("%s (%s ago)", k.at(t), span(d))
 }
 
-// span is a length of time that is short to read.
-func span(d time.Duration) string { return duration.HumanDuration(d.Round(time.Second)) }
+// span is a length of time that is short to read: its two largest units.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	d = max(0, d.Round(time.Second))
+	units := []struct {
+		name string
+		unit time.Duration
+	}{{"d", day}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}}
+	var parts []string
+	for _, u := range units {
+		if n := d / u.unit; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d%s", n, u.name))
+			d -= n * u.unit
+		} else if len(parts) > 0 {
+			break
+		}
+	}
+	if len(parts) == 0 {
+		return "0s"
+	}
+	return strings.Join(parts[:min(len(parts), 2)], "")
+}
 
 // revision is a revision and the images by which a person knows it.
 func revision(hash string, images []string) string {

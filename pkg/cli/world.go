@@ -92,6 +92,9 @@ func (w *world) pods(r *v1beta1.RevisionStatus) string {
 	if rs := w.set(r); rs != nil {
 		ready, all = rs.Status.ReadyReplicas, workloadReplicas(rs)
 	}
+	if all == 0 {
+		return "no pods"
+	}
 	return fmt.Sprintf("%d of %s ready", ready, count(all, "pod"))
 }
 

@@ -1,0 +1,223 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/cli"
+)
+
+const lintCanary = `apiVersion: weir.dev/v1beta1
+kind: Canary
+metadata:
+  name: podinfo
+spec:
+  provider: gatewayapi
+  targetRef:
+    name: podinfo
+  service:
+    port: 9898
+    gatewayRefs:
+    - name: main
+  analysis:
+    stepWeights: [10, 50]
+    metrics:
+    - name: request-success-rate
+      thresholdRange: {min: 99}
+`
+
+const lintTemplate = `apiVersion: weir.dev/v1beta1
+kind: MetricTemplate
+metadata:
+  name: errors
+spec:
+  provider: {type: prometheus}
+  query: sum(rate(errors{path="{{ variables.path }}"}[{{ interval }}]))
+`
+
+// testLint shows what lint says of manifests with something wrong in them, and that the API server says the same.
+// Rewrite it with `go test ./pkg/cli -run CLI/Lint -rewrite`.
+func testLint(t *testing.T, s *server) {
+	b := s.bench(t)
+	bases := map[string]string{"canary": lintCanary, "template": lintTemplate}
+	datadriven.RunTest(t, "testdata/lint.txt", func(t *testing.T, d *datadriven.TestData) string {
+		object, patch := map[string]any{}, map[string]any{}
+		require.NoError(t, yaml.Unmarshal([]byte(bases[d.Cmd]), &object))
+		require.NoError(t, yaml.Unmarshal([]byte(d.Input), &patch))
+		lay(object, patch)
+		raw, err := yaml.Marshal(object)
+		require.NoError(t, err)
+		typed := lints(string(raw))
+		var told strings.Builder
+		for _, sentence := range said(typed.out) {
+			fmt.Fprintln(&told, sentence)
+		}
+		switch refused := b.server.refuses(t, b.namespace, object); {
+		case refused:
+			require.Equal(t, 1, typed.code, "the API server refuses what lint takes")
+		case typed.code == 0:
+			fmt.Fprintln(&told, "nothing wrong")
+		default:
+			fmt.Fprintln(&told, "(the API server takes it)")
+		}
+		return told.String()
+	})
+}
+
+// refuses says whether the API server does not take an object.
+func (s *server) refuses(t *testing.T, namespace string, object map[string]any) bool {
+	t.Helper()
+	u := &unstructured.Unstructured{Object: object}
+	resource, served := map[string]string{"Canary": "canaries", "MetricTemplate": "metrictemplates"}[u.GetKind()]
+	if !served || u.GetAPIVersion() != v1beta1.SchemeGroupVersion.String() {
+		return true
+	}
+	_, err := s.dynamic.Resource(v1beta1.SchemeGroupVersion.WithResource(resource)).Namespace(namespace).
+		Create(t.Context(), u.DeepCopy(), metav1.CreateOptions{
+			DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict,
+		})
+	return err != nil
+}
+
+// lints gives lint something by standard input.
+func lints(manifests string, args ...string) typed {
+	var out, err bytes.Buffer
+	code := cli.Run(context.Background(), append([]string{"lint", "-f", "-"}, args...),
+		cli.Terminal{In: strings.NewReader(manifests), Out: &out, Err: &err, Now: now})
+	return typed{out.String(), err.String(), code}
+}
+
+// said are the sentences of problems, without where they are.
+func said(out string) []string {
+	var all []string
+	for line := range strings.Lines(out) {
+		if parts := strings.SplitN(strings.TrimSpace(line), ": ", 3); len(parts) == 3 {
+			all = append(all, parts[2])
+		}
+	}
+	return all
+}
+
+// TestLintExamples: what people copy has nothing wrong with it, each file by itself and all together.
+func TestLintExamples(t *testing.T) {
+	const folder = "../../artifacts/examples"
+	files, err := filepath.Glob(folder + "/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range append(files, folder) {
+		typed := offline("lint", "-f", file)
+		assert.Equal(t, 0, typed.code, typed.out)
+		assert.Contains(t, typed.out, "no problem")
+	}
+}
+
+// TestLintTogether looks at objects that name each other.
+func TestLintTogether(t *testing.T) {
+	const metric = `    - name: errors
+      thresholdRange: {max: 1}
+      templateRef: {name: errors}
+`
+	swapped := func(manifest, old, new string) string { return strings.Replace(manifest, old, new, 1) }
+	for name, c := range map[string]struct {
+		manifests []string
+		says      []string
+	}{
+		"variable missing": {[]string{lintCanary + metric, lintTemplate}, []string{
+			"metric errors: MetricTemplate errors: the query cannot be filled in: query:1:25: " +
+				`executing "query" at <variables>: map has no entry for key "path"`}},
+		"variable there": {[]string{lintCanary + metric + "      templateVariables: {path: a}\n", lintTemplate}, nil},
+		"port": {[]string{lintCanary, deployment, service}, []string{
+			"Service podinfo has no port 9898; set spec.service.port to one of its ports"}},
+		"selector": {[]string{lintCanary, deployment, swapped(service, "app: podinfo", "app: other")}, []string{
+			"Service podinfo does not select the pods of Deployment podinfo; correct its selector, " +
+				"or make this Canary anew with another spec.service.name"}},
+		"paused": {[]string{lintCanary, swapped(deployment, "spec:\n", "spec:\n  paused: false\n")}, []string{
+			"leave spec.paused out: it is the one field that Weir owns"}},
+		"two of one target": {[]string{lintCanary, swapped(lintCanary, "name: podinfo", "name: other")}, []string{
+			"Deployment podinfo is the target of Canary podinfo already; remove one of the two"}},
+		"in two namespaces": {[]string{swapped(lintCanary, "name: podinfo", "name: podinfo\n  namespace: a"),
+			swapped(lintCanary, "name: podinfo", "name: podinfo\n  namespace: b")}, nil},
+		"in a list": {[]string{"apiVersion: v1\nkind: List\nitems:\n- " +
+			strings.ReplaceAll(strings.TrimSpace(swapped(lintCanary, "[10, 50]", "[50, 10]")), "\n", "\n  ")}, []string{
+			"spec.analysis.stepWeights must rise from step to step, for example [5, 20, 50]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			typed := lints(strings.Join(c.manifests, "\n---\n"))
+			assert.Equal(t, c.says, said(typed.out), typed.out)
+		})
+	}
+}
+
+func TestLintOfWhatIsNoManifest(t *testing.T) {
+	for manifest, said := range map[string]string{
+		lintCanary + "spec: {}\n":           `18: the document cannot be read: key "spec" already set in map`,
+		service + "---\na: 1\nb: [\nc: 1\n": "10: the document cannot be read: did not find expected ',' or ']'",
+		"- a\n":                             "1: the document cannot be read: it is no object with apiVersion and kind",
+		"kind: Canary\n":                    "1: Canary: apiVersion or kind is missing; set both",
+	} {
+		assert.Equal(t, "standard input:"+said+"\n", lints(manifest).out)
+	}
+	assert.Equal(t, 0, lints("---\n# nothing\n---\n").code)
+}
+
+const deployment = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: podinfo}
+spec:
+  selector: {matchLabels: {app: podinfo}}
+  template:
+    metadata: {labels: {app: podinfo}}
+    spec: {containers: [{name: podinfo, image: "podinfo:1"}]}
+`
+
+const service = `apiVersion: v1
+kind: Service
+metadata: {name: podinfo}
+spec:
+  selector: {app: podinfo}
+  ports: [{port: 80}]
+`
+
+// TestLintPlaces: a problem is told with the file, the line of the field, and the object.
+func TestLintPlaces(t *testing.T) {
+	dir := t.TempDir()
+	bad := "# a comment\n" + service + "---\n" + strings.Replace(lintCanary, "[10, 50]", "[50, 10]", 1) + "---\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.yaml"), []byte(bad), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "read.me"), []byte(bad), 0o600))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "more"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "more", "worse.json"), []byte(`{"kind": "Canary"}`), 0o600))
+
+	typed := offline("lint", "-f", dir)
+	assert.Equal(t, filepath.Join(dir, "bad.yaml")+":22: Canary podinfo: spec.analysis.stepWeights must rise from step to step, "+
+		"for example [5, 20, 50]\n", typed.out)
+	assert.Equal(t, "kubectl weir: 1 problem\n", typed.err)
+
+	typed = offline("lint", "-f", dir, "-R")
+	assert.Contains(t, typed.out, filepath.Join(dir, "more", "worse.json")+":1: Canary: apiVersion or kind is missing; set both\n")
+	assert.Equal(t, "kubectl weir: 2 problems\n", typed.err)
+}
+
+func TestLintSaysWhatItSkips(t *testing.T) {
+	foreign := "apiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: {name: old}\n"
+	metric := "    - name: errors\n      thresholdRange: {max: 1}\n      templateRef: {name: errors}\n"
+	typed := lints(foreign+"---\n"+lintCanary+metric, "-v")
+	assert.Equal(t, 0, typed.code)
+	assert.Equal(t, "1 object of Weir's, no problem\n", typed.out)
+	assert.Equal(t, `standard input:1: Canary old: skipped, Canary.flagger.app is none of Weir's kinds
+standard input:22: Canary podinfo: metric errors: MetricTemplate errors is not in the input, and was not looked at
+`, typed.err)
+	assert.Empty(t, lints(foreign).err)
+}
