@@ -35,6 +35,9 @@ type application struct {
 	weights  []int64
 	pods     map[types.UID]seenPod
 	watching sync.WaitGroup
+	// gates are the webhooks of the Canary, where it has any.
+	gates    *gates
+	commands int
 }
 
 // seenPod is a pod that is or was.

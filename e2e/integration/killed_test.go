@@ -65,7 +65,8 @@ func (k *killer) arm() {
 
 // story is one life of an application, and what must come of it whenever the operator is killed.
 type story struct {
-	name    string
+	name string
+	// metrics are the path of the usual Canary's; where it is empty, the prelude makes another Canary.
 	metrics string
 	// prelude is lived without a death: another story has those writes. It may be nil.
 	prelude func(*application)
@@ -80,6 +81,8 @@ var stories = []story{
 	{"rollback", "/bad", adopt, rollBack, checkRolledBack},
 	{"deletion", "/good", progress, deleteInMidRun, checkDeleted},
 	{"return", "/good", promote, returnToOld, checkReturned},
+	{"gates", "", manageGated, promote, checkGated},
+	{"pods", "", managePods, promote, checkPods},
 }
 
 // TestKilledAtEveryWrite counts the writes of a story, and then lives it once for every write, and
@@ -122,7 +125,9 @@ func (c *cluster) live(t *testing.T, s story, k *killer) []string {
 		case <-over:
 		}
 	}()
-	a.manage(s.metrics)
+	if s.metrics != "" {
+		a.manage(s.metrics)
+	}
 	if s.prelude != nil {
 		s.prelude(a)
 	}

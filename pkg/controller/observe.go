@@ -3,6 +3,7 @@ package controller
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -161,13 +162,26 @@ func commandOf(canary *v1beta1.Canary) *rollout.Command {
 	command := &rollout.Command{}
 	var err error
 	if command.Command, err = v1beta1.ParseCommand(raw); err != nil {
-		sum := sha256.Sum256([]byte(raw))
-		command.ID, command.Unreadable = "unreadable-"+hex.EncodeToString(sum[:6]), err.Error()
+		command.ID, command.Unreadable = idOf(raw), err.Error()
 	}
 	if last := canary.Status.LastCommand; last != nil && last.ID == command.ID {
 		return nil
 	}
 	return command
+}
+
+// idOf is the ID of a command that cannot be read as a whole. Whoever waits for it is told; where there is none, the
+// text stands for itself.
+func idOf(raw string) string {
+	var named struct {
+		ID string `json:"id"`
+	}
+	const longest = 128
+	if err := json.Unmarshal([]byte(raw), &named); err == nil && named.ID != "" && len(named.ID) <= longest {
+		return named.ID
+	}
+	sum := sha256.Sum256([]byte(raw))
+	return "unreadable-" + hex.EncodeToString(sum[:6])
 }
 
 func servicesOf(o *observation) rollout.Services {

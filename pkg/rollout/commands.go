@@ -161,9 +161,9 @@ func (l *look) waitsFor(g *v1beta1.GateStatus) bool {
 	case v1beta1.GateApproved, v1beta1.GateTimedOut:
 		return false
 	case v1beta1.GateOpen:
-		return g.Type == gateFor(l.st)
+		return g.Type == awaited(l.st)
 	}
-	return g.Type == gateFor(l.st) || g.Type == v1beta1.WebhookPreRollout && l.atStep()
+	return g.Type == awaited(l.st) || g.Type == v1beta1.WebhookPreRollout && l.atStep()
 }
 
 func approveGate(g *v1beta1.GateStatus, c *Command) {

@@ -69,7 +69,7 @@ func gateCalls(s *Snapshot) []Call {
 				call.ID.Step, call.ID.Round, call.Every = 0, g.Failures, every
 				calls = append(calls, call)
 			}
-		case g.Type == gateFor(st):
+		case g.Type == awaited(st):
 			calls = append(calls, call)
 		}
 	}
@@ -82,14 +82,16 @@ func rollbackCall(c Call) Call {
 	return c
 }
 
-// gateFor is the type of gate that a phase may be waiting for.
-func gateFor(st *v1beta1.CanaryStatus) string {
-	switch st.Phase {
-	case v1beta1.PhaseWaiting:
+// awaited is the type of gate that a run may be waiting for: one whose step is not in force waits for that first.
+func awaited(st *v1beta1.CanaryStatus) string {
+	switch {
+	case st.Phase == v1beta1.PhaseWaiting:
 		return v1beta1.WebhookConfirmRollout
-	case v1beta1.PhaseProgressing:
+	case st.Phase != v1beta1.PhaseProgressing && st.Phase != v1beta1.PhaseWaitingPromotion:
+		return ""
+	case st.Step != nil && st.Step.TrafficSince == nil:
 		return v1beta1.WebhookConfirmTrafficIncrease
-	case v1beta1.PhaseWaitingPromotion:
+	case st.Phase == v1beta1.PhaseWaitingPromotion:
 		return v1beta1.WebhookConfirmPromotion
 	}
 	return ""

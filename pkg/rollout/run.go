@@ -66,7 +66,7 @@ func (l *look) step() Step { return stepAt(&l.Canary.Spec, l.st.Step.Index) }
 
 // waitForPods starts the progress deadline, if it does not run already.
 func (l *look) waitForPods() {
-	l.st.Step.JudgedAt, l.st.Step.TrafficSince = nil, nil
+	l.st.Step.JudgedAt, l.st.Step.TrafficSince, l.st.Step.Passed = nil, nil, 0
 	if l.st.Step.WaitingSince == nil {
 		now := l.now()
 		l.st.Step.WaitingSince = &now

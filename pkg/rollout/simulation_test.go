@@ -82,11 +82,17 @@ func walk(t *testing.T, seed uint64, told bool) (r *reach) {
 		}
 	}()
 	k.plan()
-	for range 40 {
+	turns := 40
+	if k.rnd.IntN(20) == 0 { // some do not get beyond their adoption
+		turns = k.rnd.IntN(6)
+	}
+	for range turns {
 		k.disturb()
 		k.turn()
 	}
-	k.calm()
+	if k.rnd.IntN(20) > 0 { // now and then it is deleted in the middle of it all
+		k.calm()
+	}
 	k.outcomes()
 	k.deleteAndEnd()
 	k.outcomes()
@@ -158,7 +164,9 @@ func (k *walker) calm() {
 	if k.canary.Spec.Suspend {
 		k.edit(func(s *v1beta1.CanarySpec) { s.Suspend = false })
 	}
-	k.target.paused = k.target.paused || k.canary.Status.Phase != v1beta1.PhaseInitializing
+	if !k.target.paused && k.canary.Status.Phase != v1beta1.PhaseInitializing { // whoever resumed it thinks better of it
+		k.target.paused, k.target.pausedByWeir = true, false
+	}
 	for turn := range 400 {
 		for _, s := range k.sets {
 			s.flaked = 0
@@ -208,6 +216,10 @@ func (k *walker) deleteAndEnd() {
 		k.crashAt = k.rnd.IntN(6)
 		if k.crashAt > 0 {
 			k.happens(dies)
+		}
+		if k.rnd.IntN(15) == 0 {
+			k.happens(conflicts)
+			k.conflict = true
 		}
 		_, _ = k.look()
 		k.writeTrace()
