@@ -34,6 +34,7 @@ const (
 	etcdVersion       = "v3.6.7"
 	traefikVersion    = "v3.7.9"
 	podinfoVersion    = "6.9.2"
+	helmVersion       = "v4.3.1"
 )
 
 func kubernetes(program string) recipe {
@@ -68,6 +69,10 @@ func podinfo() recipe {
 		program: "podinfo", edition: "podinfo-v" + podinfoVersion, module: "e2e/tools/podinfo",
 		pkg: "github.com/stefanprodan/podinfo/cmd/podinfo",
 	}
+}
+
+func helm() recipe {
+	return recipe{program: "helm", edition: "helm-" + helmVersion, module: "e2e/tools/helm", pkg: "helm.sh/helm/v4/cmd/helm"}
 }
 
 // own is a program of Weir's own tree.

@@ -322,6 +322,15 @@ func (s *Sandbox) Kubectl() string {
 	return s.node.kitchen.path(kubernetes("kubectl"))
 }
 
+// Helm is the path of a Helm, which is no part of a sandbox and is built when it is first asked for.
+func (s *Sandbox) Helm(ctx context.Context) (string, error) {
+	if s.External {
+		return "helm", nil
+	}
+	k := s.node.kitchen
+	return k.path(helm()), k.ready(ctx, helm())
+}
+
 // Environment is what a shell needs to work with the sandbox.
 func (s *Sandbox) Environment() []string {
 	return []string{

@@ -57,7 +57,7 @@ func (s *story) gitops(apply func(*repository) tool) *repository {
 	r.use(apply)
 	r.push(stage.Version{Label: "one"})
 	require.NoError(s.t, r.apply(ctx, r.objects))
-	r.own()
+	s.disown()
 	var work sync.WaitGroup
 	work.Go(func() { r.run(ctx) })
 	r.stop = func() { cancel(); work.Wait() }
@@ -84,22 +84,33 @@ func (r *repository) run(ctx context.Context) {
 	}
 }
 
-// own takes the stage, which has made the objects, out of their owners: they are the tool's alone, as in life.
-func (r *repository) own() {
-	r.t.Helper()
-	for _, obj := range without(r.objects, "Canary") {
-		live, err := r.client(obj).Get(r.t.Context(), obj.GetName(), metav1.GetOptions{})
-		require.NoError(r.t, err)
+// disown takes the stage, which has made the user's objects, out of their owners: they are the tool's alone, as in
+// life. What the tool leaves alone stays the stage's.
+func (s *story) disown() {
+	s.t.Helper()
+	for _, gvr := range usersKinds() {
+		client := s.Stage.Dynamic.Resource(gvr).Namespace(s.Namespace)
+		live, err := client.Get(s.t.Context(), s.Name, metav1.GetOptions{})
+		require.NoError(s.t, err)
 		owners := slices.DeleteFunc(live.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
 			return m.Manager == sandbox.FieldManager
 		})
-		if len(owners) == 0 {
-			continue // what the tool leaves alone
+		if !slices.ContainsFunc(owners, func(m metav1.ManagedFieldsEntry) bool { return m.Subresource == "" }) {
+			continue
 		}
 		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"managedFields": owners}})
-		require.NoError(r.t, err)
-		_, err = r.client(obj).Patch(r.t.Context(), obj.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
-		require.NoError(r.t, err)
+		require.NoError(s.t, err)
+		_, err = client.Patch(s.t.Context(), s.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+		require.NoError(s.t, err)
+	}
+}
+
+// usersKinds are what an application is made of, all of them of one name.
+func usersKinds() []schema.GroupVersionResource {
+	return []schema.GroupVersionResource{
+		{Group: "apps", Version: "v1", Resource: "deployments"},
+		{Version: "v1", Resource: "services"},
+		{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"},
 	}
 }
 
@@ -257,11 +268,7 @@ func (s *story) watchChanges(ctx context.Context) *changes {
 	s.t.Helper()
 	c := &changes{kinds: map[string]int{}}
 	mine := fields.OneTermEqualSelector(metav1.ObjectNameField, s.Name).String()
-	for _, gvr := range []schema.GroupVersionResource{
-		{Group: "apps", Version: "v1", Resource: "deployments"},
-		{Version: "v1", Resource: "services"},
-		{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"},
-	} {
+	for _, gvr := range usersKinds() {
 		w, err := s.Stage.Dynamic.Resource(gvr).Namespace(s.Namespace).Watch(ctx, metav1.ListOptions{FieldSelector: mine})
 		require.NoError(s.t, err)
 		go func() {

@@ -68,6 +68,7 @@ func TestStories(t *testing.T) {
 		{"gitops-server-side", false, gitopsServerSide},
 		{"gitops-client-side", false, gitopsClientSide},
 		{"gitops-route-forced", false, gitopsRouteForced},
+		{"gitops-helm", false, gitopsHelm},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			if !story.always && os.Getenv("WEIR_E2E") != "1" {
