@@ -30,9 +30,9 @@ func mirrored(app router.App, rule object, percent int32) (object, error) {
 	return rule, nil
 }
 
-// unmirrored is a rule of the application's without the mirror. In another rule it would be the user's own.
+// unmirrored is a rule without the mirror, where it is one that Weir divides. In another it is the user's own.
 func unmirrored(app router.App, rule object) object {
-	if sends(app, rule, app.Apex) || sends(app, rule, app.Primary) {
+	if sends(app, rule, app.Apex) || len(pairsOf(app, []object{rule})) > 0 {
 		return withoutMirror(app, rule)
 	}
 	return rule
