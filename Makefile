@@ -3,7 +3,7 @@ export GOFLAGS := -buildvcs=false
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir
 
 help: ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Watch a release on a cluster that is made for it.
 	go run ./e2e/demo
@@ -32,7 +32,10 @@ lint: ## Run the linters; they are built and cached on the first run.
 build: ## Build the programs into bin.
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ ./cmd/...
 
+kubectl-weir: ## Build the kubectl plugin into bin, from where it goes on the PATH.
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ ./cmd/kubectl-weir
+
 image: ## Build the operator's image into bin, without a container engine.
 	go run ./e2e/sandbox/cmd/image -file bin/weir.tar -tag weir:dev ./cmd/weir
 
-.PHONY: help demo test e2e bench generate verify lint build image
+.PHONY: help demo test e2e bench generate verify lint build kubectl-weir image

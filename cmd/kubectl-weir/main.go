@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -21,7 +22,12 @@ func main() {
 	klog.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	code := cli.Run(ctx, os.Args[1:], cli.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now})
+	args := os.Args[1:]
+	// kubectl asks a program of this name, beside the plugin, for what may follow `kubectl weir`; a link will do.
+	if filepath.Base(os.Args[0]) == "kubectl_complete-weir" {
+		args = append([]string{"__complete"}, args...)
+	}
+	code := cli.Run(ctx, args, cli.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now})
 	stop()
 	os.Exit(code)
 }

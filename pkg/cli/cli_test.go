@@ -5,10 +5,13 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/cli"
@@ -74,6 +77,44 @@ func completes(b *bench) {
 	gates := words("approve", "podinfo", "")
 	assert.Contains(b, gates, "load-test")
 	assert.NotContains(b, gates, "sign-off")
+}
+
+// needsRights is somebody who may read Canaries and no more: what can be told is told.
+func needsRights(b *bench) {
+	b.managed()
+	role := read[rbacv1.Role](b, `
+metadata: {name: releases}
+rules: [{apiGroups: [weir.dev], resources: [canaries], verbs: [get, list, watch]}]
+`)
+	_, err := b.kube.RbacV1().Roles(b.namespace).Create(b.Context(), role, metav1.CreateOptions{})
+	require.NoError(b, err)
+	binding := read[rbacv1.RoleBinding](b, `
+metadata: {name: releases}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: releases}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ann}]
+`)
+	_, err = b.kube.RbacV1().RoleBindings(b.namespace).Create(b.Context(), binding, metav1.CreateOptions{})
+	require.NoError(b, err)
+
+	// The API server takes a while to know a new binding.
+	b.eventually("ann to have her rights", func() bool { return b.types("list", "--as", "ann").code == 0 })
+	assert.Contains(b, b.types("status", "podinfo", "--as", "ann").out, "3 of 3 pods ready")
+	explained := b.types("explain", "podinfo", "--as", "ann")
+	assert.Contains(b, explained.out, `How many pods there are now cannot be seen: deployments.apps "podinfo" is forbidden: User "ann"`)
+	for _, args := range [][]string{{"status", "podinfo", "--wait"}, {"pause", "podinfo"}, {"restart", "podinfo"}} {
+		typed := b.types(append(args, "--as", "ann")...)
+		assert.Equal(b, 1, typed.code, args)
+		assert.Contains(b, typed.err, `is forbidden: User "ann" cannot`)
+		assert.Equal(b, 1, strings.Count(typed.err, "\n"), typed.err)
+	}
+}
+
+// eventually waits as long as anybody would; how long it takes is not what is tested.
+func (b *bench) eventually(what string, holds func() bool) {
+	b.Helper()
+	err := wait.PollUntilContextTimeout(b.Context(), 50*time.Millisecond, time.Minute, true,
+		func(context.Context) (bool, error) { return holds(), nil })
+	require.NoError(b, err, "waiting for %s", what)
 }
 
 // offline is a command that needs no cluster, or has none.

@@ -177,11 +177,20 @@ func (e explanation) checks() []string {
 		}
 		line = sentence(line) + e.effect(c)
 		if c.Query != "" && c.Verdict != v1beta1.VerdictPassed {
-			line += "\n    It was asked: " + strings.Join(strings.Fields(c.Query), " ")
+			line += "\n    It was asked: " + e.short(strings.Join(strings.Fields(c.Query), " "))
 		}
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// short cuts a query that nobody would read to its end here.
+func (e explanation) short(query string) string {
+	const enough = 200
+	if len(query) <= enough {
+		return query
+	}
+	return strings.ToValidUTF8(query[:enough], "") + "… (" + e.say("get", e.canary.Name, "-o yaml") + " has all of it)"
 }
 
 // effect is what a check without an answer means to the step.

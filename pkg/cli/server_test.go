@@ -47,6 +47,7 @@ func TestCLI(t *testing.T) {
 		"wait in vain":           waitsInVain,
 		"wait for deleted":       waitsForTheDeleted,
 		"completion":             completes,
+		"few rights":             needsRights,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(s.bench(t)) })
 	}

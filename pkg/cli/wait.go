@@ -156,7 +156,7 @@ func (f *follower) line(w *world) string {
 	canary, st := w.canary, &w.canary.Status
 	_, text := message(canary)
 	switch news := behind(canary); {
-	case news != "":
+	case news != "" && st.Run == nil: // in mid-run, that is over before it is read
 		text = "waiting for Weir to look at " + news
 	case w.deploy == nil:
 		text = "there is no Deployment " + canary.Spec.TargetRef.Name
