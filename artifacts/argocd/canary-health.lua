@@ -21,6 +21,20 @@ local function message(kind)
   return said[kind].message
 end
 
+-- awaited: a person has paused the run, or it waits for one at a step or before the promotion.
+local function awaited()
+  local run = status.run
+  if run == nil then
+    return false
+  end
+  for _, gate in ipairs(status.gates or {}) do
+    if gate.name == "manual" and gate.run == run.id and gate.state == "Closed" then
+      return true
+    end
+  end
+  return run.paused ~= nil or said.Ready ~= nil and said.Ready.reason == "Paused"
+end
+
 hs.message = message("Ready")
 if obj.metadata.deletionTimestamp ~= nil then
   hs.status = "Progressing"
@@ -34,10 +48,8 @@ elseif holds("Stalled") then
 elseif holds("Suspended") then
   hs.status = "Suspended"
   hs.message = message("Suspended")
-elseif status.run ~= nil and status.run.paused ~= nil then
+elseif awaited() then
   hs.status = "Suspended"
-  hs.message = "paused at weight " .. (status.weight or 0) .. " by " .. (status.run.paused.actor or "somebody")
-    .. ": " .. (status.run.paused.reason or "no reason given")
 elseif holds("Ready") then
   hs.status = "Healthy"
 else

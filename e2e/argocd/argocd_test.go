@@ -51,7 +51,7 @@ status:
 `+more)
 }
 
-// TestCanaryHealth has what e2e/integration does not see in a run: a person's words, and what is no run at all.
+// TestCanaryHealth has what the Canaries of e2e/integration do not come to.
 func TestCanaryHealth(t *testing.T) {
 	for name, tt := range map[string]struct {
 		canary *unstructured.Unstructured
@@ -65,10 +65,14 @@ func TestCanaryHealth(t *testing.T) {
 			argocd.Health{Status: "Suspended", Message: "spec.suspend is set"}},
 		"not suspended any more": {canary(t, "  - {type: Suspended, status: 'False', message: at work}"),
 			argocd.Health{Status: "Progressing", Message: "step 1/2 is being analysed"}},
-		"paused": {canary(t, "  run: {id: a, paused: {actor: ann, reason: lunch}}"),
-			argocd.Health{Status: "Suspended", Message: "paused at weight 20 by ann: lunch"}},
-		"paused by nobody": {canary(t, "  run: {id: a, paused: {since: now}}"),
-			argocd.Health{Status: "Suspended", Message: "paused at weight 20 by somebody: no reason given"}},
+		"a person is waited for": {canary(t, "  run: {id: a}\n  gates: [{name: manual, run: a, state: Closed}]"),
+			argocd.Health{Status: "Suspended", Message: "step 1/2 is being analysed"}},
+		"a person has agreed": {canary(t, "  run: {id: a}\n  gates: [{name: manual, run: a, state: Approved}]"),
+			argocd.Health{Status: "Progressing", Message: "weight 20: step 1/2 is being analysed"}},
+		"a person was waited for in another run": {canary(t, "  run: {id: b}\n  gates: [{name: manual, run: a, state: Closed}]"),
+			argocd.Health{Status: "Progressing", Message: "weight 20: step 1/2 is being analysed"}},
+		"a webhook is waited for": {canary(t, "  run: {id: a}\n  gates: [{name: smoke, run: a, state: Closed}]"),
+			argocd.Health{Status: "Progressing", Message: "weight 20: step 1/2 is being analysed"}},
 		"suspended and stalled": {canary(t, "  - {type: Stalled, status: 'True', message: rolled back}\n"+
 			"  - {type: Suspended, status: 'True', message: spec.suspend is set}"),
 			argocd.Health{Status: "Degraded", Message: "rolled back"}},

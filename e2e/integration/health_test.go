@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -20,6 +21,7 @@ import (
 
 	"weir.dev/weir/e2e/argocd"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
 )
 
 // verdict is what the tools of others say of an object: kstatus, by which Flux and Helm wait, and Argo CD.
@@ -129,6 +131,7 @@ var (
 	atRest = verdict{status.CurrentStatus, "Healthy"}
 	failed = verdict{status.FailedStatus, "Degraded"}
 	ending = verdict{status.TerminatingStatus, "Progressing"}
+	held   = verdict{status.InProgressStatus, "Suspended"}
 )
 
 // life is one of an application, and what its onlookers say of it: of the Canary in each phase, in all versions
@@ -165,6 +168,14 @@ func lives() []life {
 		{name: "not accepted", change: func(s *v1beta1.CanarySpec) { s.Service.Port = 8443 },
 			live: stalled, canary: phases{v1beta1.PhaseInitializing: {failed}}, target: atRest},
 		{name: "not accepted any more", live: spoilt, canary: and(phases{v1beta1.PhaseInitialized: {atRest, failed}}), target: atRest},
+		{name: "suspended", live: suspended, canary: and(phases{v1beta1.PhaseInitialized: {atRest, {status.CurrentStatus, "Suspended"}},
+			v1beta1.PhaseProgressing: {atWork, held}}), target: atWork},
+		{name: "commanded", live: commanded, canary: and(phases{v1beta1.PhaseProgressing: {atWork, held},
+			v1beta1.PhaseFailed: {failed}, v1beta1.PhasePromoting: {atWork}, v1beta1.PhaseFinalising: {atWork},
+			v1beta1.PhaseSucceeded: {atRest}}), target: atRest},
+		{name: "with a step for a person", change: byHand, live: agreed, canary: and(phases{v1beta1.PhaseProgressing: {atWork, held},
+			v1beta1.PhaseWaitingPromotion: {held}, v1beta1.PhasePromoting: {atWork}, v1beta1.PhaseFinalising: {atWork},
+			v1beta1.PhaseSucceeded: {atRest}}), target: atRest},
 		// kstatus waits for a condition that a paused Deployment does not have.
 		{name: "with a deadline", deadline: true, live: adopt, canary: adopted, target: verdict{status.InProgressStatus, "Healthy"}},
 	}
@@ -245,4 +256,74 @@ func spoilt(a *application) {
 		[]byte(`{"spec":{"service":{"port":8443}}}`), metav1.PatchOptions{})
 	require.NoError(a.t, err)
 	stalled(a)
+}
+
+// suspended: the spec keeps everything as it is, first at rest and then in mid-run.
+func suspended(a *application) {
+	adopt(a)
+	suspend := func(yes bool) {
+		a.t.Helper()
+		_, err := a.weir.WeirV1beta1().Canaries(a.namespace).Patch(a.t.Context(), "app", types.MergePatchType,
+			fmt.Appendf(nil, `{"spec":{"suspend":%t}}`, yes), metav1.PatchOptions{})
+		require.NoError(a.t, err)
+		a.await(fmt.Sprintf("suspended: %t", yes), func() bool { return (a.said(v1beta1.ConditionSuspended) != nil) == yes })
+	}
+	suspend(true)
+	suspend(false)
+	a.release("2")
+	a.awaitPhase(v1beta1.PhaseProgressing)
+	suspend(true)
+}
+
+// act takes an action in Argo CD, and waits until Weir has done what it says.
+func (a *application) act(verb string) {
+	a.t.Helper()
+	content, err := os.ReadFile("../../artifacts/argocd/actions/" + verb + ".lua")
+	require.NoError(a.t, err)
+	canaries := a.dynamic.Resource(v1beta1.SchemeGroupVersion.WithResource("canaries")).Namespace(a.namespace)
+	live, err := canaries.Get(a.t.Context(), "app", metav1.GetOptions{})
+	require.NoError(a.t, err)
+	wanted, err := argocd.Act(string(content), live)
+	require.NoError(a.t, err)
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": wanted.GetAnnotations()}})
+	require.NoError(a.t, err)
+	_, err = canaries.Patch(a.t.Context(), "app", types.MergePatchType, patch, metav1.PatchOptions{})
+	require.NoError(a.t, err)
+	a.await(verb, func() bool {
+		last := a.last().LastCommand
+		return last != nil && last.Verb == verb && last.Accepted
+	})
+}
+
+// commanded: somebody steers a run in Argo CD.
+func commanded(a *application) {
+	adopt(a)
+	a.release("2")
+	a.await("weight 20", func() bool { return a.last().Weight == 20 })
+	a.act(v1beta1.VerbPause)
+	a.await("a pause", func() bool { return a.last().Run != nil && a.last().Run.Paused != nil })
+	a.act(v1beta1.VerbResume)
+	a.act(v1beta1.VerbAbort)
+	a.awaitPhase(v1beta1.PhaseFailed)
+	a.act(v1beta1.VerbRetry)
+	a.awaitPhase(v1beta1.PhaseSucceeded)
+}
+
+// byHand has a step that lasts until a person says so, and a promotion that waits for one.
+func byHand(s *v1beta1.CanarySpec) {
+	first, second := int32(20), int32(60)
+	s.Analysis.StepWeights = nil
+	s.Analysis.Steps = []v1beta1.CanaryStep{{Weight: &first, Pause: &v1beta1.StepPause{}}, {Weight: &second}}
+	s.Analysis.Manual = true
+}
+
+func agreed(a *application) {
+	adopt(a)
+	a.release("2")
+	a.await("the step to wait", func() bool { return a.said(v1beta1.ConditionProgressing).Reason == rollout.ReasonPaused })
+	a.act(v1beta1.VerbPromote)
+	a.awaitPhase(v1beta1.PhaseWaitingPromotion)
+	a.await("the promotion to wait", func() bool { return a.said(v1beta1.ConditionProgressing).Reason == rollout.ReasonGateClosed })
+	a.act(v1beta1.VerbPromote)
+	a.awaitPhase(v1beta1.PhaseSucceeded)
 }
