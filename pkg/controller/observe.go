@@ -99,19 +99,22 @@ func (c *Controller) observeRoute(o *observation) {
 	s.Route.Since = c.seen.since(keyOf(canary), s.Route, s.Now)
 }
 
-// routeObject is one of the router's objects. The apex Service is one for a router that has none of its own.
+// routeObject is one of the router's objects. Services are those of a router that has none of its own.
 func (c *Controller) routeObject(o *observation, ref router.Ref) *unstructured.Unstructured {
 	if ref.Resource != corev1.SchemeGroupVersion.WithResource("services") {
 		return c.caches.route(ref)
 	}
-	if o.apex == nil || o.apex.Name != ref.Name {
-		return nil
+	for _, svc := range []*corev1.Service{o.apex, o.primarySvc, o.canarySvc} {
+		if svc == nil || svc.Name != ref.Name {
+			continue
+		}
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(svc)
+		if err != nil { // only of what is no object
+			return nil
+		}
+		return &unstructured.Unstructured{Object: content}
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o.apex)
-	if err != nil { // only of what is no object
-		return nil
-	}
-	return &unstructured.Unstructured{Object: content}
+	return nil
 }
 
 func (c *Controller) observeTarget(o *observation) error {
