@@ -3,7 +3,7 @@ export GOFLAGS := -buildvcs=false
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir
 
 help: ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Watch a release on a cluster that is made for it.
 	go run ./e2e/demo

@@ -100,7 +100,8 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ann}]
 	b.eventually("ann to have her rights", func() bool { return b.types("list", "--as", "ann").code == 0 })
 	assert.Contains(b, b.types("status", "podinfo", "--as", "ann").out, "3 of 3 pods ready")
 	explained := b.types("explain", "podinfo", "--as", "ann")
-	assert.Contains(b, explained.out, `How many pods there are now cannot be seen: deployments.apps "podinfo" is forbidden: User "ann"`)
+	assert.Contains(b, explained.out,
+		`How many pods there are now cannot be seen: deployments.apps "podinfo" is forbidden: User "ann"`)
 	for _, args := range [][]string{{"status", "podinfo", "--wait"}, {"pause", "podinfo"}, {"restart", "podinfo"}} {
 		typed := b.types(append(args, "--as", "ann")...)
 		assert.Equal(b, 1, typed.code, args)

@@ -180,7 +180,9 @@ func (l *linter) target(c parsed[v1beta1.Canary]) {
 				service = s.object
 			}
 		}
-		l.refusals(c, workload.ServiceProblems(c.object, d.object, service, nil, nil))
+		if service != nil { // else there may be one in the cluster
+			l.refusals(c, workload.ServiceProblems(c.object, d.object, service, nil, nil))
+		}
 	}
 }
 

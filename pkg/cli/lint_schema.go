@@ -93,6 +93,10 @@ func (d *definition) admit(ctx context.Context, object map[string]any) (unknown 
 	if meta.Namespace == "" {
 		meta.Namespace = metav1.NamespaceDefault // who applies it says which
 	}
+	if generated := meta.GenerateName; meta.Name == "" && generated != "" {
+		meta.Name = generated + "00000" // as the API server makes a name of it
+		object["metadata"].(map[string]any)["name"] = meta.Name
+	}
 	wrong = apivalidation.ValidateObjectMeta(meta, true, apivalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
 	wrong = append(wrong, validation.ValidateCustomResource(nil, object, d.validator)...)
 	wrong = append(wrong, listtype.ValidateListSetsAndMaps(nil, d.schema, object)...)

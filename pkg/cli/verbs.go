@@ -103,7 +103,7 @@ func (c *cli) order(ctx context.Context, arg string, o order) error {
 	waiting, stop := context.WithTimeout(ctx, o.timeout)
 	defer stop()
 	err = k.follow(waiting, canary, false, func(w *world) *ending { return answered(w.canary, o.command) })
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return end(exitTimeout, "Weir has not answered within %s; is the operator running? "+
 			"The command stays with the Canary and is carried out when it is", o.timeout)
 	}

@@ -36,6 +36,9 @@ func (c *cli) wait(ctx context.Context, k *cluster, arg string, o waitOptions) e
 		return ended
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		if told == "" {
+			told = "nothing"
+		}
 		return end(exitTimeout, "it has not ended within %s; the last that was seen: %s", o.timeout,
 			strings.Join(strings.Fields(told), " "))
 	}

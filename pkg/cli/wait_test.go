@@ -170,8 +170,9 @@ func waitsInVain(b *bench) {
 	hash := b.applies("podinfo:2")
 	typed := b.types("status", "podinfo", "--wait", "--timeout", "1s")
 	assert.Equal(b, 5, typed.code)
-	assert.Equal(b, "kubectl weir: it has not ended within 1s; the last that was seen: "+
-		"Initialized 0% waiting for Weir to begin a run of revision "+hash+"\n", typed.err)
+	// A machine that is busy enough sees nothing in a second.
+	assert.Regexp(b, "^kubectl weir: it has not ended within 1s; the last that was seen: "+
+		"(nothing|Initialized 0% waiting for Weir to begin a run of revision "+hash+")\n$", typed.err)
 }
 
 func waitsForTheDeleted(b *bench) {

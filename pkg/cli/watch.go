@@ -6,71 +6,63 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
-	watchtools "k8s.io/client-go/tools/watch"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
-
-// watcher opens watches of one kind.
-type watcher func(context.Context, metav1.ListOptions) (apiwatch.Interface, error)
-
-// WatchWithContext makes a watcher of the function.
-func (w watcher) WatchWithContext(ctx context.Context, o metav1.ListOptions) (apiwatch.Interface, error) {
-	return w(ctx, o)
-}
 
 // source is where objects of one kind are read and watched.
 type source[T any] struct {
 	// read gives the object, nil where there is none, and the version that a watch can begin from.
 	read  func(context.Context, metav1.ListOptions) (object *T, version string, err error)
-	watch watcher
+	watch func(context.Context, metav1.ListOptions) (apiwatch.Interface, error)
 }
 
 // tell passes on the object as it is, and every later version of it, nil where it is gone, until the context ends.
-// The first read is a live one and the watch goes on from there, so that no cache which lags behind can tell what
-// was before.
+// It begins with a live read and watches from there, so that no cache which lags behind can tell what was before. A
+// watch that ends, as every one does after some minutes, is begun anew in the same way.
 func (s source[T]) tell(ctx context.Context, name string, pass func(*T)) error {
-	one := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
-	open := watcher(func(ctx context.Context, o metav1.ListOptions) (apiwatch.Interface, error) {
-		o.FieldSelector = one.FieldSelector
-		return s.watch(ctx, o)
-	})
-	for first := true; ctx.Err() == nil; first = false {
-		object, version, err := s.read(ctx, one)
+	for first := true; ; first = false {
+		err := s.once(ctx, name, pass)
 		switch {
-		case err != nil && first:
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && (first || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)):
 			return err
-		case err != nil: // the connection is lost, and comes back
-			pause(ctx, time.Second)
-			continue
 		}
-		pass(object)
-		watch, err := watchtools.NewRetryWatcherWithContext(ctx, version, open)
-		if err != nil {
-			return fmt.Errorf("watching %s: %w", name, err)
-		}
-		drain(watch, pass)
+		pause(ctx, time.Second) // where the connection is lost, it comes back
 	}
-	return nil
 }
 
-// drain passes on what a watch tells, until it ends: the API server has forgotten where it began, or it is closed.
-func drain[T any](watch apiwatch.Interface, pass func(*T)) {
+// once reads and watches until the watch ends.
+func (s source[T]) once(ctx context.Context, name string, pass func(*T)) error {
+	options := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
+	object, version, err := s.read(ctx, options)
+	if err != nil {
+		return err
+	}
+	pass(object)
+	options.ResourceVersion = version
+	watch, err := s.watch(ctx, options)
+	if err != nil {
+		return err
+	}
 	defer watch.Stop()
 	for event := range watch.ResultChan() {
 		object, _ := any(event.Object).(*T)
 		switch {
-		case event.Type == apiwatch.Error:
-			return
+		case event.Type == apiwatch.Error: // the API server has forgotten where it began
+			return nil
 		case event.Type == apiwatch.Deleted:
 			pass(nil)
-		case object != nil && event.Type != apiwatch.Bookmark:
+		case object != nil:
 			pass(object)
 		}
 	}
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) {
