@@ -25,6 +25,8 @@ type Config struct {
 	Path string
 	// Rate is in requests a second.
 	Rate int
+	// Header is sent along.
+	Header http.Header
 }
 
 // Load is a stream of requests that is under way.
@@ -120,6 +122,9 @@ func (l *Load) send() Answer {
 		return a
 	}
 	req.Host = l.config.Host
+	if l.config.Header != nil {
+		req.Header = l.config.Header.Clone()
+	}
 	res, err := l.client.Do(req)
 	if err != nil {
 		a.Err = err.Error()

@@ -37,6 +37,8 @@ type Version struct {
 	// OpenPort makes readiness a matter of the open port alone. podinfo's --random-error fails its readiness
 	// path along with all others, and a pod that says of itself that it is not ready gets no request.
 	OpenPort bool
+	// ConfigMap, where it is named, is the container's environment.
+	ConfigMap string
 }
 
 const applicationYAML = `apiVersion: v1
@@ -101,6 +103,11 @@ spec:
         env:
         - name: PODINFO_UI_MESSAGE
           value: {{printf "%q" .Version.Label}}
+        {{- if .Version.ConfigMap}}
+        envFrom:
+        - configMapRef:
+            name: {{.Version.ConfigMap}}
+        {{- end}}
         ports:
         - name: http
           containerPort: 9898

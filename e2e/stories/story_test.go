@@ -65,6 +65,21 @@ func TestStories(t *testing.T) {
 		{"no-prometheus", false, noPrometheus},
 		{"resumed-by-hand", false, resumedByHand},
 		{"operator-killed", false, operatorKilled},
+		{"a-b", false, abTesting},
+		{"blue-green", false, blueGreen},
+		{"steps-and-commands", false, stepsAndCommands},
+		{"gates", false, everyGate},
+		{"gate-closed", false, closedGate},
+		{"pods-alone", false, podsAlone},
+		{"flapping", false, flapping},
+		{"never-ready", false, neverReady},
+		{"dead-primary", false, deadPrimary},
+		{"fixed", false, fixed},
+		{"pushed-in-promotion", false, pushedInPromotion},
+		{"queue", false, queueOfOne},
+		{"config", false, trackedConfig},
+		{"to-zero-and-back", false, toZeroAndBack},
+		{"operator-upgrade", false, operatorUpgrade},
 		{"gitops-server-side", false, gitopsServerSide},
 		{"gitops-client-side", false, gitopsClientSide},
 		{"gitops-route-forced", false, gitopsRouteForced},
@@ -120,11 +135,24 @@ func (s *story) nothingLost() {
 func (s *story) adopt() {
 	s.t.Helper()
 	before, restarts := s.pods()
-	require.NoError(s.t, s.Manage(s.t.Context(), analysis))
+	s.manage(analysis)
 	s.await(stage.InPhase(v1beta1.PhaseInitialized))
 	after, restartsNow := s.pods()
 	assert.Equal(s.t, before, after, "adoption touches no pod")
 	assert.Equal(s.t, restarts, restartsNow)
+}
+
+// manage applies the Canary with an analysis, indented by four, and whatever of the spec comes after it.
+func (s *story) manage(analysis string) {
+	s.t.Helper()
+	require.NoError(s.t, s.Manage(s.t.Context(), analysis))
+}
+
+// adoptWith is adopt with another analysis.
+func (s *story) adoptWith(analysis string) {
+	s.t.Helper()
+	s.manage(analysis)
+	s.await(stage.InPhase(v1beta1.PhaseInitialized))
 }
 
 func (s *story) release(v stage.Version) {
