@@ -30,7 +30,8 @@ func TestFaults(t *testing.T) {
 	require.NoError(t, err)
 	c.program = filepath.Join(t.TempDir(), "weir")
 	require.NoError(t, image.Compile(t.Context(), tree, "./cmd/weir", c.program))
-	for _, f := range slices.Concat(outages(), replicated(), monitoring(), storms(), watches(), nodes()) {
+	// The longest come last: of parallel tests Go begins with those.
+	for _, f := range slices.Concat(nodes(), storms(), watches(), monitoring(), replicated(), outages()) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			f.live(t, c)
