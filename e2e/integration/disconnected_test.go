@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -27,7 +28,29 @@ func outages() []fault {
 	} {
 		all = append(all, fault{"API server away/" + o.name, func(t *testing.T, c *cluster) { c.disconnect(t, o.story, o.at) }})
 	}
-	return all
+	return append(all, fault{"API server away/while the version turns bad", turnsBad})
+}
+
+// turnsBad: what was answered before the API server went is no evidence when it is back.
+func turnsBad(t *testing.T, c *cluster) {
+	m := newMonitor(t, func(w http.ResponseWriter, r *http.Request) {
+		r.URL.Path = "/bad"
+		answer(w, r)
+	})
+	a := c.application(t)
+	outage := newOutage()
+	op := c.operateBy(t, c.clients(t, outage.wire), a.namespace, nil)
+	defer op.end()
+	a.make(func(s *v1beta1.CanarySpec) { s.MetricsServer = m.server.URL })
+	adopt(a)
+	a.release("2")
+	a.await("the first step", func() bool { return a.last().Weight == 20 })
+	outage.begin()
+	time.Sleep(away + 5*time.Second)
+	outage.end()
+	rollBack(a)
+	checkRolledBackWell(a)
+	a.toldEnd()
 }
 
 func (c *cluster) disconnect(t *testing.T, s story, at func(*v1beta1.CanaryStatus) bool) {

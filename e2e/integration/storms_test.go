@@ -55,4 +55,6 @@ func (c *cluster) weather(t *testing.T, s story, seed uint64) {
 	t.Logf("requests: %v", storm.tally())
 	assert.Greater(t, len(storm.tally()), 1, "nothing failed")
 	s.check(a)
+	a.told("NewRevision")
+	a.toldEnd()
 }

@@ -184,7 +184,8 @@ func (a *application) command(c v1beta1.Command) v1beta1.CommandStatus {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{
 		v1beta1.CommandAnnotation: string(raw)}}})
 	require.NoError(a.t, err)
-	_, err = a.weir.WeirV1beta1().Canaries(a.namespace).Patch(a.t.Context(), "app", types.MergePatchType, patch, metav1.PatchOptions{})
+	canaries := a.weir.WeirV1beta1().Canaries(a.namespace)
+	_, err = canaries.Patch(a.t.Context(), "app", types.MergePatchType, patch, metav1.PatchOptions{})
 	require.NoError(a.t, err)
 	var done v1beta1.CommandStatus
 	a.await("command "+c.Verb, func() bool {

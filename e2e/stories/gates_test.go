@@ -42,7 +42,8 @@ func (s *story) gatehouse(closed ...string) *gatehouse {
 	for _, name := range closed {
 		g.closed[name] = true
 	}
-	g.Server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(g.answer)}} //nolint:gosec // a test's
+	server := &http.Server{Handler: http.HandlerFunc(g.answer), ReadHeaderTimeout: patience}
+	g.Server = &httptest.Server{Listener: listener, Config: server}
 	g.Start()
 	s.t.Cleanup(g.Close)
 	return g

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/kube"
@@ -41,6 +42,9 @@ func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision
 		}
 	}
 	if err := c.commit(ctx, o, d, log); err != nil {
+		if !apierrors.IsConflict(err) { // it may have been carried out, and its answer be lost
+			c.seen.doubt(keyOf(o.canary), o.canary.ResourceVersion)
+		}
 		return 0, err
 	}
 	var err error

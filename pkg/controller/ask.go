@@ -44,6 +44,20 @@ type askedRound struct {
 	answers []rollout.Answer
 }
 
+// old says that a round was answered whole so long ago that its answers say nothing of the canary as it is:
+// nothing could be committed since.
+func (r *askedRound) old(now time.Time, questions int) bool {
+	if len(r.answers) < questions {
+		return false
+	}
+	for _, answer := range r.answers {
+		if now.Sub(answer.Check.At.Time) <= 2*patience {
+			return false
+		}
+	}
+	return true
+}
+
 func newAsker(kube kubernetes.Interface, caches *caches, options Options, m *Metrics, wake func(types.NamespacedName)) *asker {
 	return &asker{
 		kube: kube, caches: caches, options: options, metrics: m, wake: wake,
@@ -78,7 +92,7 @@ func (a *asker) answers(
 		return nil
 	}
 	r := a.rounds[key]
-	if r == nil || r.id != questions[0].Round {
+	if r == nil || r.id != questions[0].Round || r.old(a.options.Now(), len(questions)) {
 		r = &askedRound{id: questions[0].Round, asked: map[string]bool{}}
 		a.rounds[key] = r
 	}

@@ -86,6 +86,9 @@ func (c *caller) replies(key types.NamespacedName, canary *v1beta1.Canary, calls
 		if l.id != call.ID && !l.busy { // one that is still busy with another call is waited for
 			l.id, l.reply = call.ID, nil
 		}
+		if l.reply != nil && call.ID.Type == v1beta1.WebhookRollout && c.now().Sub(l.reply.At) > 2*patience {
+			l.reply = nil // nothing could be committed since, and it says nothing of the canary as it is
+		}
 		if l.id == call.ID && l.reply != nil {
 			replies = append(replies, *l.reply)
 		}

@@ -41,6 +41,10 @@ func (c *Controller) announce(
 		for _, ref := range regarding {
 			if err := c.tell(ctx, ref, n); err != nil {
 				log.Warn("an event could not be told", "reason", n.Reason, "error", err)
+				if !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) && !apierrors.IsInvalid(err) {
+					c.seen.doubt(keyOf(o.canary), "")
+					c.queue.AddAfter(keyOf(o.canary), staleLook)
+				}
 			}
 		}
 	}

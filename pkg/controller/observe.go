@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -331,52 +329,4 @@ func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
 
 func keyOf(canary *v1beta1.Canary) types.NamespacedName {
 	return types.NamespacedName{Namespace: canary.Namespace, Name: canary.Name}
-}
-
-// splits remember which Canaries this process has seen, and since when it sees the split of each route.
-// See rollout.Route.Since.
-type splits struct {
-	mu   sync.Mutex
-	met  map[types.NamespacedName]bool
-	seen map[types.NamespacedName]seenSplit
-}
-
-type seenSplit struct {
-	split rollout.Split
-	since time.Time
-}
-
-func newSplits() *splits {
-	return &splits{met: map[types.NamespacedName]bool{}, seen: map[types.NamespacedName]seenSplit{}}
-}
-
-// first says once of each Canary that it was not seen before.
-func (s *splits) first(key types.NamespacedName) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	known := s.met[key]
-	s.met[key] = true
-	return !known
-}
-
-func (s *splits) since(key types.NamespacedName, route rollout.Route, now time.Time) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !route.Found {
-		delete(s.seen, key)
-		return time.Time{}
-	}
-	last, ok := s.seen[key]
-	if !ok || !last.split.Equal(route.Split) {
-		last = seenSplit{split: route.Split, since: now}
-		s.seen[key] = last
-	}
-	return last.since
-}
-
-func (s *splits) forget(key types.NamespacedName) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.met, key)
-	delete(s.seen, key)
 }

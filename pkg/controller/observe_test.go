@@ -28,11 +28,18 @@ func TestSplits(t *testing.T) {
 	assert.Zero(t, s.since(key, rollout.Route{}, at(6)))
 	assert.Equal(t, at(7), s.since(key, route(10), at(7)), "a route that went and came is a new one")
 
-	assert.True(t, s.first(key))
-	assert.False(t, s.first(key))
-	assert.True(t, s.first(other))
+	assert.True(t, s.first(key, "1"))
+	assert.False(t, s.first(key, "1"))
+	assert.False(t, s.first(key, "2"))
+	assert.True(t, s.first(other, "1"))
+	s.doubt(key, "2")
+	assert.False(t, s.first(key, "2"), "what was committed, if it was, is not seen yet")
+	assert.True(t, s.first(key, "3"))
+	assert.False(t, s.first(key, "4"))
+	s.doubt(key, "")
+	assert.True(t, s.first(key, "4"), "an event is to be told again")
 	s.forget(key)
-	assert.True(t, s.first(key), "a Canary that was deleted and made anew")
+	assert.True(t, s.first(key, "4"), "a Canary that was deleted and made anew")
 	assert.Equal(t, at(8), s.since(key, route(10), at(8)))
 }
 

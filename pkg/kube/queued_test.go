@@ -25,7 +25,8 @@ func handsOverBesideANewerTemplate(b *bench) {
 		return time.Since(old.CreationTimestamp.Time) > 2*time.Second
 	})
 	b.looked(b.writer.Pause)
-	rs, err := b.writer.CreateReplicaSet(b.Context(), workload.NewReplicaSet(b.merge(newVersion), b.canary(), "app-canary", "canary"))
+	made := workload.NewReplicaSet(b.merge(newVersion), b.canary(), "app-canary", "canary")
+	rs, err := b.writer.CreateReplicaSet(b.Context(), made)
 	require.NoError(b, err)
 	rs = b.scaled(b.settled(rs, 0), 2)
 	b.silentlyMoved("the template is the primary's again", b.writer.HandOverQueued(b.Context(), rs, rs, b.deployment()))

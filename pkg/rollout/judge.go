@@ -29,7 +29,8 @@ func (l *look) passed(step Step) bool {
 		l.after(in)
 		return false
 	case step.Manual && !l.st.Step.Resumed && !l.st.Step.Skipped:
-		l.wait(ReasonPaused, "step %s (%s) passes its checks; `kubectl weir resume %s` goes on", l.st.Step.Progress, step, l.Canary.Name)
+		l.wait(ReasonPaused, "step %s (%s) passes its checks; `kubectl weir resume %s` goes on",
+			l.st.Step.Progress, step, l.Canary.Name)
 		return false
 	}
 	return !l.held()

@@ -128,7 +128,8 @@ func (l *look) targetMissing() {
 func (l *look) handOver(full int32) {
 	l.st.Canary.Replicas = full
 	l.wait(ReasonHandingOver, "handing the canary's pods over to Deployment %s", l.targetName())
-	if l.Candidate.Desired == full && l.Candidate.Exists == full && l.Candidate.Available == full && (l.isCandidate() || l.queued()) {
+	c := l.Candidate
+	if c.Desired == full && c.Exists == full && c.Available == full && (l.isCandidate() || l.queued()) {
 		l.d.HandOver = true
 		l.after(time.Second)
 	}

@@ -140,7 +140,8 @@ func (l *look) raise(step Step) {
 func (l *look) shareInWords(s Split) string {
 	if l.FollowsPods && s.Weight > 0 && s.Weight < fullWeight {
 		all := l.Candidate.Ready + l.Primary.Ready
-		return fmt.Sprintf("about %d %% of the traffic, by %d of %d pods", fullWeight*l.Candidate.Ready/max(all, 1), l.Candidate.Ready, all)
+		return fmt.Sprintf("about %d %% of the traffic, by %d of %d pods",
+			fullWeight*l.Candidate.Ready/max(all, 1), l.Candidate.Ready, all)
 	}
 	return s.inWords()
 }
@@ -153,7 +154,7 @@ func (l *look) advance() {
 		l.startStep(next)
 		return
 	}
-	if l.st.Phase != v1beta1.PhaseWaitingPromotion && (l.Canary.Spec.Analysis.Manual || len(webhooks(l.Canary, v1beta1.WebhookConfirmPromotion)) > 0) {
+	if l.Canary.Spec.Analysis.Manual || len(webhooks(l.Canary, v1beta1.WebhookConfirmPromotion)) > 0 {
 		l.st.Phase = v1beta1.PhaseWaitingPromotion
 	}
 	if l.agreed(v1beta1.WebhookConfirmPromotion, nil) {
@@ -236,8 +237,8 @@ func (l *look) baked() bool {
 	}
 	if in := l.st.WeightSince.Add(bake.Pause + keep).Sub(l.Now); in > 0 {
 		l.after(in)
-		l.wait(ReasonScaleDownDelay, "the canary has all of the traffic; the pods of revision %s stay for another while, as spec.scaleDownDelay says",
-			l.st.Primary.Hash)
+		l.wait(ReasonScaleDownDelay, "the canary has all of the traffic; the pods of revision %s stay for another while, "+
+			"as spec.scaleDownDelay says", l.st.Primary.Hash)
 		return false
 	}
 	return true

@@ -97,7 +97,8 @@ func (l *look) superseded() bool {
 // whose ReplicaSet is older than the primary's: handed over beside a newer template, the Deployment's controller
 // would take its pods away and not the primary's. And a template that is the primary's again ends the run.
 func (s *Snapshot) queued() bool {
-	return s.Canary.Spec.OnNewRevision == v1beta1.OnNewRevisionQueue && s.Target.Found && !s.Target.Revision.IsCandidate && !s.Target.Revision.IsPrimary &&
+	newer := s.Target.Found && !s.Target.Revision.IsCandidate && !s.Target.Revision.IsPrimary
+	return newer && s.Canary.Spec.OnNewRevision == v1beta1.OnNewRevisionQueue &&
 		s.Candidate.Found && s.Candidate.Younger && (s.Candidate.Owner == OwnerCanary || s.handedOver())
 }
 
@@ -206,7 +207,8 @@ func (l *look) primaryMoved() bool {
 		return false
 	}
 	l.notify(Notice{
-		ID: fmt.Sprintf("%s/primarymoved/%s/%d", l.Canary.UID, s.Hash, l.Now.Unix()), Reason: ReasonPrimaryMoved, Warning: true, OnTarget: true,
+		ID:     fmt.Sprintf("%s/primarymoved/%s/%d", l.Canary.UID, s.Hash, l.Now.Unix()),
+		Reason: ReasonPrimaryMoved, Warning: true, OnTarget: true,
 		Message: fmt.Sprintf("Deployment %s has scaled up its revision %s in place of %s, which served before; it serves now",
 			l.targetName(), s.Hash, l.st.Primary.Hash),
 	})

@@ -90,7 +90,7 @@ func (w *toy) spec(t *testing.T, d *datadriven.TestData) {
 }
 
 // commandOf writes a command: `command abort id=1 actor=jane reason="…" gate=night full=true`.
-func (w *toy) commandOf(t *testing.T, d *datadriven.TestData) {
+func (w *toy) commandOf(d *datadriven.TestData) {
 	c := &Command{}
 	for _, arg := range d.CmdArgs {
 		switch arg.Key {
@@ -155,7 +155,7 @@ func (w *toy) play(t *testing.T, d *datadriven.TestData) string {
 		w.pass(dur)
 		return ""
 	case "command":
-		w.commandOf(t, d)
+		w.commandOf(d)
 		return ""
 	case "spec":
 		w.spec(t, d)

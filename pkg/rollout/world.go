@@ -135,7 +135,7 @@ func pins(s *Snapshot, st *v1beta1.CanaryStatus) Pins {
 		return Pins{Apex: primary, Primary: primary, Canary: primary}
 	case st.Canary == nil:
 		return Pins{}
-	case st.Phase == v1beta1.PhaseWaiting && (s.Candidate.Owner != OwnerCanary || s.Candidate.Exists == 0 && s.Candidate.Desired == 0):
+	case st.Phase == v1beta1.PhaseWaiting && !s.Candidate.leftOver():
 		return Pins{}
 	case s.FollowsPods && st.Weight > 0 && st.Weight < fullWeight:
 		// The apex is the split: it sends its callers to the pods of both.
@@ -148,6 +148,9 @@ func pins(s *Snapshot, st *v1beta1.CanaryStatus) Pins {
 		return Pins{Apex: primary, Primary: primary, Canary: st.Canary.Hash}
 	}
 }
+
+// leftOver says that a canary which is tried again still has the pods of its last run.
+func (r ReplicaSet) leftOver() bool { return r.Owner == OwnerCanary && (r.Exists > 0 || r.Desired > 0) }
 
 // retiringPlan keeps a retiring ReplicaSet whole until no traffic goes to it, and removes it then.
 func retiringPlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {

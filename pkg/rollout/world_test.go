@@ -94,7 +94,8 @@ var errCrash = errors.New("the operator died")
 func newToy(t testing.TB) *toy {
 	w := &toy{
 		t: t, told: true, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), settle: 5 * time.Second,
-		sets: map[string]*toySet{}, verdict: v1beta1.VerdictPassed, broken: map[string]string{}, gates: map[string]string{}, called: map[string]string{},
+		sets: map[string]*toySet{}, verdict: v1beta1.VerdictPassed, broken: map[string]string{},
+		gates: map[string]string{}, called: map[string]string{},
 	}
 	w.canary = &v1beta1.Canary{
 		ObjectMeta: metav1.ObjectMeta{Name: "app", Namespace: "default", UID: "uid", Generation: 1},

@@ -18,7 +18,8 @@ spec:
   volumes:
   - {name: a, configMap: {name: volume}}
   - {name: b, secret: {secretName: volume}}
-  - {name: c, projected: {sources: [{configMap: {name: projected}}, {secret: {name: projected}}, {serviceAccountToken: {path: t}}]}}
+  - name: c
+    projected: {sources: [{configMap: {name: projected}}, {secret: {name: projected}}, {serviceAccountToken: {path: t}}]}
   - {name: d, emptyDir: {}}
   initContainers:
   - {name: init, env: [{name: A, valueFrom: {configMapKeyRef: {name: init, key: a}}}, {name: B, value: plain}]}
@@ -32,7 +33,8 @@ spec:
 `), &template))
 	m := func(name string) workload.ConfigRef { return workload.ConfigRef{Name: name} }
 	s := func(name string) workload.ConfigRef { return workload.ConfigRef{Secret: true, Name: name} }
-	require.Equal(t, []workload.ConfigRef{m("all"), m("init"), m("projected"), m("volume"), s("all"), s("key"), s("projected"), s("volume")},
-		workload.ConfigRefs(&template))
+	require.Equal(t, []workload.ConfigRef{
+		m("all"), m("init"), m("projected"), m("volume"), s("all"), s("key"), s("projected"), s("volume"),
+	}, workload.ConfigRefs(&template))
 	require.Empty(t, workload.ConfigRefs(&corev1.PodTemplateSpec{}))
 }
