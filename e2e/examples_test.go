@@ -110,7 +110,7 @@ func (s shop) apply(t *testing.T, file string) {
 func (s shop) testServices(t *testing.T, canary *v1beta1.Canary) {
 	deploy := named[appsv1.Deployment](t, s, "Deployment", canary.Spec.TargetRef.Name)
 	apex := named[corev1.Service](t, s, "Service", workload.ServiceNames(canary).Apex)
-	assert.Empty(t, workload.ServiceProblems(canary, deploy, apex, nil, nil))
+	assert.Empty(t, workload.ServiceProblems(canary, workload.OfDeployment(deploy), apex, nil, nil))
 }
 
 // testRoute gives what the router renders of the example to the API server, which knows the rules of routes

@@ -181,7 +181,7 @@ func (l *linter) target(c parsed[v1beta1.Canary]) {
 			}
 		}
 		if service != nil { // else there may be one in the cluster
-			l.refusals(c, workload.ServiceProblems(c.object, d.object, service, nil, nil))
+			l.refusals(c, workload.ServiceProblems(c.object, workload.OfDeployment(d.object), service, nil, nil))
 		}
 	}
 }

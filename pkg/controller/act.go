@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -58,7 +57,7 @@ func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision
 
 func (c *Controller) ensure(ctx context.Context, o *observation, d rollout.Decision) error {
 	for _, ensure := range []func(context.Context, *observation, rollout.Decision) error{
-		c.ensureConfig, c.ensurePause, c.ensureServices, c.ensureReplicaSets, c.ensureRoute, c.ensureHandOver,
+		c.ensureConfig, c.ensurePause, c.ensureServices, c.ensurePods, c.ensureRoute, c.ensureHandOver,
 	} {
 		if err := ensure(ctx, o, d); err != nil {
 			return err
@@ -95,28 +94,22 @@ func logChange(log *slog.Logger, was, is *v1beta1.CanaryStatus) {
 
 // ensureConfig makes the target's template carry the digest of what it mentions.
 func (c *Controller) ensureConfig(ctx context.Context, o *observation, d rollout.Decision) error {
-	if d.ConfigDigest == "" || o.deploy == nil || !o.deploy.Spec.Paused {
+	if d.ConfigDigest == "" || o.workload == nil || !o.snapshot.Target.Paused {
 		return nil
 	}
-	return c.writer.AnnotateTemplate(ctx, o.deploy, v1beta1.ConfigDigestAnnotation, d.ConfigDigest)
+	return o.target.annotate(ctx, v1beta1.ConfigDigestAnnotation, d.ConfigDigest)
 }
 
 func (c *Controller) ensurePause(ctx context.Context, o *observation, d rollout.Decision) error {
-	if o.deploy == nil {
+	if o.workload == nil {
 		return nil
 	}
-	switch d.Pause {
-	case rollout.PauseSet:
-		return c.writer.Pause(ctx, o.deploy)
-	case rollout.PauseRelease:
-		return c.writer.ReleasePause(ctx, o.deploy)
-	}
-	return nil
+	return o.target.pause(ctx, d)
 }
 
 func (c *Controller) ensureServices(ctx context.Context, o *observation, d rollout.Decision) error {
 	switch {
-	case d.Services == rollout.ServicesApplied && o.deploy != nil:
+	case d.Services == rollout.ServicesApplied && o.workload != nil:
 		return c.applyServices(ctx, o, d.Pins)
 	case d.Services == rollout.ServicesReleased:
 		return c.releaseServices(ctx, o)
@@ -127,7 +120,7 @@ func (c *Controller) ensureServices(ctx context.Context, o *observation, d rollo
 		hash string
 	}{{o.primarySvc, d.Pins.Primary}, {o.canarySvc, d.Pins.Canary}, {o.apex, d.Pins.Apex}} {
 		if pin.svc != nil && (pin.svc == o.apex || workload.Made(pin.svc, o.canary)) && c.mayPin(o, pin.svc) {
-			if err := c.writer.Pin(ctx, pin.svc, pin.hash); err != nil {
+			if err := c.writer.Pin(ctx, pin.svc, pinLabel(o), pin.hash); err != nil {
 				return err
 			}
 		}
@@ -141,7 +134,7 @@ func (c *Controller) mayPin(o *observation, svc *corev1.Service) bool {
 }
 
 func (c *Controller) applyServices(ctx context.Context, o *observation, pins rollout.Pins) error {
-	plan := workload.Services(o.canary, o.deploy, o.apex, pins)
+	plan := workload.Services(o.canary, o.workload, o.apex, pins)
 	for _, s := range []struct{ want, found *corev1.Service }{
 		{plan.Primary, o.primarySvc}, {plan.Canary, o.canarySvc}, {plan.Apex, o.apex},
 	} {
@@ -153,7 +146,7 @@ func (c *Controller) applyServices(ctx context.Context, o *observation, pins rol
 		}
 	}
 	if plan.Apex == nil {
-		return c.writer.Pin(ctx, o.apex, pins.Apex)
+		return c.writer.Pin(ctx, o.apex, pinLabel(o), pins.Apex)
 	}
 	return nil
 }
@@ -161,11 +154,11 @@ func (c *Controller) applyServices(ctx context.Context, o *observation, pins rol
 func (c *Controller) releaseServices(ctx context.Context, o *observation) error {
 	if o.apex != nil {
 		if workload.Made(o.apex, o.canary) {
-			if err := c.writer.ReleaseService(ctx, o.apex); err != nil {
+			if err := c.writer.ReleaseService(ctx, o.apex, pinLabel(o)); err != nil {
 				return err
 			}
 		} else if c.mayPin(o, o.apex) {
-			if err := c.writer.Pin(ctx, o.apex, ""); err != nil {
+			if err := c.writer.Pin(ctx, o.apex, pinLabel(o), ""); err != nil {
 				return err
 			}
 		}
@@ -180,63 +173,15 @@ func (c *Controller) releaseServices(ctx context.Context, o *observation) error 
 	return nil
 }
 
-func (c *Controller) ensureReplicaSets(ctx context.Context, o *observation, d rollout.Decision) error {
-	if o.deploy == nil {
+func (c *Controller) ensurePods(ctx context.Context, o *observation, d rollout.Decision) error {
+	if o.workload == nil {
 		return nil
 	}
-	if d.Primary.State == rollout.ReplicaSetPresent && o.primary != nil {
-		if _, err := c.writer.Scale(ctx, o.primary, d.Primary.Replicas); err != nil {
-			return err
-		}
-	}
-	if d.Retiring.State != rollout.ReplicaSetLeave && o.retiring != nil {
-		if err := c.ensureReplicaSet(ctx, o, d.Retiring, o.snapshot.Retiring, d.Status.Retiring); err != nil {
-			return err
-		}
-	}
-	if d.Candidate.State != rollout.ReplicaSetLeave && d.Status.Canary != nil {
-		return c.ensureReplicaSet(ctx, o, d.Candidate, o.snapshot.Candidate, d.Status.Canary)
-	}
-	return nil
-}
-
-func (c *Controller) ensureReplicaSet(
-	ctx context.Context, o *observation, plan rollout.ReplicaSetPlan, facts rollout.ReplicaSet, ref *v1beta1.RevisionStatus,
-) error {
-	rs := c.caches.replicaSet(o.canary.Namespace, ref.ReplicaSet)
-	switch {
-	case plan.State == rollout.ReplicaSetAbsent:
-		if rs == nil || facts.Owner != rollout.OwnerCanary {
-			return nil
-		}
-		return c.writer.Remove(ctx, rs, o.deploy)
-	case rs == nil:
-		if ref.Hash != o.snapshot.Target.Revision.Hash {
-			return nil // it can be made of the target's present template alone
-		}
-		made := workload.NewReplicaSet(o.deploy, o.canary, ref.ReplicaSet, ref.Hash)
-		made.Spec.Replicas = &plan.Replicas
-		_, err := c.writer.CreateReplicaSet(ctx, made)
-		return err
-	case facts.Owner == rollout.OwnerOther:
-		return fmt.Errorf("ReplicaSet %s/%s is in the way: it belongs to neither the Canary nor the Deployment; delete it",
-			rs.Namespace, rs.Name)
-	case facts.Owner == rollout.OwnerTarget:
-		if facts.Desired > 0 && ref != nil && plan.Replicas > 0 && o.snapshot.Target.Revision.ReplicaSet == rs.Name {
-			return nil // the target runs it itself
-		}
-		borrowed, err := c.writer.Borrow(ctx, rs, o.canary)
-		if err != nil {
-			return err
-		}
-		rs = borrowed
-	}
-	_, err := c.writer.Scale(ctx, rs, plan.Replicas)
-	return err
+	return o.target.ensurePods(ctx, o, d)
 }
 
 func (c *Controller) ensureRoute(ctx context.Context, o *observation, d rollout.Decision) error {
-	if o.router == nil {
+	if o.router == nil || o.snapshot.Target.InPlace {
 		return nil
 	}
 	switch d.Route {
@@ -273,16 +218,11 @@ func (c *Controller) ensureRoute(ctx context.Context, o *observation, d rollout.
 }
 
 func (c *Controller) ensureHandOver(ctx context.Context, o *observation, d rollout.Decision) error {
-	if !d.HandOver || o.candidate == nil || o.deploy == nil {
+	if !d.HandOver || o.workload == nil {
 		return nil
 	}
-	// Somebody who resumed the Deployment for a moment has made it an equal ReplicaSet of its own. Of two,
-	// its controller takes the older one for the present revision, and would never report it complete.
-	if twin := workload.EqualOf(o.deploy, c.caches.replicaSetsOf(o.deploy.UID)); twin != nil && twin.UID != o.candidate.UID {
-		return c.writer.Remove(ctx, twin, nil)
-	}
-	if d.Queued && o.primary != nil {
-		return c.writer.HandOverQueued(ctx, o.candidate, o.primary, o.deploy)
-	}
-	return c.writer.HandOver(ctx, o.candidate, o.deploy)
+	return o.target.handOver(ctx, o, d)
 }
+
+// pinLabel is the label that Services are pinned by.
+func pinLabel(o *observation) string { return workload.PinLabel(o.canary.Spec.TargetRef.Kind) }

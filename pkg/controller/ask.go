@@ -115,7 +115,7 @@ func varsOf(canary *v1beta1.Canary, o *observation, q rollout.Question) metrics.
 		Revision: "canary", Weight: canary.Status.Weight, Interval: q.Window, Variables: q.Metric.TemplateVariables,
 	}
 	if c := canary.Status.Canary; c != nil {
-		v.Hash, v.ReplicaSet = c.Hash, c.ReplicaSet
+		v.Hash, v.ReplicaSet, v.PodNames = c.Hash, c.ReplicaSet, o.canaryPods
 	}
 	return v
 }

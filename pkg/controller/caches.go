@@ -18,6 +18,7 @@ import (
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/client/informers/externalversions"
 	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/workload"
 )
@@ -59,12 +60,15 @@ func newCaches(
 	return c, c.listen()
 }
 
-// slim drops what nobody here looks at. Managed fields stay of a Deployment, where they say whether spec.paused
-// is Weir's, and of a Service, whose selector keeps its owner.
+// slim drops what nobody here looks at. Managed fields stay of targets, where they say what is Weir's, and of a
+// Service, whose selector keeps its owner.
 func slim(obj any) (any, error) {
 	if accessor, err := meta.Accessor(obj); err == nil {
-		switch obj.(type) {
-		case *appsv1.Deployment, *corev1.Service:
+		switch o := obj.(type) {
+		case *appsv1.Deployment, *appsv1.StatefulSet, *appsv1.DaemonSet, *corev1.Service:
+		case *appsv1.ControllerRevision:
+			accessor.SetManagedFields(nil)
+			workload.SlimRevision(o)
 		default:
 			accessor.SetManagedFields(nil)
 		}
@@ -75,7 +79,7 @@ func slim(obj any) (any, error) {
 func (c *caches) index() error {
 	canaries := c.weir.Weir().V1beta1().Canaries().Informer()
 	err := canaries.AddIndexers(cache.Indexers{
-		byTarget: indexCanary(func(can *v1beta1.Canary) []string { return []string{can.Namespace + "/" + can.Spec.TargetRef.Name} }),
+		byTarget: indexCanary(func(can *v1beta1.Canary) []string { return []string{targetKey(can)} }),
 		byService: indexCanary(func(can *v1beta1.Canary) []string {
 			names := workload.ServiceNames(can)
 			return []string{can.Namespace + "/" + names.Apex, can.Namespace + "/" + names.Primary, can.Namespace + "/" + names.Canary}
@@ -87,6 +91,7 @@ func (c *caches) index() error {
 	}
 	for _, informer := range []cache.SharedIndexInformer{
 		c.kube.Apps().V1().ReplicaSets().Informer(), c.kube.Core().V1().Pods().Informer(),
+		c.kube.Apps().V1().ControllerRevisions().Informer(),
 	} {
 		if err := informer.AddIndexers(cache.Indexers{byOwner: indexOwner}); err != nil {
 			return fmt.Errorf("indexing by owner: %w", err)
@@ -146,8 +151,11 @@ func (c *caches) listen() error {
 	watches := []watch{
 		{weir.Canaries().Informer(), v1beta1.SchemeGroupVersion.WithResource("canaries"), selfAndRivals(c)},
 		{weir.MetricTemplates().Informer(), v1beta1.SchemeGroupVersion.WithResource("metrictemplates"), c.canariesBy(byTemplate)},
-		{apps.Deployments().Informer(), appsv1.SchemeGroupVersion.WithResource("deployments"), c.canariesBy(byTarget)},
-		{apps.ReplicaSets().Informer(), appsv1.SchemeGroupVersion.WithResource("replicasets"), c.canariesOfReplicaSet},
+		{apps.Deployments().Informer(), appsv1.SchemeGroupVersion.WithResource("deployments"), c.canariesOf(v1beta1.KindDeployment)},
+		{apps.StatefulSets().Informer(), appsv1.SchemeGroupVersion.WithResource("statefulsets"), c.canariesOf(v1beta1.KindStatefulSet)},
+		{apps.DaemonSets().Informer(), appsv1.SchemeGroupVersion.WithResource("daemonsets"), c.canariesOf(v1beta1.KindDaemonSet)},
+		{apps.ControllerRevisions().Informer(), appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), c.canariesOfOwner},
+		{apps.ReplicaSets().Informer(), appsv1.SchemeGroupVersion.WithResource("replicasets"), c.canariesOfOwner},
 		{core.Pods().Informer(), corev1.SchemeGroupVersion.WithResource("pods"), c.canariesOfPod},
 		{core.Services().Informer(), corev1.SchemeGroupVersion.WithResource("services"), c.canariesBy(byService)},
 	}
@@ -203,7 +211,7 @@ func selfAndRivals(c *caches) func(metav1.Object) []types.NamespacedName {
 			return keys
 		}
 		if can.DeletionTimestamp != nil || can.Status.Phase == "" {
-			keys = append(keys, c.named(byTarget, can.Namespace+"/"+can.Spec.TargetRef.Name)...)
+			keys = append(keys, c.named(byTarget, targetKey(can))...)
 		}
 		return keys
 	}
@@ -229,7 +237,15 @@ func (c *caches) named(index, key string) []types.NamespacedName {
 	return keys
 }
 
-func (c *caches) canariesOfReplicaSet(m metav1.Object) []types.NamespacedName {
+// canariesOf are those whose target is an object of that kind.
+func (c *caches) canariesOf(kind string) func(metav1.Object) []types.NamespacedName {
+	return func(m metav1.Object) []types.NamespacedName {
+		return c.named(byTarget, m.GetNamespace()+"/"+kind+"/"+m.GetName())
+	}
+}
+
+// canariesOfOwner are those that control an object, or whose target does.
+func (c *caches) canariesOfOwner(m metav1.Object) []types.NamespacedName {
 	owner := metav1.GetControllerOf(m)
 	switch {
 	case owner == nil:
@@ -237,20 +253,21 @@ func (c *caches) canariesOfReplicaSet(m metav1.Object) []types.NamespacedName {
 	case owner.Kind == "Canary":
 		return []types.NamespacedName{{Namespace: m.GetNamespace(), Name: owner.Name}}
 	default:
-		return c.named(byTarget, m.GetNamespace()+"/"+owner.Name)
+		return c.named(byTarget, m.GetNamespace()+"/"+owner.Kind+"/"+owner.Name)
 	}
 }
 
+// canariesOfPod are those of its ReplicaSet, or of what else controls it.
 func (c *caches) canariesOfPod(m metav1.Object) []types.NamespacedName {
 	owner := metav1.GetControllerOf(m)
 	if owner == nil || owner.Kind != "ReplicaSet" {
-		return nil
+		return c.canariesOfOwner(m)
 	}
 	rs := c.replicaSet(m.GetNamespace(), owner.Name)
 	if rs == nil {
 		return nil
 	}
-	return c.canariesOfReplicaSet(rs)
+	return c.canariesOfOwner(rs)
 }
 
 func (c *caches) start(ctx context.Context) {
@@ -264,6 +281,8 @@ func (c *caches) synced() []cache.InformerSynced {
 	all := []cache.InformerSynced{
 		weir.Canaries().Informer().HasSynced, weir.MetricTemplates().Informer().HasSynced,
 		apps.Deployments().Informer().HasSynced, apps.ReplicaSets().Informer().HasSynced,
+		apps.StatefulSets().Informer().HasSynced, apps.DaemonSets().Informer().HasSynced,
+		apps.ControllerRevisions().Informer().HasSynced,
 		core.Pods().Informer().HasSynced, core.Services().Informer().HasSynced,
 	}
 	for _, r := range c.routes {
@@ -284,6 +303,22 @@ func (c *caches) template(key types.NamespacedName) (*v1beta1.MetricTemplate, er
 
 func (c *caches) deployment(namespace, name string) *appsv1.Deployment {
 	d, err := c.kube.Apps().V1().Deployments().Lister().Deployments(namespace).Get(name)
+	if err != nil {
+		return nil
+	}
+	return d
+}
+
+func (c *caches) statefulSet(namespace, name string) *appsv1.StatefulSet {
+	s, err := c.kube.Apps().V1().StatefulSets().Lister().StatefulSets(namespace).Get(name)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+func (c *caches) daemonSet(namespace, name string) *appsv1.DaemonSet {
+	d, err := c.kube.Apps().V1().DaemonSets().Lister().DaemonSets(namespace).Get(name)
 	if err != nil {
 		return nil
 	}
@@ -319,7 +354,12 @@ func (c *caches) route(ref router.Ref) *unstructured.Unstructured {
 	return u
 }
 
-// owned are the ReplicaSets, or the pods, that an object controls.
+// targetKey names the target of a Canary in the index byTarget.
+func targetKey(can *v1beta1.Canary) string {
+	return can.Namespace + "/" + rollout.KindOf(can) + "/" + can.Spec.TargetRef.Name
+}
+
+// owned are the ReplicaSets, the revisions or the pods that an object controls.
 func owned[T any](informer cache.SharedIndexInformer, owner types.UID) []T {
 	objs, err := informer.GetIndexer().ByIndex(byOwner, string(owner))
 	if err != nil {
@@ -338,9 +378,10 @@ func (c *caches) replicaSetsOf(owner types.UID) []*appsv1.ReplicaSet {
 	return owned[*appsv1.ReplicaSet](c.kube.Apps().V1().ReplicaSets().Informer(), owner)
 }
 
-func (c *caches) podsOf(rs *appsv1.ReplicaSet) []*corev1.Pod {
-	if rs == nil {
-		return nil
-	}
-	return owned[*corev1.Pod](c.kube.Core().V1().Pods().Informer(), rs.UID)
+func (c *caches) revisionsOf(owner types.UID) []*appsv1.ControllerRevision {
+	return owned[*appsv1.ControllerRevision](c.kube.Apps().V1().ControllerRevisions().Informer(), owner)
+}
+
+func (c *caches) podsOf(owner types.UID) []*corev1.Pod {
+	return owned[*corev1.Pod](c.kube.Core().V1().Pods().Informer(), owner)
 }

@@ -206,8 +206,8 @@ func (c *configs) forget(key types.NamespacedName) { c.follow(key, nil) }
 
 // configRefs are the objects to follow for a Canary.
 func configRefs(o *observation) []workload.ConfigRef {
-	if o.deploy == nil || o.canary.Spec.ConfigTracking != v1beta1.ConfigTrackingRestart || o.canary.DeletionTimestamp != nil {
+	if o.workload == nil || o.canary.Spec.ConfigTracking != v1beta1.ConfigTrackingRestart || o.canary.DeletionTimestamp != nil {
 		return nil
 	}
-	return workload.ConfigRefs(&o.deploy.Spec.Template)
+	return workload.ConfigRefs(o.workload.Template)
 }

@@ -20,7 +20,7 @@ import (
 const longestNote = 1024
 
 // announce tells people what was committed, or, right after a start, what another operator committed:
-// an event on the Canary, and for what concerns the target one on the Deployment. An event's name comes
+// an event on the Canary, and for what concerns the target one on that. An event's name comes
 // of its notice, so that telling twice is telling once. What cannot be told is logged and holds nothing up.
 func (c *Controller) announce(
 	ctx context.Context, o *observation, st *v1beta1.CanaryStatus, notices []rollout.Notice, log *slog.Logger,
@@ -32,10 +32,9 @@ func (c *Controller) announce(
 			APIVersion: "weir.dev/v1beta1", Kind: "Canary",
 			Namespace: o.canary.Namespace, Name: o.canary.Name, UID: o.canary.UID,
 		}}
-		if n.OnTarget && o.deploy != nil {
+		if w := o.workload; n.OnTarget && w != nil {
 			regarding = append(regarding, corev1.ObjectReference{
-				APIVersion: "apps/v1", Kind: "Deployment",
-				Namespace: o.deploy.Namespace, Name: o.deploy.Name, UID: o.deploy.UID,
+				APIVersion: "apps/v1", Kind: w.Kind, Namespace: w.Namespace, Name: w.Name, UID: w.UID,
 			})
 		}
 		for _, ref := range regarding {

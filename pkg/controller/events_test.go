@@ -16,6 +16,7 @@ import (
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/workload"
 )
 
 // told are the events that come of notices, each of them told twice, as after a restart.
@@ -23,7 +24,9 @@ func told(t *testing.T, notices ...rollout.Notice) []eventsv1.Event {
 	t.Helper()
 	o := &observation{
 		canary: &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", UID: "canary"}},
-		deploy: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", UID: "target"}},
+		workload: workload.OfDeployment(&appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", UID: "target"},
+		}),
 	}
 	client := kubefake.NewClientset()
 	for range 2 {

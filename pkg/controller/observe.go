@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -29,12 +28,12 @@ type observation struct {
 	// behind says that a cache has not seen Weir's own last write; nothing may be decided on it.
 	behind bool
 
-	canary   *v1beta1.Canary
-	deploy   *appsv1.Deployment
-	primary  *appsv1.ReplicaSet
-	retiring *appsv1.ReplicaSet
-	// candidate is the ReplicaSet of status.canary.
-	candidate *appsv1.ReplicaSet
+	canary *v1beta1.Canary
+	target target
+	// workload is the target, whatever its kind; nil where it is not there.
+	workload *workload.Target
+	// canaryPods are the names of the canary's pods, where its revision cannot be told by them.
+	canaryPods []string
 
 	names                       workload.Names
 	apex, primarySvc, canarySvc *corev1.Service
@@ -47,20 +46,19 @@ type observation struct {
 }
 
 func (c *Controller) observe(canary *v1beta1.Canary) *observation {
-	o := &observation{canary: canary, names: workload.ServiceNames(canary), found: router.Found{}}
+	o := &observation{canary: canary, target: c.targetOf(canary), names: workload.ServiceNames(canary), found: router.Found{}}
 	ns := canary.Namespace
-	o.deploy = c.caches.deployment(ns, canary.Spec.TargetRef.Name)
 	o.apex = c.caches.service(ns, o.names.Apex)
 	o.primarySvc = c.caches.service(ns, o.names.Primary)
 	o.canarySvc = c.caches.service(ns, o.names.Canary)
 	o.snapshot = rollout.Snapshot{
 		Now: c.options.Now(), Canary: canary, Command: commandOf(canary), ConfigDigest: c.configs.digest(keyOf(canary)),
 	}
-	c.observeRoute(o)
-	err := c.observeTarget(o)
-	c.configs.follow(keyOf(canary), configRefs(o))
-	o.behind = c.behind(o)
 	o.snapshot.Services = servicesOf(o)
+	err := o.target.observe(o)
+	c.observeRoute(o)
+	c.configs.follow(keyOf(canary), configRefs(o))
+	o.behind = workload.Unknown(err) || c.behind(o) || o.target.behind(o)
 	o.snapshot.Problems = c.problems(o, err)
 	return o
 }
@@ -93,7 +91,11 @@ func (c *Controller) observeRoute(o *observation) {
 	s := &o.snapshot
 	s.FollowsPods = o.router.Features().Has(router.FollowsPods)
 	s.Settle = rollout.Duration(canary.Spec.Service.Settle, o.router.Settle())
-	s.Route = o.router.Read(o.app, rollout.SplitOf(&canary.Status), o.found)
+	if s.Route = (rollout.Route{}); !s.Target.InPlace {
+		s.Route = o.router.Read(o.app, rollout.SplitOf(&canary.Status), o.found)
+	} else if o.apex != nil {
+		s.Route = rollout.InPlaceRoute(s, o.apex.Spec.Selector[pinLabel(o)])
+	}
 	s.Route.Since = c.seen.since(keyOf(canary), s.Route, s.Now)
 }
 
@@ -112,45 +114,6 @@ func (c *Controller) routeObject(o *observation, ref router.Ref) *unstructured.U
 		}
 		return &unstructured.Unstructured{Object: content}
 	}
-	return nil
-}
-
-func (c *Controller) observeTarget(o *observation) error {
-	s, st, ns := &o.snapshot, &o.canary.Status, o.canary.Namespace
-	revision := func(r *v1beta1.RevisionStatus) *appsv1.ReplicaSet {
-		if r == nil {
-			return nil
-		}
-		return c.caches.replicaSet(ns, r.ReplicaSet)
-	}
-	o.primary, o.candidate, o.retiring = revision(st.Primary), revision(st.Canary), revision(st.Retiring)
-	var serving *appsv1.ReplicaSet
-	if o.deploy == nil || o.deploy.DeletionTimestamp != nil {
-		o.deploy = nil
-	} else {
-		sets := c.caches.replicaSetsOf(o.deploy.UID)
-		serving = workload.Sole(o.deploy, sets)
-		if st.Primary == nil {
-			o.primary = serving
-		}
-		rev, err := workload.Revision(o.deploy, sets, o.primary, o.candidate)
-		if err != nil {
-			return err
-		}
-		s.Target = rollout.Target{
-			Found: true, Paused: o.deploy.Spec.Paused, Complete: workload.Complete(o.deploy, sets),
-			Replicas: workload.Replicas(o.deploy), Revision: rev,
-		}
-	}
-	facts := func(rs *appsv1.ReplicaSet) rollout.ReplicaSet {
-		return workload.Facts(rs, o.deploy, o.canary, c.caches.podsOf(rs))
-	}
-	if serving != nil && (o.primary == nil || serving.UID != o.primary.UID) {
-		s.Serving = facts(serving)
-	}
-	s.Primary, s.Candidate, s.Retiring = facts(o.primary), facts(o.candidate), facts(o.retiring)
-	s.Candidate.Younger = o.primary != nil && o.candidate != nil &&
-		o.primary.CreationTimestamp.Before(&o.candidate.CreationTimestamp)
 	return nil
 }
 
@@ -186,7 +149,7 @@ func idOf(raw string) string {
 }
 
 func servicesOf(o *observation) rollout.Services {
-	s := rollout.Services{Found: true}
+	s := rollout.Services{Found: true, Local: o.apex != nil && workload.Local(o.apex)}
 	for _, svc := range []*corev1.Service{o.apex, o.primarySvc, o.canarySvc} {
 		if svc == nil {
 			return rollout.Services{}
@@ -214,15 +177,6 @@ func (c *Controller) behind(o *observation) bool {
 		check(services, o.names.Apex, present(o.apex)) ||
 		check(services, o.names.Primary, present(o.primarySvc)) ||
 		check(services, o.names.Canary, present(o.canarySvc))
-	if o.deploy != nil {
-		stale = stale || check(appsv1.SchemeGroupVersion.WithResource("deployments"), o.deploy.Name, o.deploy)
-	}
-	for _, r := range []*v1beta1.RevisionStatus{o.canary.Status.Canary, o.canary.Status.Retiring} {
-		if r != nil {
-			rs := present(c.caches.replicaSet(ns, r.ReplicaSet))
-			stale = stale || check(appsv1.SchemeGroupVersion.WithResource("replicasets"), r.ReplicaSet, rs)
-		}
-	}
 	if o.router != nil {
 		for _, ref := range o.router.Refs(o.app) {
 			stale = stale || check(ref.Resource, ref.Name, present(o.found[ref]))
@@ -250,7 +204,7 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 	}
 	if rival := c.rival(canary); rival != "" {
 		return []rollout.Problem{{Reason: "TargetTaken", Message: fmt.Sprintf(
-			"Deployment %s is the target of Canary %s already; delete one of the two", canary.Spec.TargetRef.Name, rival)}}
+			"%s %s is the target of Canary %s already; delete one of the two", rollout.KindOf(canary), canary.Spec.TargetRef.Name, rival)}}
 	}
 	if o.router == nil {
 		return []rollout.Problem{c.noRouter(canary)}
@@ -261,8 +215,14 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 	if p := c.configs.problem(keyOf(canary)); p != nil {
 		return []rollout.Problem{*p}
 	}
-	if o.deploy != nil {
-		if p := workload.ServiceProblems(canary, o.deploy, o.apex, o.primarySvc, o.canarySvc); len(p) > 0 {
+	if o.snapshot.Target.InPlace && !o.router.Features().Has(router.FollowsPods) {
+		return []rollout.Problem{notInPlace(canary, o.router.Name())}
+	}
+	if o.workload != nil {
+		if p := o.target.problems(o); len(p) > 0 {
+			return p
+		}
+		if p := workload.ServiceProblems(canary, o.workload, o.apex, o.primarySvc, o.canarySvc); len(p) > 0 {
 			return p
 		}
 	}
@@ -271,6 +231,13 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 		return []rollout.Problem{{Reason: "RouteNotUsable", Message: err.Error()}}
 	}
 	return c.metricProblems(canary)
+}
+
+// notInPlace refuses a router that shares traffic out over a canary beside the primary.
+func notInPlace(canary *v1beta1.Canary, name string) rollout.Problem {
+	return rollout.Problem{Reason: "ProviderNotInPlace", Message: fmt.Sprintf(
+		"the pods of %s %s are replaced in place, and traffic can only follow them, which is not what provider %s does; "+
+			"set spec.provider to kubernetes", rollout.KindOf(canary), canary.Spec.TargetRef.Name, name)}
 }
 
 func (c *Controller) noRouter(canary *v1beta1.Canary) rollout.Problem {
@@ -289,7 +256,7 @@ func (c *Controller) noRouter(canary *v1beta1.Canary) rollout.Problem {
 
 // rival is the Canary that has the target already: the older one.
 func (c *Controller) rival(canary *v1beta1.Canary) string {
-	for _, key := range c.caches.named(byTarget, canary.Namespace+"/"+canary.Spec.TargetRef.Name) {
+	for _, key := range c.caches.named(byTarget, targetKey(canary)) {
 		other, err := c.caches.canary(key)
 		if err != nil || other.UID == canary.UID {
 			continue

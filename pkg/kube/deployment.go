@@ -8,7 +8,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
@@ -29,12 +28,10 @@ func (w *Writer) Pause(ctx context.Context, d *appsv1.Deployment) error {
 // ReleasePause gives the field up by applying an intent without it: what another manager set stays,
 // and what nobody else set goes.
 func (w *Writer) ReleasePause(ctx context.Context, d *appsv1.Deployment) error {
-	for _, m := range d.ManagedFields {
-		if m.Manager == v1beta1.FieldManager && m.Operation == metav1.ManagedFieldsOperationApply {
-			return w.applyDeployment(ctx, d, "releasing", appsv1ac.Deployment(d.Name, d.Namespace))
-		}
+	if !applied(d) {
+		return nil
 	}
-	return nil
+	return w.applyDeployment(ctx, d, "releasing", appsv1ac.Deployment(d.Name, d.Namespace))
 }
 
 // configManager owns what configTracking writes, apart from the pause.
@@ -46,8 +43,7 @@ func (w *Writer) AnnotateTemplate(ctx context.Context, d *appsv1.Deployment, key
 	if d.Spec.Template.Annotations[key] == value {
 		return nil
 	}
-	intent := appsv1ac.Deployment(d.Name, d.Namespace).WithSpec(appsv1ac.DeploymentSpec().WithTemplate(
-		corev1ac.PodTemplateSpec().WithAnnotations(map[string]string{key: value})))
+	intent := appsv1ac.Deployment(d.Name, d.Namespace).WithSpec(appsv1ac.DeploymentSpec().WithTemplate(annotated(key, value)))
 	return w.applyDeploymentAs(ctx, d, configManager, "annotating the template of", intent)
 }
 

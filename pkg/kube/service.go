@@ -29,12 +29,13 @@ func (w *Writer) ApplyService(ctx context.Context, svc, found *corev1.Service) e
 	return w.Apply(ctx, services, intent, was)
 }
 
-// Pin holds a Service, the user's own apex above all, to the pods of one revision, or, with an empty hash, to none.
+// Pin holds a Service, the user's own apex above all, to the pods of one revision by their label, or, with an empty
+// hash, to none.
 // Its selector is one atomic map under server-side apply: applying it would take it over, and giving it
 // up could delete it. So the one key is patched, and nothing else. Even so the API server books the whole
 // selector on Weir; a second write puts the books right, so that its owner meets no conflict.
-func (w *Writer) Pin(ctx context.Context, svc *corev1.Service, hash string) error {
-	was, pinned := svc.Spec.Selector[workload.HashLabel]
+func (w *Writer) Pin(ctx context.Context, svc *corev1.Service, label, hash string) error {
+	was, pinned := svc.Spec.Selector[label]
 	if pinned == (hash != "") && was == hash {
 		return nil
 	}
@@ -44,7 +45,7 @@ func (w *Writer) Pin(ctx context.Context, svc *corev1.Service, hash string) erro
 	if hash != "" {
 		doing, value = fmt.Sprintf("pinning %s to %s", what, hash), hash
 	}
-	selector := map[string]any{workload.HashLabel: value}
+	selector := map[string]any{label: value}
 	pinnedTo, err := w.patchService(ctx, svc, doing, change{spec: map[string]any{"selector": selector}})
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func (w *Writer) Pin(ctx context.Context, svc *corev1.Service, hash string) erro
 
 // ReleaseService gives up an apex Service that Weir made: it stays for the clients that use it, selects
 // the pods of every revision, and belongs to nobody.
-func (w *Writer) ReleaseService(ctx context.Context, svc *corev1.Service) error {
+func (w *Writer) ReleaseService(ctx context.Context, svc *corev1.Service, label string) error {
 	if metav1.GetControllerOf(svc) == nil {
 		return nil
 	}
@@ -66,7 +67,7 @@ func (w *Writer) ReleaseService(ctx context.Context, svc *corev1.Service) error 
 			"labels":          map[string]any{workload.CanaryLabel: nil},
 			"annotations":     map[string]any{AppliedAnnotation: nil},
 		},
-		spec: map[string]any{"selector": map[string]any{workload.HashLabel: nil}},
+		spec: map[string]any{"selector": map[string]any{label: nil}},
 	})
 	if err != nil {
 		return err

@@ -41,9 +41,9 @@ func books(obj metav1.Object) []metav1.ManagedFieldsEntry {
 func pins(b *bench) {
 	apex, err := b.userApplies("app")
 	require.NoError(b, err)
-	b.silent("unpinning what is not pinned", func() error { return b.writer.Pin(b.Context(), apex, "") })
+	b.silent("unpinning what is not pinned", func() error { return b.writer.Pin(b.Context(), apex, workload.HashLabel, "") })
 	for _, hash := range []string{"first", "second", ""} {
-		require.NoError(b, b.writer.Pin(b.Context(), b.service("app"), hash))
+		require.NoError(b, b.writer.Pin(b.Context(), b.service("app"), workload.HashLabel, hash))
 		now := b.service("app")
 		want := map[string]string{"app": "app"}
 		if hash != "" {
@@ -51,7 +51,7 @@ func pins(b *bench) {
 		}
 		assert.Equal(b, want, now.Spec.Selector)
 		assert.Equal(b, books(apex), books(now), "whoever owned the selector owns it")
-		b.silent("pinning again to "+hash, func() error { return b.writer.Pin(b.Context(), now, hash) })
+		b.silent("pinning again to "+hash, func() error { return b.writer.Pin(b.Context(), now, workload.HashLabel, hash) })
 		now.Spec.Selector = apex.Spec.Selector
 		assert.Equal(b, apex.Spec, now.Spec)
 		assert.Equal(b, apex.Labels, now.Labels)
@@ -63,12 +63,12 @@ func pins(b *bench) {
 func pinsBesideItsUser(b *bench) {
 	apex, err := b.userApplies("app")
 	require.NoError(b, err)
-	require.NoError(b, b.writer.Pin(b.Context(), apex, "first"))
+	require.NoError(b, b.writer.Pin(b.Context(), apex, workload.HashLabel, "first"))
 	stripped, err := b.userApplies("app")
 	require.NoError(b, err, "a user in mid-run")
-	require.NoError(b, b.writer.Pin(b.Context(), stripped, "first"))
+	require.NoError(b, b.writer.Pin(b.Context(), stripped, workload.HashLabel, "first"))
 	assert.Equal(b, "first", b.service("app").Spec.Selector[workload.HashLabel])
-	require.NoError(b, b.writer.Pin(b.Context(), b.service("app"), ""))
+	require.NoError(b, b.writer.Pin(b.Context(), b.service("app"), workload.HashLabel, ""))
 	_, err = b.userApplies("other")
 	require.NoError(b, err, "a user after the run")
 }
@@ -76,20 +76,20 @@ func pinsBesideItsUser(b *bench) {
 func pinsNothingThatMoved(b *bench) {
 	plain, err := b.userApplies("app")
 	require.NoError(b, err)
-	require.NoError(b, b.writer.Pin(b.Context(), plain, "first"))
+	require.NoError(b, b.writer.Pin(b.Context(), plain, workload.HashLabel, "first"))
 	pinned := b.service("app")
 	_, err = b.userApplies("other")
 	require.NoError(b, err)
-	b.conflict(b.writer.Pin(b.Context(), plain, "second"))
-	b.conflict(b.writer.Pin(b.Context(), pinned, "second"))
-	b.conflict(b.writer.Pin(b.Context(), pinned, ""))
+	b.conflict(b.writer.Pin(b.Context(), plain, workload.HashLabel, "second"))
+	b.conflict(b.writer.Pin(b.Context(), pinned, workload.HashLabel, "second"))
+	b.conflict(b.writer.Pin(b.Context(), pinned, workload.HashLabel, ""))
 	assert.Equal(b, map[string]string{"app": "other"}, b.service("app").Spec.Selector)
 }
 
 // servesByServices makes the three Services of an application that has none, and lets go of them.
 func servesByServices(b *bench) {
 	d, c := b.deploy(), b.canary()
-	plan := workload.Services(c, d, nil, rollout.Pins{Apex: "first", Primary: "first", Canary: "second"})
+	plan := workload.Services(c, workload.OfDeployment(d), nil, rollout.Pins{Apex: "first", Primary: "first", Canary: "second"})
 	for _, want := range []*corev1.Service{plan.Apex, plan.Primary, plan.Canary} {
 		require.NoError(b, b.writer.ApplyService(b.Context(), want, nil))
 		found := b.service(want.Name)
@@ -100,7 +100,7 @@ func servesByServices(b *bench) {
 		b.silent("after a restart", func() error { return b.another().ApplyService(b.Context(), want, found) })
 	}
 	primary := b.service("app-primary")
-	plain := workload.Services(c, d, nil, rollout.Pins{}).Primary
+	plain := workload.Services(c, workload.OfDeployment(d), nil, rollout.Pins{}).Primary
 	require.NoError(b, b.writer.ApplyService(b.Context(), plain, primary))
 	assert.Equal(b, map[string]string{"app": "app"}, b.service("app-primary").Spec.Selector, "the pin is gone")
 	b.conflict(b.writer.ApplyService(b.Context(), plan.Primary, primary))
@@ -109,14 +109,14 @@ func servesByServices(b *bench) {
 	_, err := b.kube.CoreV1().Services(b.namespace).Get(b.Context(), "app-primary", metav1.GetOptions{})
 	require.True(b, apierrors.IsNotFound(err), "%v", err)
 
-	require.NoError(b, b.writer.ReleaseService(b.Context(), b.service("app")))
+	require.NoError(b, b.writer.ReleaseService(b.Context(), b.service("app"), workload.HashLabel))
 	apex := b.service("app")
 	assert.Empty(b, apex.OwnerReferences)
 	assert.Empty(b, apex.Labels)
 	assert.NotContains(b, apex.Annotations, kube.AppliedAnnotation)
 	assert.Equal(b, map[string]string{"app": "app"}, apex.Spec.Selector, "no pin is left")
 	assert.Empty(b, weirs(apex))
-	b.silent("releasing again", func() error { return b.writer.ReleaseService(b.Context(), apex) })
+	b.silent("releasing again", func() error { return b.writer.ReleaseService(b.Context(), apex, workload.HashLabel) })
 	_, err = b.userApplies("app")
 	require.NoError(b, err)
 }

@@ -46,10 +46,13 @@ func NewWriter(kube kubernetes.Interface, weir versioned.Interface, dyn dynamic.
 
 // The resources that Weir writes, but for routes.
 var (
-	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
-	replicaSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
-	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
-	canaries    = schema.GroupVersionResource{Group: "weir.dev", Version: "v1beta1", Resource: "canaries"}
+	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	statefulSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "statefulsets"}
+	daemonSets   = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "daemonsets"}
+	pods         = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	replicaSets  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
+	services     = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	canaries     = schema.GroupVersionResource{Group: "weir.dev", Version: "v1beta1", Resource: "canaries"}
 )
 
 // write is the one way out. The doing is named as in "applying Service default/podinfo-canary".

@@ -13,6 +13,9 @@ type Vars struct {
 	Name, Namespace, Target, Service, Ingress, Route string
 	// Revision that is asked about, primary or canary, its Hash, and its ReplicaSet.
 	Revision, Hash, ReplicaSet string
+	// PodNames are those of the revision's pods, where they do not tell the revision: pods that are replaced in
+	// place keep the names of the ones before, or have random ones.
+	PodNames []string
 	// Weight of the canary, in percent.
 	Weight int32
 	// Interval is the window of the query.
@@ -34,6 +37,9 @@ const (
 // backslash, so that it can stand in quotes of any query language. It is an error where the name is so
 // long that pods of different revisions are named alike.
 func (v Vars) Pods() (string, error) {
+	if len(v.PodNames) > 0 {
+		return strings.ReplaceAll("("+strings.Join(v.PodNames, "|")+")", ".", "[.]"), nil
+	}
 	base := v.ReplicaSet + "-"
 	if len(base) > podBase {
 		if kept := podBase - (len(v.ReplicaSet) - len(v.Hash)); kept < tellingHash {

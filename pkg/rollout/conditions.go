@@ -53,6 +53,8 @@ const (
 	ReasonSuspended        = "Suspended"
 	ReasonBaking           = "Baking"
 	ReasonScaleDownDelay   = "ScaleDownDelay"
+	ReasonIndivisible      = "TooFewPods"
+	ReasonReplacing        = "ReplacingPods"
 )
 
 // conditions writes the conditions from the status and what the phase waits for.
@@ -100,9 +102,9 @@ func (l *look) primaryReady() {
 	switch {
 	case !l.underTest() || !l.Primary.Found:
 		meta.RemoveStatusCondition(&l.st.Conditions, v1beta1.ConditionPrimaryReady)
-	case l.Primary.Ready < least(l.Target.Replicas, l.Canary.Spec.Analysis.PrimaryReadyThreshold):
+	case l.Primary.Ready < least(l.primaryShare(), l.Canary.Spec.Analysis.PrimaryReadyThreshold):
 		l.set(v1beta1.ConditionPrimaryReady, metav1.ConditionFalse, ReasonWaitingForPods,
-			fmt.Sprintf("revision %s, which serves, has fewer ready pods than Deployment %s asks for", l.Primary.Hash, l.targetName()))
+			fmt.Sprintf("revision %s, which serves, has fewer ready pods than %s asks for", l.Primary.Hash, l.workload()))
 	default:
 		l.set(v1beta1.ConditionPrimaryReady, metav1.ConditionTrue, ReasonPodsReady,
 			fmt.Sprintf("revision %s, which serves, has all of its pods", l.Primary.Hash))

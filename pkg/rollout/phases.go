@@ -32,9 +32,9 @@ func (l *look) initializing() {
 		l.after(settlesIn(l.Snapshot))
 		l.wait(ReasonInitializing, "waiting until the route is accepted")
 	case l.st.Primary == nil && l.Target.Complete && !l.Target.Paused:
-		l.wait(ReasonInitializing, "pausing Deployment %s", l.targetName())
+		l.wait(ReasonInitializing, "%s %s", l.pausing(), l.workload())
 	case l.st.Primary == nil:
-		l.wait(ReasonTargetRolling, "waiting until Deployment %s is rolled out", l.targetName())
+		l.wait(ReasonTargetRolling, "waiting until %s is rolled out", l.workload())
 	case settlesIn(l.Snapshot) > 0:
 		l.after(settlesIn(l.Snapshot))
 		l.wait(ReasonInitializing, "waiting until traffic follows the route")
@@ -61,7 +61,7 @@ func (l *look) recognise() {
 // adopted ends the adoption, and with it a rollout that went on without Weir.
 func (l *look) adopted() {
 	if l.st.Run != nil {
-		message := fmt.Sprintf("Deployment %s was resumed by hand and rolled out without analysis", l.targetName())
+		message := fmt.Sprintf("%s was %s and rolled out without analysis", l.workload(), l.letGo())
 		l.endRun(v1beta1.OutcomePromoted, ReasonOutOfBand, message)
 		l.st.Phase = v1beta1.PhaseSucceeded
 		return
@@ -69,8 +69,8 @@ func (l *look) adopted() {
 	l.st.Phase = v1beta1.PhaseInitialized
 	l.notify(Notice{
 		ID: string(l.Canary.UID) + "/initialized/" + l.Primary.Hash, Reason: ReasonInitialized,
-		Message: fmt.Sprintf("Deployment %s is adopted: revision %s serves, and every change of its template is released step by step",
-			l.targetName(), l.Primary.Hash),
+		Message: fmt.Sprintf("%s is adopted: revision %s serves, and every change of its template is released step by step",
+			l.workload(), l.Primary.Hash),
 	})
 }
 
@@ -118,16 +118,16 @@ func (l *look) problems() {
 }
 
 func (l *look) targetMissing() {
-	l.stall(ReasonTargetNotFound, "Deployment %s does not exist in namespace %s; create it, "+
+	l.stall(ReasonTargetNotFound, "%s does not exist in namespace %s; create it, "+
 		"or delete this Canary and name another target in a new one",
-		l.targetName(), l.Canary.Namespace)
+		l.workload(), l.Canary.Namespace)
 }
 
 // handOver gives the canary's pods to the target. A canary that is larger than the target, which was
 // scaled down in mid-run, shrinks first: the Deployment controller would take it for unsaturated.
 func (l *look) handOver(full int32) {
 	l.st.Canary.Replicas = full
-	l.wait(ReasonHandingOver, "handing the canary's pods over to Deployment %s", l.targetName())
+	l.wait(ReasonHandingOver, "handing the canary's pods over to %s", l.workload())
 	c := l.Candidate
 	if c.Desired == full && c.Exists == full && c.Available == full && (l.isCandidate() || l.queued()) {
 		l.d.HandOver = true
@@ -144,7 +144,7 @@ func (l *look) finalising() {
 	case l.st.Canary != nil && !l.Candidate.Found:
 		// The promoted ReplicaSet went with its target, and what stands there now is another.
 		l.endRun(v1beta1.OutcomeAborted, ReasonTargetReplaced,
-			fmt.Sprintf("Deployment %s was deleted and made anew", l.targetName()))
+			fmt.Sprintf("%s was deleted and made anew", l.workload()))
 		l.st.Phase, l.st.Primary, l.st.Canary = v1beta1.PhaseInitializing, nil, nil
 		l.setSplit(Split{})
 		l.touch()
@@ -173,8 +173,11 @@ func (l *look) finishHandOver() {
 	rolling := l.isCandidate() && !l.Target.Complete && l.Canary.DeletionTimestamp == nil
 	if !l.handedOver() || l.Primary.Found && l.Primary.Desired > 0 || rolling {
 		l.after(time.Second)
-		l.wait(ReasonHandedOver, "waiting until Deployment %s reports the rollout complete", l.targetName())
+		l.wait(ReasonHandedOver, "waiting until %s reports the rollout complete", l.workload())
 		return
+	}
+	if l.Target.InPlace {
+		l.st.Run.MaxWeight = fullWeight
 	}
 	reason, message := l.whyPromoted()
 	l.endRun(v1beta1.OutcomePromoted, reason, message)
@@ -188,11 +191,11 @@ func (l *look) finishHandOver() {
 func (l *look) whyPromoted() (reason, message string) {
 	switch steps := Steps(&l.Canary.Spec); {
 	case l.st.Run.Full:
-		return ReasonFull, "a person asked for it in full; its pods are the Deployment's"
+		return ReasonFull, "a person asked for it in full; its pods are the " + l.kind() + "'s"
 	case len(steps) == 1 && steps[0].Rounds == 0:
-		return ReasonNotAnalysed, "its pods were ready, and there was nothing to analyse; they are the Deployment's"
+		return ReasonNotAnalysed, "its pods were ready, and there was nothing to analyse; they are the " + l.kind() + "'s"
 	}
-	return ReasonPassed, "every step passed; the pods that were analysed are the Deployment's"
+	return ReasonPassed, "every step passed; the pods that were analysed are the " + l.kind() + "'s"
 }
 
 // failed keeps the refused revision in mind, without pods, until the template changes.
@@ -213,6 +216,10 @@ func (l *look) failed() {
 	case !l.isCandidate():
 		l.retireCandidate()
 		l.beginRun()
+		return
+	}
+	if l.Target.InPlace {
+		l.goBack()
 		return
 	}
 	if l.st.Canary == nil || l.st.Canary.Replicas == 0 {

@@ -47,7 +47,7 @@ func (l *look) hold() bool {
 		}
 	case l.Target.Replicas == 0:
 		l.st.Step.WaitingSince = nil
-		l.wait(ReasonScaledToZero, "Deployment %s has no replicas; the run goes on when it has", l.targetName())
+		l.wait(ReasonScaledToZero, "%s has no replicas; the run goes on when it has", l.workload())
 	default:
 		return false
 	}
@@ -68,14 +68,17 @@ func (l *look) held() bool {
 // in force with all of its pods.
 func (l *look) enter(step Step) bool {
 	if l.st.Retiring != nil || l.Target.Replicas == 0 {
-		l.awaitPods(step.Size(l.Target.Replicas, l.FollowsPods))
+		l.awaitPods(l.size(step))
+		return false
+	}
+	if l.indivisible(step) {
 		return false
 	}
 	in := l.st.Step.TrafficSince != nil && SplitOf(l.st).Equal(step.Split)
 	if !in && (SplitOf(l.st).Gains(step.Split) && !l.agreed(v1beta1.WebhookConfirmTrafficIncrease, step.Gates) || l.held()) {
 		return false
 	}
-	size := step.Size(l.Target.Replicas, l.FollowsPods)
+	size := l.size(step)
 	l.resize(size)
 	switch {
 	case !l.ready(least(size, l.Canary.Spec.Analysis.CanaryReadyThreshold)):
@@ -111,7 +114,7 @@ func (l *look) ready(need int32) bool {
 }
 
 func (l *look) awaitPods(need int32) {
-	if l.st.Step.WaitingSince == nil {
+	if l.st.Step.WaitingSince == nil || l.comesOn() {
 		now := l.now()
 		l.st.Step.WaitingSince = &now
 	}
@@ -138,7 +141,7 @@ func (l *look) raise(step Step) {
 
 // shareInWords says what the canary gets by a split.
 func (l *look) shareInWords(s Split) string {
-	if l.FollowsPods && s.Weight > 0 && s.Weight < fullWeight {
+	if l.FollowsPods && s.Weight > 0 && (s.Weight < fullWeight || l.Target.InPlace) {
 		all := l.Candidate.Ready + l.Primary.Ready
 		return fmt.Sprintf("about %d %% of the traffic, by %d of %d pods",
 			fullWeight*l.Candidate.Ready/max(all, 1), l.Candidate.Ready, all)
@@ -165,8 +168,8 @@ func (l *look) advance() {
 		case l.step().Rounds == 0:
 			how = "is ready"
 		}
-		l.promote(fmt.Sprintf("revision %s of %s %s; it is brought to full size and takes all traffic",
-			l.st.Canary.Hash, l.targetName(), how))
+		l.promote(fmt.Sprintf("revision %s of %s %s; %s",
+			l.st.Canary.Hash, l.targetName(), how, l.finish()))
 	}
 }
 
@@ -185,13 +188,17 @@ func (l *look) promote(message string) {
 func (l *look) promoting() {
 	if l.handedOver() {
 		l.st.Phase, l.st.Step = v1beta1.PhaseFinalising, nil
-		l.wait(ReasonHandedOver, "waiting until Deployment %s reports the rollout complete", l.targetName())
+		l.wait(ReasonHandedOver, "waiting until %s reports the rollout complete", l.workload())
 		return
 	}
 	if l.hold() {
 		return
 	}
 	full := l.Target.Replicas
+	if l.Target.InPlace {
+		l.replaceAll(full)
+		return
+	}
 	l.resize(full)
 	if !l.ready(full) {
 		return

@@ -38,7 +38,7 @@ func (l *look) outOfBand() bool {
 	case v1beta1.PhaseInitializing, v1beta1.PhaseFinalising, v1beta1.PhaseTerminating:
 		return false
 	}
-	if !l.Target.Found || l.Target.Paused && !l.Target.Complete || l.Target.Revision.IsPrimary {
+	if !l.Target.Found || l.Target.Paused && !l.Target.Complete || l.Target.Revision.IsPrimary || l.doneByWeir() {
 		return false
 	}
 	// A candidate that is the target's was handed over, or is an old one still to be borrowed.
@@ -55,9 +55,8 @@ func (l *look) outOfBand() bool {
 	l.touch()
 	l.notify(Notice{
 		ID: l.st.Run.ID + "/resumed", Reason: ReasonOutOfBand, Warning: true, OnTarget: true,
-		Message: fmt.Sprintf("Deployment %s was resumed by hand and rolls out revision %s without analysis; "+
-			"Weir waits until it is complete",
-			l.targetName(), l.Target.Revision.Hash),
+		Message: fmt.Sprintf("%s was %s and rolls out revision %s without analysis; Weir waits until it is complete",
+			l.workload(), l.letGo(), l.Target.Revision.Hash),
 	})
 	return true
 }
@@ -118,7 +117,7 @@ func (l *look) broken() bool {
 		l.rollback(b.Reason, b.sentence())
 		return true
 	}
-	if since := l.st.Step.WaitingSince; since != nil && l.Target.Replicas > 0 && !l.Now.Before(since.Add(l.deadline())) {
+	if since := l.st.Step.WaitingSince; since != nil && l.Target.Replicas > 0 && !l.comesOn() && !l.Now.Before(since.Add(l.deadline())) {
 		l.rollback(ReasonProgressDeadline, fmt.Sprintf("the canary had %d of %d pods ready after %s",
 			l.Candidate.Ready, l.st.Canary.Replicas, l.deadline()))
 		return true
@@ -209,8 +208,8 @@ func (l *look) primaryMoved() bool {
 	l.notify(Notice{
 		ID:     fmt.Sprintf("%s/primarymoved/%s/%d", l.Canary.UID, s.Hash, l.Now.Unix()),
 		Reason: ReasonPrimaryMoved, Warning: true, OnTarget: true,
-		Message: fmt.Sprintf("Deployment %s has scaled up its revision %s in place of %s, which served before; it serves now",
-			l.targetName(), s.Hash, l.st.Primary.Hash),
+		Message: fmt.Sprintf("%s has scaled up its revision %s in place of %s, which served before; it serves now",
+			l.workload(), s.Hash, l.st.Primary.Hash),
 	})
 	l.st.Primary = revisionStatus(s)
 	l.touch()
@@ -258,3 +257,9 @@ func (l *look) isCandidate() bool {
 }
 
 func (l *look) targetName() string { return l.Canary.Spec.TargetRef.Name }
+
+// kind of the target, as people write it.
+func (l *look) kind() string { return KindOf(l.Canary) }
+
+// workload is the target with its kind, as in "Deployment podinfo".
+func (l *look) workload() string { return l.kind() + " " + l.targetName() }

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -73,8 +74,14 @@ func (l *look) waitForPods() {
 	}
 }
 
-// resize asks for at least so many canary pods. While the canary may have traffic it never shrinks.
-func (l *look) resize(n int32) { l.st.Canary.Replicas = max(l.st.Canary.Replicas, n) }
+// resize asks for at least so many canary pods. While the canary may have traffic it never shrinks, but where
+// its pods stand in the place of the primary's: there it is never larger than its step.
+func (l *look) resize(n int32) {
+	if !l.Target.InPlace {
+		n = max(l.st.Canary.Replicas, n)
+	}
+	l.st.Canary.Replicas = n
+}
 
 // endRun moves the run into the history, and tells people.
 func (l *look) endRun(outcome v1beta1.Outcome, reason, message string) {
@@ -108,9 +115,13 @@ func (l *look) rollback(reason, message string) {
 // abandon sends all traffic to the primary, now. The canary keeps its pods until they have none and
 // somebody had the time to look at them.
 func (l *look) abandon(outcome v1beta1.Outcome, reason, message string) {
-	l.endRun(outcome, reason, message)
+	l.endRun(outcome, reason, message+l.leftover())
 	l.st.Phase, l.st.Step = v1beta1.PhaseFailed, nil
-	if l.st.Canary != nil && l.Candidate.Owner == OwnerCanary {
+	switch {
+	case l.st.Canary == nil:
+	case l.Target.InPlace:
+		l.st.Canary.Replicas = l.Candidate.Exists
+	case l.Candidate.Owner == OwnerCanary:
 		l.resize(l.Candidate.Desired) // what an operator that died has made may have traffic
 	}
 	l.setSplit(Split{})
@@ -137,6 +148,12 @@ func (l *look) retire() bool {
 		return false
 	}
 	switch {
+	case l.Target.InPlace:
+		l.setSplit(Split{})
+		if l.drains() {
+			l.st.Retiring.Replicas = 0
+			l.after(time.Second)
+		}
 	case SplitOf(l.st).Reaches():
 		l.dropSplit(l.Target.Found && l.Primary.Ready >= l.Target.Replicas)
 	case l.Retiring.Owner != OwnerCanary: // taken back first

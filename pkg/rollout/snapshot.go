@@ -57,12 +57,20 @@ type Problem struct {
 type Target struct {
 	// Found is false where there is no such workload.
 	Found bool
-	// Paused is spec.paused.
+	// Paused says that a new template rolls nothing out: spec.paused of a Deployment, and of the other kinds an
+	// update strategy that is Weir's.
 	Paused bool
 	// Complete says that every replica is of the current template, available, and no other is left.
 	Complete bool
 	// Replicas that the target ought to have.
 	Replicas int32
+	// InPlace says that the pods of a new revision take the place of others, and come beside none; see inplace.go.
+	InPlace bool
+	// OneWay says, of a target that is released in place, that its pods can be made of its present template alone:
+	// there is no way back but by the template.
+	OneWay bool
+	// Strays are its pods of neither the primary's revision nor the candidate's, where it is released in place.
+	Strays int32
 	// Revision is the target's present template.
 	Revision Revision
 }
@@ -122,6 +130,8 @@ type Services struct {
 	Found bool
 	// Since is when the youngest of them was made.
 	Since time.Time
+	// Local says that the apex sends its callers to pods on their own node, if to any.
+	Local bool
 }
 
 // Route is what the router reads back from the cluster.

@@ -198,6 +198,9 @@ func (s Step) String() string {
 
 // PlanProblems are the reasons why the plan of a spec cannot be carried out, which its schema cannot see.
 func PlanProblems(spec *v1beta1.CanarySpec) []Problem {
+	if p := inPlaceProblems(spec); p != nil {
+		return p
+	}
 	for i := range spec.Analysis.Steps {
 		r := spec.Analysis.Steps[i].Replicas
 		if r == nil {

@@ -17,6 +17,7 @@ import (
 
 // TestStoryboards plays the runbooks of testdata. Each file is one story in one world.
 //
+//	new kind=StatefulSet …       a target that is released in place; paused=false is somebody who takes it over
 //	new weights=(10,50) interval=10s threshold=2 replicas=4 pods   a target that is rolled out; the lines
 //	                             below, if any, are merged into the spec; with pods, traffic follows the pods
 //	adopt                        play until the Canary is adopted, without output
@@ -66,10 +67,16 @@ func (w *toy) arrange(t *testing.T, d *datadriven.TestData) {
 			w.canary.Spec.ProgressDeadlineSeconds = &n
 		case "replicas":
 			w.target.replicas = int32(number(t, arg.Vals[0]))
-			w.sets["app-v1"].desired = w.target.replicas
+			if set := w.sets["app-v1"]; set != nil {
+				set.desired = w.target.replicas
+			}
 			w.controllers()
 		case "pods":
 			w.followsPods = true
+		case "kind":
+			w.canary.Spec.TargetRef.Kind = arg.Vals[0]
+			w.sets = map[string]*toySet{}
+			w.inPlace = newToyPods(w.target.replicas, arg.Vals[0] == v1beta1.KindDaemonSet)
 		default:
 			t.Fatalf("new: unknown argument %s", arg.Key)
 		}
@@ -183,6 +190,11 @@ func (w *toy) change(t *testing.T, arg datadriven.CmdArg) {
 		w.target.replicas = int32(number(t, v))
 	case "paused":
 		w.target.paused = v == "true"
+		if w.inPlace != nil && !w.target.paused {
+			w.inPlace.held, w.inPlace.partition = false, 0
+		}
+	case "mended":
+		delete(w.broken, v)
 	case "found":
 		w.target.found = v == "true"
 	case "verdict":
@@ -275,6 +287,9 @@ func (w *toy) statusLines() string {
 	}
 	for _, h := range st.History {
 		fmt.Fprintf(&b, "run of %s: %s %s at most %d\n", h.Revision, h.Outcome, h.Reason, h.MaxWeight)
+	}
+	if w.inPlace != nil {
+		fmt.Fprintln(&b, w.inPlace)
 	}
 	for _, s := range w.sorted() {
 		fmt.Fprintf(&b, "rs %s owner=%s desired=%d ready=%d\n", s.name, s.owner, s.desired, s.ready)

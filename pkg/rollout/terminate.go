@@ -63,8 +63,7 @@ func (l *look) givePauseBack() {
 	}
 	l.notify(Notice{
 		ID: string(l.Canary.UID) + "/leftpaused", Reason: ReasonLeftPaused, Warning: true, OnTarget: true,
-		Message: fmt.Sprintf("Deployment %s stays paused: its template %s is not what serves (%s); "+
-			"`kubectl rollout resume deployment/%s` releases it without analysis",
-			l.targetName(), l.Target.Revision.Hash, l.st.Primary.Hash, l.targetName()),
+		Message: fmt.Sprintf("%s stays %s: its template %s is not what serves (%s); %s releases it without analysis",
+			l.workload(), l.standstill(), l.Target.Revision.Hash, l.st.Primary.Hash, l.wayOn()),
 	})
 }

@@ -131,8 +131,11 @@ func (w *toy) ensureConfig(_ *Snapshot, d Decision) error {
 	return w.wrote(annotate, d.ConfigDigest)
 }
 
-func (w *toy) ensurePause(_ *Snapshot, d Decision) error {
+func (w *toy) ensurePause(s *Snapshot, d Decision) error {
 	switch {
+	case w.inPlace != nil && s.Target.Found && w.target.found:
+		return w.inPlace.pause(w, s, d)
+	case w.inPlace != nil:
 	case d.Pause == PauseSet && !w.target.paused:
 		w.target.paused, w.target.pausedByWeir = true, true
 		return w.wrote(pause)
@@ -187,6 +190,12 @@ func (p Pins) String() string {
 }
 
 func (w *toy) ensureSets(s *Snapshot, d Decision) error {
+	if w.inPlace != nil {
+		if !s.Target.Found || !w.target.found {
+			return nil
+		}
+		return w.inPlace.ensure(w, s, d)
+	}
 	if d.Primary.State == ReplicaSetPresent {
 		if p := w.set(s.Canary.Status.Primary); p != nil && p.desired != d.Primary.Replicas {
 			p.desired = d.Primary.Replicas
@@ -247,7 +256,7 @@ func (w *toy) ensureSet(was, ref *v1beta1.RevisionStatus, plan ReplicaSetPlan) e
 
 func (w *toy) ensureRoute(_ *Snapshot, d Decision) error {
 	switch {
-	case w.followsPods:
+	case w.followsPods, w.inPlace != nil:
 	case d.Route == RouteApplied && !w.route.Found && w.vanished:
 		return errors.New("forbidden: the namespace is being terminated")
 	case d.Route == RouteApplied && (!w.route.Found || !w.route.Split.Equal(d.Split)):

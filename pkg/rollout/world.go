@@ -42,6 +42,9 @@ func world(s *Snapshot, d *Decision) {
 			d.Route = RouteLeave // nothing is made any more; in a namespace that is deleted it could not be
 		}
 	}
+	if s.Target.InPlace {
+		inPlaceWorld(s, d)
+	}
 	if !s.Target.Found {
 		// Without the target its ReplicaSets are on their way out; only traffic is still ours.
 		d.Pause, d.Candidate = PauseLeave, ReplicaSetPlan{}

@@ -60,6 +60,10 @@ type toy struct {
 	scaled int32
 	// followsPods is a cluster without routes: the apex Service's selector is the split.
 	followsPods bool
+	// inPlace is a target whose pods are replaced in place, instead of one with ReplicaSets.
+	inPlace *toyPods
+	// seenSplit is the split that was seen last in its pods.
+	seenSplit Split
 	// gates are the webhooks that do not agree, with "closed", or "unreachable".
 	gates map[string]string
 	// called are the webhooks that were called, with what came of it.
@@ -250,7 +254,10 @@ func (w *toy) snapshot() *Snapshot {
 			},
 		},
 	}
-	if w.followsPods {
+	switch {
+	case w.inPlace != nil:
+		w.inPlace.see(w, s)
+	case w.followsPods:
 		s.Route = w.pinnedRoute()
 	}
 	if last := st.LastCommand; w.command != nil && (last == nil || last.ID != w.command.ID) {
@@ -306,6 +313,10 @@ func (w *toy) pinnedRoute() Route {
 // controllers is what Kubernetes does between two looks.
 func (w *toy) controllers() {
 	w.scaled = w.target.replicas
+	if w.inPlace != nil {
+		w.inPlace.control(w)
+		return
+	}
 	w.deploymentController()
 	for _, s := range w.sets {
 		s.exists = s.desired

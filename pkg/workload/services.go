@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -42,19 +41,19 @@ type ServicePlan struct {
 
 // Services plans the Services for an apex as found, nil where there is none. The apex of a user is
 // never part of the plan: its one key is pinned by itself.
-func Services(c *v1beta1.Canary, deploy *appsv1.Deployment, apex *corev1.Service, pins rollout.Pins) ServicePlan {
-	names := ServiceNames(c)
-	ports, selector := portsOf(c, apex), deploy.Spec.Selector.MatchLabels
+func Services(c *v1beta1.Canary, target *Target, apex *corev1.Service, pins rollout.Pins) ServicePlan {
+	names, label := ServiceNames(c), PinLabel(target.Kind)
+	ports, selector := portsOf(c, apex), target.Selector.MatchLabels
 	made := apex == nil || Made(apex, c)
 	if !made {
 		selector = apex.Spec.Selector
 	}
 	plan := ServicePlan{
-		Primary: service(c, names.Primary, ports, pinned(selector, pins.Primary)),
-		Canary:  service(c, names.Canary, ports, pinned(selector, pins.Canary)),
+		Primary: service(c, names.Primary, ports, pinned(selector, label, pins.Primary)),
+		Canary:  service(c, names.Canary, ports, pinned(selector, label, pins.Canary)),
 	}
 	if made {
-		plan.Apex = service(c, names.Apex, ports, pinned(selector, pins.Apex))
+		plan.Apex = service(c, names.Apex, ports, pinned(selector, label, pins.Apex))
 	}
 	return plan
 }
@@ -63,12 +62,12 @@ func Services(c *v1beta1.Canary, deploy *appsv1.Deployment, apex *corev1.Service
 func Made(svc *corev1.Service, c *v1beta1.Canary) bool { return metav1.IsControlledBy(svc, c) }
 
 // pinned is a selector with the given pin in the place of any other.
-func pinned(selector map[string]string, hash string) map[string]string {
+func pinned(selector map[string]string, label, hash string) map[string]string {
 	s := make(map[string]string, len(selector)+1)
 	maps.Copy(s, selector)
-	delete(s, HashLabel)
+	delete(s, label)
 	if hash != "" {
-		s[HashLabel] = hash
+		s[label] = hash
 	}
 	return s
 }
@@ -119,7 +118,7 @@ func portsOf(c *v1beta1.Canary, apex *corev1.Service) []corev1.ServicePort {
 
 // ServiceProblems are the reasons why the target cannot be reached as the spec says.
 func ServiceProblems(
-	c *v1beta1.Canary, deploy *appsv1.Deployment, apex, primary, canary *corev1.Service,
+	c *v1beta1.Canary, target *Target, apex, primary, canary *corev1.Service,
 ) []rollout.Problem {
 	names := ServiceNames(c)
 	for _, svc := range []*corev1.Service{primary, canary} {
@@ -129,23 +128,23 @@ func ServiceProblems(
 		}
 	}
 	if apex != nil && !Made(apex, c) {
-		return apexProblems(c, deploy, apex)
+		return apexProblems(c, target, apex)
 	}
-	if len(deploy.Spec.Selector.MatchLabels) == 0 {
-		return problem("SelectorNotSupported", "Deployment %s selects its pods by expressions alone, of which Weir can "+
-			"make no Service; create Service %s yourself", deploy.Name, names.Apex)
+	if len(target.Selector.MatchLabels) == 0 {
+		return problem("SelectorNotSupported", "%s %s selects its pods by expressions alone, of which Weir can "+
+			"make no Service; create Service %s yourself", target.Kind, target.Name, names.Apex)
 	}
 	return nil
 }
 
-func apexProblems(c *v1beta1.Canary, deploy *appsv1.Deployment, apex *corev1.Service) []rollout.Problem {
+func apexProblems(c *v1beta1.Canary, target *Target, apex *corev1.Service) []rollout.Problem {
 	if len(apex.Spec.Selector) == 0 {
 		return problem("SelectorMissing", "Service %s has no selector; Weir can split only a Service that selects the "+
-			"pods of Deployment %s", apex.Name, deploy.Name)
+			"pods of %s %s", apex.Name, target.Kind, target.Name)
 	}
-	if !labels.SelectorFromSet(pinned(apex.Spec.Selector, "")).Matches(labels.Set(deploy.Spec.Template.Labels)) {
-		return problem("SelectorMismatch", "Service %s does not select the pods of Deployment %s; correct its selector, "+
-			"or make this Canary anew with another spec.service.name", apex.Name, deploy.Name)
+	if !labels.SelectorFromSet(pinned(apex.Spec.Selector, PinLabel(target.Kind), "")).Matches(labels.Set(target.Template.Labels)) {
+		return problem("SelectorMismatch", "Service %s does not select the pods of %s %s; correct its selector, "+
+			"or make this Canary anew with another spec.service.name", apex.Name, target.Kind, target.Name)
 	}
 	hasPort := func(p corev1.ServicePort) bool { return p.Port == c.Spec.Service.Port }
 	if !slices.ContainsFunc(apex.Spec.Ports, hasPort) {

@@ -77,7 +77,7 @@ func TestServicesOfAnApexThatIsTheUsers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			apex := service(t, "podinfo", tt.apex)
 			was := apex.DeepCopy()
-			plan := workload.Services(tt.canary, deployment("v1"), apex, pins)
+			plan := workload.Services(tt.canary, workload.OfDeployment(deployment("v1")), apex, pins)
 			ports := read[corev1.ServiceSpec](t, tt.wantPorts).Ports
 			assert.Nil(t, plan.Apex, "the user's apex is part of the plan")
 			assert.Equal(t, planned("podinfo-primary", ports, pinnedTo("h1")), plan.Primary)
@@ -124,13 +124,13 @@ func TestServicesWithoutAnApex(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ports, names := []corev1.ServicePort{*read[corev1.ServicePort](t, tt.want)}, workload.ServiceNames(tt.canary)
 			plain := map[string]string{"app": "podinfo"}
-			plan := workload.Services(tt.canary, deployment("v1"), tt.apex, rollout.Pins{})
+			plan := workload.Services(tt.canary, workload.OfDeployment(deployment("v1")), tt.apex, rollout.Pins{})
 			assert.Equal(t, planned(names.Apex, ports, plain), plan.Apex)
 			assert.Equal(t, planned(names.Primary, ports, plain), plan.Primary)
 			assert.Equal(t, planned(names.Canary, ports, plain), plan.Canary)
 
 			pins := rollout.Pins{Apex: "h1", Primary: "h1", Canary: "h2"}
-			plan = workload.Services(tt.canary, deployment("v1"), tt.apex, pins)
+			plan = workload.Services(tt.canary, workload.OfDeployment(deployment("v1")), tt.apex, pins)
 			assert.Equal(t, pinnedTo("h1"), plan.Apex.Spec.Selector)
 			assert.Equal(t, pinnedTo("h1"), plan.Primary.Spec.Selector)
 			assert.Equal(t, pinnedTo("h2"), plan.Canary.Spec.Selector)
@@ -140,11 +140,11 @@ func TestServicesWithoutAnApex(t *testing.T) {
 
 func TestServicesTakeASelectorWithoutItsPin(t *testing.T) {
 	apex := service(t, "podinfo", `{selector: {tier: web, pod-template-hash: h0}, ports: [{port: 9898}]}`)
-	plan := workload.Services(canary(), deployment("v1"), apex, rollout.Pins{Primary: "h1"})
+	plan := workload.Services(canary(), workload.OfDeployment(deployment("v1")), apex, rollout.Pins{Primary: "h1"})
 	assert.Equal(t, map[string]string{"tier": "web", workload.HashLabel: "h1"}, plan.Primary.Spec.Selector)
 	assert.Equal(t, map[string]string{"tier": "web"}, plan.Canary.Spec.Selector)
 	bare := service(t, "podinfo", `{ports: [{port: 9898}]}`)
-	plan = workload.Services(canary(), deployment("v1"), bare, rollout.Pins{Primary: "h1"})
+	plan = workload.Services(canary(), workload.OfDeployment(deployment("v1")), bare, rollout.Pins{Primary: "h1"})
 	assert.Equal(t, map[string]string{workload.HashLabel: "h1"}, plan.Primary.Spec.Selector)
 }
 
@@ -195,7 +195,7 @@ func TestServiceProblems(t *testing.T) {
 			if tt.reason != "" {
 				want = []rollout.Problem{{Reason: tt.reason, Message: tt.message}}
 			}
-			assert.Equal(t, want, workload.ServiceProblems(canary(), tt.deploy, tt.apex, tt.primary, tt.canary))
+			assert.Equal(t, want, workload.ServiceProblems(canary(), workload.OfDeployment(tt.deploy), tt.apex, tt.primary, tt.canary))
 		})
 	}
 }

@@ -150,6 +150,16 @@ const (
 // ConfigDigestAnnotation of a template stands for the content of what it mentions.
 const ConfigDigestAnnotation = "weir.dev/config-digest"
 
+// The kinds that a target can be of.
+const (
+	// KindDeployment is released by a second ReplicaSet beside the one that serves.
+	KindDeployment = "Deployment"
+	// KindStatefulSet is released in place, the highest ordinals first.
+	KindStatefulSet = "StatefulSet"
+	// KindDaemonSet is released in place, node by node.
+	KindDaemonSet = "DaemonSet"
+)
+
 // TargetRef names a workload in the Canary's namespace.
 type TargetRef struct {
 	// APIVersion of the workload.
