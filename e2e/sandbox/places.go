@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,20 @@ func sandboxDir(asked string) (string, error) {
 		}
 	}
 	return dir, nil
+}
+
+// Turn waits until nobody else plays on the sandbox that the environment means, and gives it to the caller until end
+// is called, or the process ends. A cluster of the user's own is not asked for: whose turn it is there, the user knows.
+func Turn(ctx context.Context, out io.Writer) (end func(), err error) {
+	if os.Getenv("KUBECONFIG") != "" {
+		return func() {}, nil
+	}
+	dir, err := sandboxDir("")
+	if err != nil {
+		return nil, err
+	}
+	tell := newProgress(out)
+	return lockFile(ctx, dir+".turn", func() { tell.say("somebody else plays on the sandbox; waiting for the end of it") })
 }
 
 // moduleDir is the folder that a module's files are in, in the version that the

@@ -26,32 +26,45 @@ type Stage struct {
 	Dynamic dynamic.Interface
 
 	found bool
+	end   func()
 }
 
-// Raise finds the sandbox, or brings it up. Progress is told what is being done.
+// Raise finds the sandbox, or brings it up, when nobody else plays on it. Progress is told what is being done.
 func Raise(ctx context.Context, progress io.Writer) (*Stage, error) {
-	_, err := sandbox.Open(sandbox.Options{})
-	found := err == nil
-	box, err := sandbox.Up(ctx, sandbox.Options{Progress: progress})
+	end, err := sandbox.Turn(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
-	s := &Stage{Sandbox: box, found: found}
-	config := box.RESTConfig()
-	if s.Kube, err = kubernetes.NewForConfig(config); err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
-	}
-	if s.Weir, err = versioned.NewForConfig(config); err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
-	}
-	if s.Dynamic, err = dynamic.NewForConfig(config); err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
+	s := &Stage{end: end}
+	if err := s.raise(ctx, progress); err != nil {
+		end()
+		return nil, err
 	}
 	return s, nil
 }
 
+func (s *Stage) raise(ctx context.Context, progress io.Writer) error {
+	_, err := sandbox.Open(sandbox.Options{})
+	s.found = err == nil
+	if s.Sandbox, err = sandbox.Up(ctx, sandbox.Options{Progress: progress}); err != nil {
+		return err
+	}
+	config := s.Sandbox.RESTConfig()
+	if s.Kube, err = kubernetes.NewForConfig(config); err != nil {
+		return fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	if s.Weir, err = versioned.NewForConfig(config); err != nil {
+		return fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	if s.Dynamic, err = dynamic.NewForConfig(config); err != nil {
+		return fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	return nil
+}
+
 // Strike takes Weir off the cluster, and the cluster down unless it was there before.
 func (s *Stage) Strike(ctx context.Context) error {
+	defer s.end()
 	if !s.found && !s.Sandbox.External {
 		return s.Sandbox.Down(ctx)
 	}
