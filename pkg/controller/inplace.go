@@ -35,6 +35,7 @@ func (o *observation) seesInPlace(seen workload.InPlace, err error) error {
 	}
 	s := &o.snapshot
 	s.Target, s.Primary, s.Candidate, s.Retiring = seen.Target, seen.Primary, seen.Candidate, seen.Retiring
+	s.Serving = seen.Serving
 	o.canaryPods = seen.CandidatePods
 	return nil
 }

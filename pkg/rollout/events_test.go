@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -189,6 +190,28 @@ func (k *walker) plan() {
 		k.canary.Spec.ConfigTracking, k.config = v1beta1.ConfigTrackingRestart, "c0"
 	}
 	k.canary.Spec.Analysis = a
+	if k.rnd.IntN(5) == 0 {
+		k.planInPlace()
+	}
+}
+
+// planInPlace makes it one of a target whose pods are replaced in place, with a plan that can be carried out there.
+func (k *walker) planInPlace() {
+	spec := &k.canary.Spec
+	spec.TargetRef.Kind = []string{v1beta1.KindStatefulSet, v1beta1.KindDaemonSet}[k.rnd.IntN(2)]
+	k.followsPods, k.sets = false, map[string]*toySet{}
+	k.inPlace = newToyPods(k.target.replicas, spec.TargetRef.Kind == v1beta1.KindDaemonSet)
+	spec.PromotionDelay, spec.ScaleDownDelay, spec.OnNewRevision = "", "", ""
+	a := &spec.Analysis
+	a.Webhooks = slices.DeleteFunc(a.Webhooks, func(w v1beta1.CanaryWebhook) bool { return w.Type == v1beta1.WebhookPreRollout })
+	a.Match, a.Mirror = nil, false
+	if a.Iterations != nil {
+		a.Iterations, a.StepWeights = nil, []int32{20, 100}
+	}
+	for i := range a.Steps {
+		a.Steps[i].Match, a.Steps[i].Weight = nil, new(max(*a.Steps[i].Weight, 10))
+	}
+	require.Empty(k.t, PlanProblems(spec))
 }
 
 func (k *walker) webhooks() []v1beta1.CanaryWebhook {
@@ -265,6 +288,9 @@ func (k *walker) do(e event) { //nolint:cyclop // one line an event
 		k.target.replicas = 0
 	case resumesTarget:
 		k.target.paused = k.target.paused && !k.target.found
+		if k.inPlace != nil {
+			k.inPlace.held, k.inPlace.partition = false, 0
+		}
 	case deletesTarget:
 		k.deleteTarget()
 	case breaksCanary:
@@ -321,6 +347,9 @@ func (k *walker) deleteTarget() {
 // restore makes the target anew, as a person who applies its manifest again.
 func (k *walker) restore() {
 	k.target.found, k.target.paused, k.target.pausedByWeir, k.annotated = true, false, false, ""
+	if k.inPlace != nil { // all of its pods are made of the template that there is
+		*k.inPlace = toyPods{oneWay: k.inPlace.oneWay, current: k.target.template}
+	}
 	k.controllers()
 }
 

@@ -84,6 +84,9 @@ func (l *look) replaceAll(full int32) {
 
 // goBack has the pods of a refused canary replaced by the primary's.
 func (l *look) goBack() {
+	if l.Target.Replicas > 0 && (!l.Primary.Found || l.Candidate.Owner == OwnerTarget) {
+		l.after(idleLook) // there is nothing to go back to; in a moment it is seen what serves
+	}
 	if l.st.Canary == nil {
 		return
 	}
@@ -178,8 +181,12 @@ func inPlacePins(s *Snapshot, st *v1beta1.CanaryStatus) Pins {
 func InPlaceRoute(s *Snapshot, pin string) Route {
 	st := &s.Canary.Status
 	r := Route{Found: true, Accepted: true}
-	held := st.Primary != nil && pin == st.Primary.Hash
-	if !held && s.Candidate.Exists+s.Retiring.Exists+s.Target.Strays > 0 {
+	switch {
+	case st.Primary != nil && pin == st.Primary.Hash:
+	case s.Candidate.Exists+s.Retiring.Exists+s.Target.Strays == 0:
+	case st.Run != nil && st.Retiring == nil:
+		r.Split.Weight = st.Weight // the share of the pods is what that stands for
+	default:
 		r.Split.Weight = max(1, st.Weight)
 	}
 	return r

@@ -28,11 +28,24 @@ func (k *walker) invariants(what write) {
 		}
 	case commitStatus:
 		k.committed(st)
+	case hold:
+		k.holds(st)
 	}
 	if primary := k.set(st.Primary); primary != nil && st.Run != nil && st.Phase != v1beta1.PhaseFinalising &&
 		primary.desired == 0 && primary.owner == OwnerTarget && k.scaled > 0 && k.target.paused &&
 		!k.complete() && !k.handed() && (k.sole() == nil || k.sole() == primary) {
 		k.fail("the primary has no pods in mid-run")
+	}
+}
+
+// holds wants a StatefulSet to keep a pod of the primary's until it is promoted.
+func (k *walker) holds(st *v1beta1.CanaryStatus) {
+	p := k.inPlace
+	if atStep := st.Phase == v1beta1.PhaseProgressing || st.Phase == v1beta1.PhaseWaitingPromotion; !atStep || p.oneWay || st.Run.Full {
+		return
+	}
+	if k.target.replicas > 1 && p.partition < 1 && k.next != v1beta1.PhasePromoting {
+		k.fail("the last pod of the primary is let go at a step")
 	}
 }
 
@@ -162,7 +175,9 @@ func (k *walker) atRest() {
 			k.fail("ReplicaSet %s is left over with %d pods in phase %s", s.name, s.desired, st.Phase)
 		}
 	}
-	if !k.target.paused {
+	if k.inPlace != nil {
+		k.inPlaceAtRest(st)
+	} else if !k.target.paused {
 		k.fail("the target is not paused at rest")
 	}
 	for _, g := range st.Gates {
@@ -172,12 +187,27 @@ func (k *walker) atRest() {
 	}
 }
 
+// inPlaceAtRest wants every pod to be the primary's, but for those of a DaemonSet that only its template takes back.
+func (k *walker) inPlaceAtRest(st *v1beta1.CanaryStatus) {
+	p := k.inPlace
+	if !p.held || !p.oneWay && p.partition != noPartition {
+		k.fail("the target is not held at rest")
+	}
+	left := p.count(func(pod toyPod) bool { return pod.revision != st.Primary.Hash })
+	if left > 0 && (!p.oneWay || k.target.template == st.Primary.Hash) {
+		k.fail("%d pods are not the primary's at rest", left)
+	}
+}
+
 // leftBehind is what must hold when the Canary is gone.
 func (k *walker) leftBehind() {
 	for _, s := range k.sets {
 		if s.owner == OwnerCanary && !k.lost { // without the target, what is left goes with the Canary
 			k.fail("ReplicaSet %s is left behind", s.name)
 		}
+	}
+	if p := k.inPlace; p != nil && p.held && len(p.pods) > 0 && (k.canary.Status.Primary == nil || p.all(k.toy, k.target.template)) {
+		k.fail("the target is held for ever")
 	}
 	own := k.own(k.target.template)
 	if k.pins != (Pins{}) || k.target.pausedByWeir && k.target.paused && own != nil && own.desired > 0 {

@@ -150,6 +150,10 @@ func (l *look) finalising() {
 		l.touch()
 	case l.st.Canary != nil:
 		l.finishHandOver()
+	case l.Target.InPlace: // there is no route to bring back
+		l.setSplit(Split{})
+		l.st.Phase = v1beta1.PhaseSucceeded
+		l.after(soonestLook)
 	case SplitOf(l.st).Reaches():
 		if in := settlesIn(l.Snapshot); in > 0 {
 			l.after(in)

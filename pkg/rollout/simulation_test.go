@@ -158,7 +158,7 @@ func (k *walker) calm() {
 	if !k.target.found {
 		k.restore()
 	}
-	if k.target.replicas == 0 {
+	if k.target.replicas == 0 || k.inPlace != nil && k.target.replicas == 1 {
 		k.target.replicas = 3
 	}
 	if k.canary.Spec.Suspend {
@@ -183,7 +183,7 @@ func (k *walker) calm() {
 		}
 		k.writeTrace()
 		k.controllers()
-		if d.Next == 0 && terminal(k.canary.Status.Phase) && k.canary.Status.Retiring == nil {
+		if err == nil && d.Next == 0 && terminal(k.canary.Status.Phase) && k.canary.Status.Retiring == nil {
 			k.atRest()
 			return
 		}

@@ -49,7 +49,7 @@ func (w *toy) lookTwice(s *Snapshot) (Decision, error) {
 }
 
 func (w *toy) act(s *Snapshot, d Decision) error {
-	w.writes = 0
+	w.writes, w.next = 0, d.Status.Phase
 	if !d.Finalizer {
 		if err := w.ensure(s, d); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (w *toy) announce(d Decision) error {
 
 // ensureConfig makes the target's template carry a digest, and so a new one.
 func (w *toy) ensureConfig(_ *Snapshot, d Decision) error {
-	if d.ConfigDigest == "" || d.ConfigDigest == w.annotated || !w.target.found {
+	if d.ConfigDigest == "" || d.ConfigDigest == w.annotated || !w.target.found || w.inPlace != nil && !w.inPlace.held {
 		return nil
 	}
 	base, _, _ := strings.Cut(w.target.template, "#")

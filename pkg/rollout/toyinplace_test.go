@@ -74,12 +74,27 @@ func (p *toyPods) all(w *toy, revision string) bool {
 	return n == w.target.replicas && int(n) == len(p.pods)
 }
 
+// sole is the only revision of its pods, or the template's where there is none; empty where there are several.
+func (p *toyPods) sole(template string) string {
+	if len(p.pods) == 0 {
+		return template
+	}
+	first := p.pods[0].revision
+	if p.count(func(pod toyPod) bool { return pod.revision != first }) > 0 {
+		return ""
+	}
+	return first
+}
+
 // see fills in what a look sees of it.
 func (p *toyPods) see(w *toy, s *Snapshot) {
 	st, template, replicas := &w.canary.Status, w.target.template, w.target.replicas
 	primary, candidate := p.current, ""
-	if st.Primary != nil {
+	switch {
+	case st.Primary != nil:
 		primary = st.Primary.Hash
+	case p.oneWay:
+		primary = p.sole(template)
 	}
 	if st.Canary != nil {
 		candidate = st.Canary.Hash
@@ -93,8 +108,12 @@ func (p *toyPods) see(w *toy, s *Snapshot) {
 	}
 	s.Primary = p.facts(w, primary)
 	s.Primary.Owner, s.Primary.Desired = OwnerTarget, max(0, replicas-s.Candidate.Desired)
-	if !p.oneWay && p.current != primary && p.current != candidate {
+	if primary == "" {
 		s.Primary = ReplicaSet{}
+	}
+	if !p.oneWay && p.current != primary && p.current != candidate {
+		s.Primary, s.Serving = ReplicaSet{}, p.facts(w, p.current)
+		s.Serving.Owner, s.Serving.Desired = OwnerTarget, max(0, replicas-s.Candidate.Desired)
 	}
 	s.Target = Target{
 		Found: w.target.found, Paused: p.held, Complete: p.all(w, template) && (p.oneWay || p.current == template),

@@ -64,6 +64,8 @@ type toy struct {
 	inPlace *toyPods
 	// seenSplit is the split that was seen last in its pods.
 	seenSplit Split
+	// next is the phase that is being carried out.
+	next v1beta1.Phase
 	// gates are the webhooks that do not agree, with "closed", or "unreachable".
 	gates map[string]string
 	// called are the webhooks that were called, with what came of it.

@@ -97,6 +97,10 @@ func ObserveStatefulSet(
 	switch {
 	case primary == nil || current != primary && current != candidate:
 		in.Primary = rollout.ReplicaSet{} // no pod can be made of it any more
+		if current != candidate {
+			in.Serving = pods.facts(current, kind, s.Spec.MinReadySeconds, now)
+			in.Serving.Owner, in.Serving.Desired = rollout.OwnerTarget, max(0, replicas-in.Candidate.Desired)
+		}
 	case current == primary && in.Target.Paused && st.Primary != nil:
 		in.strangers(pods, st)
 	}
