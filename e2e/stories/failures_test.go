@@ -105,7 +105,7 @@ func fixed(s *story) {
 
 // pushedInPromotion: a version that is pushed while another is being promoted is not served before it was judged.
 func pushedInPromotion(s *story) {
-	s.adoptWith("    interval: 3s\n    stepWeights: [10]\n" + successRate + "  promotionDelay: 20s\n")
+	s.adoptWith("    interval: 15s\n    stepWeights: [10]\n" + successRate + "  promotionDelay: 30s\n")
 	s.release(stage.Version{Label: "two"})
 	s.await(func(c *v1beta1.Canary) bool {
 		return c.Status.Phase == v1beta1.PhasePromoting && c.Status.Weight == 100
