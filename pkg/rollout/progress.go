@@ -85,11 +85,32 @@ func (l *look) enter(step Step) bool {
 		return false
 	case in:
 		return true
+	case l.unknownYet():
+		return false
 	case l.st.Step.Index == 0 && !l.preRollout():
 		return false
 	}
 	l.raise(step)
 	return false
+}
+
+// endpointDelay is how long pods that have just become ready may be unknown to those who send them requests. Times of
+// readiness are rounded down to seconds.
+const endpointDelay = 2 * time.Second
+
+// unknownYet says that a canary without traffic has pods only since a moment ago. Its Service may have none yet for
+// whoever serves the route, and the first requests would be lost.
+func (l *look) unknownYet() bool {
+	if l.FollowsPods || SplitOf(l.st).Reaches() {
+		return false
+	}
+	in := l.Candidate.ReadySince.Add(endpointDelay).Sub(l.Now)
+	if in <= 0 {
+		return false
+	}
+	l.after(in)
+	l.wait(ReasonWaitingForPods, "the canary's pods are ready; waiting until its Service has them")
+	return true
 }
 
 // least is how many of so many pods a threshold asks for.
@@ -207,7 +228,7 @@ func (l *look) promoting() {
 	case l.Candidate.Available < full:
 		l.wait(ReasonWaitingForPods, "waiting for %d available canary pods", full)
 	case !SplitOf(l.st).Equal(Split{Weight: fullWeight}):
-		if l.held() {
+		if l.held() || l.unknownYet() {
 			return
 		}
 		l.setSplit(Split{Weight: fullWeight})

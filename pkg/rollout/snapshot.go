@@ -110,6 +110,8 @@ type ReplicaSet struct {
 	Younger bool
 	// Desired is spec.replicas; Exists, Ready and Available count its pods.
 	Desired, Exists, Ready, Available int32
+	// ReadySince is when the last of its ready pods became so; zero where that is not known.
+	ReadySince time.Time
 	// Broken is the first pod that will not come up by waiting, if any.
 	Broken *Broken
 }

@@ -93,6 +93,7 @@ type toySet struct {
 	desired, exists          int32
 	ready, available, flaked int32
 	born                     int
+	readySince               time.Time
 }
 
 var errCrash = errors.New("the operator died")
@@ -174,7 +175,7 @@ func (w *toy) facts(s *toySet) ReplicaSet {
 	}
 	rs := ReplicaSet{
 		Found: true, Name: s.name, Hash: s.template, Images: []string{s.template}, Owner: s.owner,
-		Desired: s.desired, Exists: s.exists, Ready: s.ready, Available: s.available,
+		Desired: s.desired, Exists: s.exists, Ready: s.ready, Available: s.available, ReadySince: s.readySince,
 	}
 	if reason, ok := w.broken[s.template]; ok && s.exists > 0 {
 		rs.Broken = &Broken{Pod: s.name + "-x", Reason: reason}
@@ -325,6 +326,9 @@ func (w *toy) controllers() {
 		if _, bad := w.broken[s.template]; bad {
 			s.ready, s.available = 0, 0
 			continue
+		}
+		if ready := max(0, s.desired-s.flaked); ready > s.ready {
+			s.readySince = w.now
 		}
 		s.ready = max(0, s.desired-s.flaked)
 		s.available = s.ready

@@ -3,6 +3,7 @@ package workload
 import (
 	"maps"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -170,6 +171,7 @@ func Facts(
 	if rs.Spec.Replicas != nil {
 		facts.Desired = *rs.Spec.Replicas
 	}
+	facts.ReadySince = readySince(controlled(pods, rs))
 	// Counts of an older spec would speak of pods that are on their way out.
 	if rs.Status.ObservedGeneration >= rs.Generation {
 		facts.Ready, facts.Available = rs.Status.ReadyReplicas, rs.Status.AvailableReplicas
@@ -184,6 +186,20 @@ func Facts(
 		facts.Owner = rollout.OwnerTarget
 	}
 	return facts
+}
+
+// readySince is when the last of the ready pods became so.
+func readySince(pods []*corev1.Pod) time.Time {
+	var last time.Time
+	for _, p := range pods {
+		for i := range p.Status.Conditions {
+			c := &p.Status.Conditions[i]
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue && c.LastTransitionTime.After(last) {
+				last = c.LastTransitionTime.Time
+			}
+		}
+	}
+	return last
 }
 
 func controlled(pods []*corev1.Pod, rs *appsv1.ReplicaSet) []*corev1.Pod {
