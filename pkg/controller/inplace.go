@@ -40,7 +40,7 @@ func (o *observation) seesInPlace(seen workload.InPlace, err error) error {
 	return nil
 }
 
-func (t *statefulSetTarget) behind(o *observation) bool {
+func (t *statefulSetTarget) behind(_ *observation) bool {
 	if t.set == nil {
 		return false
 	}
@@ -126,7 +126,7 @@ func (t *daemonSetTarget) observe(o *observation) error {
 	return o.seesInPlace(seen, err)
 }
 
-func (t *daemonSetTarget) behind(o *observation) bool {
+func (t *daemonSetTarget) behind(_ *observation) bool {
 	if t.set == nil {
 		return false
 	}

@@ -176,7 +176,7 @@ func (t *deploymentTarget) ensureReplicaSet(
 	return err
 }
 
-func (t *deploymentTarget) handOver(ctx context.Context, o *observation, d rollout.Decision) error {
+func (t *deploymentTarget) handOver(ctx context.Context, _ *observation, d rollout.Decision) error {
 	if t.candidate == nil {
 		return nil
 	}

@@ -41,7 +41,8 @@ func (k *walker) invariants(what write) {
 // holds wants a StatefulSet to keep a pod of the primary's until it is promoted.
 func (k *walker) holds(st *v1beta1.CanaryStatus) {
 	p := k.inPlace
-	if atStep := st.Phase == v1beta1.PhaseProgressing || st.Phase == v1beta1.PhaseWaitingPromotion; !atStep || p.oneWay || st.Run.Full {
+	atStep := st.Phase == v1beta1.PhaseProgressing || st.Phase == v1beta1.PhaseWaitingPromotion
+	if !atStep || p.oneWay || st.Run.Full {
 		return
 	}
 	if k.target.replicas > 1 && p.partition < 1 && k.next != v1beta1.PhasePromoting {

@@ -117,7 +117,8 @@ func (l *look) broken() bool {
 		l.rollback(b.Reason, b.sentence())
 		return true
 	}
-	if since := l.st.Step.WaitingSince; since != nil && l.Target.Replicas > 0 && !l.comesOn() && !l.Now.Before(since.Add(l.deadline())) {
+	since := l.st.Step.WaitingSince
+	if since != nil && l.Target.Replicas > 0 && !l.comesOn() && !l.Now.Before(since.Add(l.deadline())) {
 		l.rollback(ReasonProgressDeadline, fmt.Sprintf("the canary had %d of %d pods ready after %s",
 			l.Candidate.Ready, l.st.Canary.Replicas, l.deadline()))
 		return true

@@ -126,7 +126,9 @@ func (p *toyPods) see(w *toy, s *Snapshot) {
 		s.Target.Strays = p.count(func(pod toyPod) bool { return pod.revision != primary && pod.revision != candidate })
 		rest := p.count(func(pod toyPod) bool { return pod.revision != primary })
 		if st.Retiring != nil && rest > 0 && (!p.oneWay || template == primary) {
-			s.Retiring = ReplicaSet{Found: true, Name: st.Retiring.ReplicaSet, Hash: st.Retiring.Hash, Owner: OwnerCanary, Desired: rest, Exists: rest}
+			s.Retiring = ReplicaSet{
+				Found: true, Name: st.Retiring.ReplicaSet, Hash: st.Retiring.Hash, Owner: OwnerCanary, Desired: rest, Exists: rest,
+			}
 		}
 	}
 	if !w.target.found {

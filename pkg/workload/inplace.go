@@ -146,7 +146,8 @@ func (p pods) facts(rev *appsv1.ControllerRevision, kind string, minReadySeconds
 	own := p.of(hash)
 	return rollout.ReplicaSet{
 		Found: true, Name: rev.Name, Hash: hash, Images: imagesOf(rev), Owner: rollout.OwnerCanary,
-		Desired: own.count(), Exists: own.count(), Ready: own.ready(), Available: own.readyFor(minReadySeconds, now), Broken: Broken(own),
+		Desired: own.count(), Exists: own.count(), Ready: own.ready(),
+		Available: own.readyFor(minReadySeconds, now), Broken: Broken(own),
 	}
 }
 

@@ -19,8 +19,12 @@ func TestReadySince(t *testing.T) {
 	at := func(second int64) metav1.Time { return metav1.Unix(1_000_000+second, 0) }
 	pod := func(owner string, ready corev1.ConditionStatus, since metav1.Time) *corev1.Pod {
 		return &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{UID: rs.UID, Name: owner, Controller: new(owner == rs.Name)}}},
-			Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready, LastTransitionTime: since}}},
+			ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{
+				{UID: rs.UID, Name: owner, Controller: new(owner == rs.Name)},
+			}},
+			Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
+				{Type: corev1.PodReady, Status: ready, LastTransitionTime: since},
+			}},
 		}
 	}
 	since := func(pods ...*corev1.Pod) time.Time {

@@ -82,7 +82,8 @@ func ObserveStatefulSet(
 		Target: rollout.Target{
 			Found: true, Paused: PartitionHeld(s), Replicas: replicas, InPlace: true,
 			Revision: revision(present, primary, candidate, kind),
-			Complete: present == current && pods.count() == replicas && pods.of(present.Name).readyFor(s.Spec.MinReadySeconds, now) == replicas,
+			Complete: present == current && pods.count() == replicas &&
+				pods.of(present.Name).readyFor(s.Spec.MinReadySeconds, now) == replicas,
 		},
 	}
 	if candidate != nil {
