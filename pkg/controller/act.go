@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -59,6 +60,9 @@ func (c *Controller) ensure(ctx context.Context, o *observation, d rollout.Decis
 	for _, ensure := range []func(context.Context, *observation, rollout.Decision) error{
 		c.ensureConfig, c.ensurePause, c.ensureServices, c.ensurePods, c.ensureRoute, c.ensureHandOver,
 	} {
+		if c.options.Now().Sub(o.snapshot.Now) > longestLook {
+			return errOldLook
+		}
 		if err := ensure(ctx, o, d); err != nil {
 			return err
 		}
@@ -66,9 +70,18 @@ func (c *Controller) ensure(ctx context.Context, o *observation, d rollout.Decis
 	return nil
 }
 
+// longestLook is how long a look may take from its observation to its last write. A write that hung through an outage
+// must not be followed by others that were decided on before it.
+const longestLook = 20 * time.Second
+
+var errOldLook = errors.New("the look took too long, and what it saw is old")
+
 func (c *Controller) commit(ctx context.Context, o *observation, d rollout.Decision, log *slog.Logger) error {
 	if equality.Semantic.DeepEqual(d.Status, o.canary.Status) {
 		return nil
+	}
+	if c.options.Now().Sub(o.snapshot.Now) > longestLook {
+		return errOldLook
 	}
 	if err := c.writer.CommitStatus(ctx, o.canary, &d.Status); err != nil {
 		return err

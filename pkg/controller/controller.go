@@ -185,7 +185,7 @@ func (c *Controller) work(ctx context.Context) bool {
 		if next > 0 {
 			c.queue.AddAfter(key, next)
 		}
-	case apierrors.IsConflict(err), errors.Is(err, kube.ErrMoved), apierrors.IsAlreadyExists(err):
+	case apierrors.IsConflict(err), errors.Is(err, kube.ErrMoved), errors.Is(err, errOldLook), apierrors.IsAlreadyExists(err):
 		log.Debug("the world moved, looking again", "because", err)
 		c.queue.AddRateLimited(key)
 	default:
