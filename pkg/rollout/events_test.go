@@ -190,7 +190,7 @@ func (k *walker) plan() {
 		k.canary.Spec.ConfigTracking, k.config = v1beta1.ConfigTrackingRestart, "c0"
 	}
 	k.canary.Spec.Analysis = a
-	if k.rnd.IntN(5) == 0 {
+	if *inPlaceWalks && k.rnd.IntN(5) == 0 {
 		k.planInPlace()
 	}
 }
