@@ -215,9 +215,6 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 	if p := c.configs.problem(keyOf(canary)); p != nil {
 		return []rollout.Problem{*p}
 	}
-	if o.snapshot.Target.InPlace && !o.router.Features().Has(router.FollowsPods) {
-		return []rollout.Problem{notInPlace(canary, o.router.Name())}
-	}
 	if o.workload != nil {
 		if p := o.target.problems(o); len(p) > 0 {
 			return p
@@ -231,13 +228,6 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 		return []rollout.Problem{{Reason: "RouteNotUsable", Message: err.Error()}}
 	}
 	return c.metricProblems(canary)
-}
-
-// notInPlace refuses a router that shares traffic out over a canary beside the primary.
-func notInPlace(canary *v1beta1.Canary, name string) rollout.Problem {
-	return rollout.Problem{Reason: "ProviderNotInPlace", Message: fmt.Sprintf(
-		"the pods of %s %s are replaced in place, and traffic can only follow them, which is not what provider %s does; "+
-			"set spec.provider to kubernetes", rollout.KindOf(canary), canary.Spec.TargetRef.Name, name)}
 }
 
 func (c *Controller) noRouter(canary *v1beta1.Canary) rollout.Problem {

@@ -42,8 +42,8 @@ const (
 	MirrorsPercent Feature = "mirroring of a percentage"
 	// SessionAffinity: a cookie keeps a user with the canary.
 	SessionAffinity Feature = "session affinity"
-	// FollowsPods: there is nothing but Services, and traffic is shared out as the pods are. No field asks for
-	// it; it is the core that holds the apex to one revision's pods, or to none.
+	// FollowsPods: there is nothing but Services, and traffic is shared out as the pods are. It is the core that
+	// holds the apex to one revision's pods, or to none. Targets that are released in place can have nothing else.
 	FollowsPods Feature = "traffic that follows pods"
 )
 
@@ -57,6 +57,11 @@ func (f Features) Has(feature Feature) bool { return f[feature] }
 // Validate begins with it, so that no field is ignored in silence.
 func (f Features) Refuse(router string, c *v1beta1.Canary) []rollout.Problem {
 	var problems []rollout.Problem
+	if kind := rollout.KindOf(c); kind != v1beta1.KindDeployment && !f.Has(FollowsPods) {
+		problems = append(problems, rollout.Problem{Reason: "ProviderNotInPlace", Message: fmt.Sprintf(
+			"spec.targetRef.kind %s has pods that are replaced in place, and traffic can only follow them, which is not what "+
+				"provider %s does; set spec.provider to kubernetes", kind, router)})
+	}
 	for _, a := range asks(c) {
 		if a.asked && !f.Has(a.feature) {
 			problems = append(problems, rollout.Problem{Reason: "FieldNotServed", Message: fmt.Sprintf(

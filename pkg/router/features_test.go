@@ -88,3 +88,22 @@ func TestFeaturesOfNothing(t *testing.T) {
 	c.Spec.Analysis.Mirror, c.Spec.Analysis.MirrorWeight = true, 100
 	require.Empty(t, router.Features{router.Mirrors: true}.Refuse("toy", c), "all requests are no part of them")
 }
+
+// Traffic to pods that are replaced in place can only follow them.
+func TestFeaturesRefuseTargetsInPlace(t *testing.T) {
+	for kind, refused := range map[string]bool{
+		"": false, v1beta1.KindDeployment: false, v1beta1.KindStatefulSet: true, v1beta1.KindDaemonSet: true,
+	} {
+		c := &v1beta1.Canary{Spec: v1beta1.CanarySpec{TargetRef: v1beta1.TargetRef{Kind: kind, Name: "podinfo"}}}
+		require.Empty(t, router.Features{router.FollowsPods: true}.Refuse("toy", c), kind)
+		problems := router.Features{router.Weighted: true}.Refuse("toy", c)
+		if !refused {
+			require.Empty(t, problems, kind)
+			continue
+		}
+		require.Len(t, problems, 1)
+		require.Equal(t, "ProviderNotInPlace", problems[0].Reason)
+		require.Contains(t, problems[0].Message, "spec.targetRef.kind "+kind)
+		require.Contains(t, problems[0].Message, "provider toy does; set spec.provider to kubernetes")
+	}
+}

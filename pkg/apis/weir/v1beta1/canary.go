@@ -47,8 +47,9 @@ type CanaryList struct {
 // +kubebuilder:validation:XValidation:rule="(has(self.service.name) ? self.service.name : self.targetRef.name) == (has(oldSelf.service.name) ? oldSelf.service.name : oldSelf.targetRef.name)",message="spec.service.name cannot change; delete this Canary and make it anew"
 type CanarySpec struct {
 	// TargetRef names the workload whose releases are watched over. It lives in the Canary's
-	// namespace, and no other Canary may name it.
-	// +kubebuilder:validation:XValidation:rule="self.kind == 'Deployment' && self.apiVersion == 'apps/v1'",message="spec.targetRef must name a Deployment of apps/v1"
+	// namespace, and no other Canary may name it. A canary of a Deployment has pods beside all of the primary's; the
+	// pods of a StatefulSet or a DaemonSet are replaced in place, with the provider `kubernetes`.
+	// +kubebuilder:validation:XValidation:rule="self.kind in ['Deployment', 'StatefulSet', 'DaemonSet'] && self.apiVersion == 'apps/v1'",message="spec.targetRef must name a Deployment, a StatefulSet or a DaemonSet of apps/v1"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.targetRef cannot change; delete this Canary and make one for the other workload"
 	TargetRef TargetRef `json:"targetRef"`
 

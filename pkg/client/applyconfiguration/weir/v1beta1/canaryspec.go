@@ -10,7 +10,8 @@ package v1beta1
 // CanarySpec is what a person asks for.
 type CanarySpecApplyConfiguration struct {
 	// TargetRef names the workload whose releases are watched over. It lives in the Canary's
-	// namespace, and no other Canary may name it.
+	// namespace, and no other Canary may name it. A canary of a Deployment has pods beside all of the primary's; the
+	// pods of a StatefulSet or a DaemonSet are replaced in place, with the provider `kubernetes`.
 	TargetRef *TargetRefApplyConfiguration `json:"targetRef,omitempty"`
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
 	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted.
