@@ -82,10 +82,43 @@ func completes(b *bench) {
 // needsRights is somebody who may read Canaries and no more: what can be told is told.
 func needsRights(b *bench) {
 	b.managed()
+	b.allows()
+	assert.Contains(b, b.types("status", "podinfo", "--as", "ann").out, "3 of 3 pods ready")
+	explained := b.types("explain", "podinfo", "--as", "ann")
+	assert.Contains(b, explained.out,
+		`How many pods there are now cannot be seen: `+b.resource()+`.apps "podinfo" is forbidden: User "ann"`)
+	for _, args := range [][]string{{"status", "podinfo", "--wait"}, {"pause", "podinfo"}, {"restart", "podinfo"}} {
+		typed := b.types(append(args, "--as", "ann")...)
+		assert.Equal(b, 1, typed.code, args)
+		assert.Contains(b, typed.err, `is forbidden: User "ann" cannot`)
+		assert.Equal(b, 1, strings.Count(typed.err, "\n"), typed.err)
+	}
+}
+
+// needsRightsOnRevisions is somebody who may read the target, too, and not what it runs. That the template is a new
+// revision cannot be told then, nor that it is none.
+func needsRightsOnRevisions(b *bench) {
+	b.managed()
+	b.allows(rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{b.resource()}, Verbs: []string{"get", "list", "watch"}})
+	unread := map[string]string{"Deployment": "replicasets", "StatefulSet": "controllerrevisions", "DaemonSet": "controllerrevisions"}
+	forbidden := unread[b.kind] + `.apps is forbidden: User "ann" cannot list`
+	assert.Contains(b, b.types("status", "podinfo", "--as", "ann").out, "3 of 3 pods ready")
+	explained := b.types("explain", "podinfo", "--as", "ann").out
+	assert.Contains(b, explained, "How many pods there are now cannot be seen: "+forbidden)
+	assert.Contains(b, explained, "No run is on. One begins when the template of "+b.kind+" podinfo changes.")
+	typed := b.types("status", "podinfo", "--wait", "--as", "ann")
+	assert.Equal(b, 1, typed.code)
+	assert.Contains(b, typed.err, forbidden)
+}
+
+// allows lets ann read Canaries, and what else is said.
+func (b *bench) allows(also ...rbacv1.PolicyRule) {
+	b.Helper()
 	role := read[rbacv1.Role](b, `
 metadata: {name: releases}
 rules: [{apiGroups: [weir.dev], resources: [canaries], verbs: [get, list, watch]}]
 `)
+	role.Rules = append(role.Rules, also...)
 	_, err := b.kube.RbacV1().Roles(b.namespace).Create(b.Context(), role, metav1.CreateOptions{})
 	require.NoError(b, err)
 	binding := read[rbacv1.RoleBinding](b, `
@@ -98,16 +131,6 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ann}]
 
 	// The API server takes a while to know a new binding.
 	b.eventually("ann to have her rights", func() bool { return b.types("list", "--as", "ann").code == 0 })
-	assert.Contains(b, b.types("status", "podinfo", "--as", "ann").out, "3 of 3 pods ready")
-	explained := b.types("explain", "podinfo", "--as", "ann")
-	assert.Contains(b, explained.out,
-		`How many pods there are now cannot be seen: deployments.apps "podinfo" is forbidden: User "ann"`)
-	for _, args := range [][]string{{"status", "podinfo", "--wait"}, {"pause", "podinfo"}, {"restart", "podinfo"}} {
-		typed := b.types(append(args, "--as", "ann")...)
-		assert.Equal(b, 1, typed.code, args)
-		assert.Contains(b, typed.err, `is forbidden: User "ann" cannot`)
-		assert.Equal(b, 1, strings.Count(typed.err, "\n"), typed.err)
-	}
 }
 
 // eventually waits as long as anybody would; how long it takes is not what is tested.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,6 +20,7 @@ type cluster struct {
 	kube      kubernetes.Interface
 	weir      versioned.Interface
 	namespace string
+	now       func() time.Time
 	scope
 }
 
@@ -31,7 +33,7 @@ func (c *cli) connect() (*cluster, error) {
 		return nil, err
 	}
 	config.QPS = -1 // the API server's own fairness is limit enough
-	k := &cluster{}
+	k := &cluster{now: c.Now}
 	if k.kube, err = kubernetes.NewForConfig(config); err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}

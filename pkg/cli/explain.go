@@ -88,8 +88,8 @@ func bullets(lines []string) []string {
 // standing is where the Canary stands.
 func (e explanation) standing() []string {
 	st := &e.canary.Status
-	lines := []string{fmt.Sprintf("Canary %s in namespace %s releases %s %s.", e.canary.Name,
-		e.canary.Namespace, e.canary.Spec.TargetRef.Kind, e.canary.Spec.TargetRef.Name)}
+	lines := []string{fmt.Sprintf("Canary %s in namespace %s releases %s.", e.canary.Name,
+		e.canary.Namespace, targetOf(e.canary))}
 	if st.Phase == "" {
 		return append(lines, "Weir has not looked at it yet. If it stays so, the operator does not run.")
 	}
@@ -114,9 +114,14 @@ func (e explanation) standing() []string {
 
 // place says what the phase means for the traffic and for what comes next.
 func (e explanation) place() []string {
-	st := &e.canary.Status
-	gets := "The canary gets " + traffic(st) + "."
-	switch st.Phase {
+	_, gets := e.gets()
+	gets = "The canary gets " + gets + "."
+	if inPlace(e.canary) {
+		if lines := e.replacedPlace(gets); lines != nil {
+			return lines
+		}
+	}
+	switch e.canary.Status.Phase {
 	case v1beta1.PhaseInitializing:
 		return []string{"Services and route are being made, and the target is being taken over."}
 	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded:
@@ -148,17 +153,17 @@ func (e explanation) idle() []string {
 		if e.canary.Spec.Suspend || refused(e.canary) != "" {
 			when = "a run of it begins when nothing is in its way any more"
 		}
-		return []string{fmt.Sprintf("No run is on. The template of Deployment %s is a new revision, %s, and %s.",
-			e.deploy.Name, revision(rev.Hash, rev.Images), when)}
+		return []string{fmt.Sprintf("No run is on. The template of %s is a new revision, %s, and %s.",
+			targetOf(e.canary), revision(rev.Hash, rev.Images), when)}
 	}
-	return []string{fmt.Sprintf("No run is on. One begins when the template of Deployment %s changes.",
-		e.canary.Spec.TargetRef.Name)}
+	return []string{fmt.Sprintf("No run is on. One begins when the template of %s changes.", targetOf(e.canary))}
 }
 
-// newRevision is the target's template where nobody has tried it yet.
+// newRevision is the target's template where nobody has tried it yet. Without its revisions there is nothing to
+// compare it with.
 func (e explanation) newRevision() (rollout.Revision, bool) {
 	rev, ok := e.revision()
-	return rev, ok && !rev.IsPrimary && e.canary.Status.Primary != nil
+	return rev, ok && e.unread == nil && !rev.IsPrimary && e.canary.Status.Primary != nil
 }
 
 func (e explanation) atStep() string {
@@ -185,7 +190,11 @@ func (e explanation) serves() []string {
 	if st.Primary == nil {
 		return nil
 	}
-	lines := []string{fmt.Sprintf("Revision %s serves, with %s.", revision(st.Primary.Hash, st.Primary.Images), e.pods(st.Primary))}
+	name := revision(st.Primary.Hash, st.Primary.Images)
+	lines := []string{fmt.Sprintf("Revision %s serves, with %s.", name, e.pods(st.Primary))}
+	if _, all := e.ready(st.Primary); all == 0 && st.Phase == v1beta1.PhasePromoting {
+		lines = []string{fmt.Sprintf("Revision %s served until now, and has no pods left.", name)}
+	}
 	for _, c := range st.Conditions {
 		if c.Type == v1beta1.ConditionPrimaryReady && c.Status == "False" {
 			lines = append(lines, "Too few of its pods are ready. The run goes on, because it may bring what mends them.")

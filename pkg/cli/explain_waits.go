@@ -74,7 +74,11 @@ func (e explanation) podsWait() []string {
 	line := fmt.Sprintf("pods of the canary: %s.", e.pods(st.Canary))
 	if limit := e.canary.Spec.ProgressDeadlineSeconds; limit != nil {
 		deadline := st.Step.WaitingSince.Add(time.Duration(*limit) * time.Second)
-		line += fmt.Sprintf(" If they are not ready by %s, the run is rolled back.", e.near(deadline))
+		late := "they are not ready"
+		if inPlace(e.canary) { // one after the other; each has its time
+			late = "no further one is ready"
+		}
+		line += fmt.Sprintf(" If %s by %s, the run is rolled back.", late, e.near(deadline))
 	}
 	return []string{line}
 }

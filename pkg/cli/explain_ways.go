@@ -39,7 +39,7 @@ func (e explanation) ways() []way {
 		if !e.canary.Spec.Suspend {
 			ways = append(ways, e.inRun()...)
 		}
-		ways = append(ways, way{e.say("abort", name), "end the run; all traffic goes to the primary"})
+		ways = append(ways, way{e.say("abort", name), e.abortMeans()})
 	}
 	return ways
 }
@@ -50,7 +50,7 @@ func (e explanation) afterFailure() []way {
 	if ok && rev.IsCandidate && !e.canary.Spec.Suspend {
 		ways = append(ways, way{e.say("retry", e.canary.Name), "try the refused revision again, from the first step"})
 	}
-	return append(ways, way{"", "Apply a better template, and a run of it begins; apply the old one, and the refused one is left."})
+	return append(ways, way{"", e.betterTemplate()})
 }
 
 func (e explanation) inRun() []way {

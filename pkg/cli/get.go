@@ -13,6 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
 )
 
 func (c *cli) get() *cobra.Command {
@@ -159,7 +160,7 @@ func cells(canary *v1beta1.Canary, t table, now time.Time) []string {
 		serves = st.Primary.Hash
 	}
 	all := []string{
-		canary.Name, canary.Spec.TargetRef.Name, string(st.Phase), fmt.Sprintf("%d%%", st.Weight), step, tested.Hash,
+		canary.Name, targetCell(canary), string(st.Phase), fmt.Sprintf("%d%%", st.Weight), step, tested.Hash,
 		fmt.Sprintf("%d/%d", st.FailedChecks, threshold(canary)),
 	}
 	if t.everywhere {
@@ -170,6 +171,14 @@ func cells(canary *v1beta1.Canary, t table, now time.Time) []string {
 	}
 	_, text := message(canary)
 	return append(all, text)
+}
+
+// targetCell is the target, with its kind where that is not the usual one.
+func targetCell(canary *v1beta1.Canary) string {
+	if inPlace(canary) {
+		return strings.ToLower(rollout.KindOf(canary)) + "/" + canary.Spec.TargetRef.Name
+	}
+	return canary.Spec.TargetRef.Name
 }
 
 // columns aligns what is written to it by tabs.

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
@@ -22,7 +20,7 @@ func (c *cli) restart() *cobra.Command {
 		Short: "Release the same template again, with new pods",
 		Long: `Release the same template again, with new pods.
 
-This does to the Deployment what kubectl rollout restart does, which refuses a paused Deployment, and takes the same
+This does to the target what kubectl rollout restart does, which refuses a paused Deployment, and takes the same
 right: to patch it. What comes of it is a run like any other, step by step.`,
 		Args:              one,
 		ValidArgsFunction: c.completeOne,
@@ -41,13 +39,12 @@ func (c *cli) renew(ctx context.Context, k *cluster, arg string) error {
 	if err != nil {
 		return err
 	}
-	target, st := canary.Spec.TargetRef.Name, &canary.Status
 	switch {
 	case canary.DeletionTimestamp != nil:
 		return end(exitError, "Canary %s is being deleted; wait until it is gone and use kubectl rollout restart", canary.Name)
-	case st.Primary == nil:
-		return end(exitError, "Deployment %s is not taken over yet, so it would not be released step by step; "+
-			"wait until Canary %s is Initialized", target, canary.Name)
+	case canary.Status.Primary == nil:
+		return end(exitError, "%s is not taken over yet, so it would not be released step by step; "+
+			"wait until Canary %s is Initialized", targetOf(canary), canary.Name)
 	}
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{
 		"metadata": map[string]any{"annotations": map[string]any{restartedAt: c.Now().Format(time.RFC3339)}},
@@ -55,12 +52,11 @@ func (c *cli) renew(ctx context.Context, k *cluster, arg string) error {
 	if err != nil {
 		return fmt.Errorf("writing the patch as JSON: %w", err)
 	}
-	_, err = k.kube.AppsV1().Deployments(k.namespace).Patch(ctx, target, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
+	if err := k.workloads(canary).patch(ctx, canary.Spec.TargetRef.Name, patch); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "Deployment %s has a new template, and a run of it begins%s; follow it with `%s`\n",
-		target, besides(canary), k.say("status", canary.Name, "--wait"))
+	fmt.Fprintf(c.Out, "%s has a new template, and a run of it begins%s; follow it with `%s`\n",
+		targetOf(canary), besides(canary), k.say("status", canary.Name, "--wait"))
 	return nil
 }
 

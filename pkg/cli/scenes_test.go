@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -54,10 +55,18 @@ func golden(b *bench, path, got string) {
 
 // scene is a Canary as it is at some time, with what its target runs.
 type scene struct {
-	// Template is the image of the Deployment.
+	// Kind of the target; a Deployment if it is empty.
+	Kind string
+	// Template is the image of the target.
 	Template string
-	// Sets are its ReplicaSets by their hash.
+	// Sets are its revisions by their hash: ReplicaSets, or ControllerRevisions with pods.
 	Sets map[string]scenePods
+	// Current is the revision that a StatefulSet makes pods of below its Partition.
+	Current   string
+	Partition int32
+	// Apex is the revision that the apex Service is held to. It selects all pods if that is "all"; there is none if it is
+	// empty.
+	Apex string
 	// Annotations, Spec and Status of the Canary; the spec is laid over that of the base.
 	Annotations map[string]string
 	Spec        map[string]any
@@ -72,14 +81,19 @@ type scenePods struct {
 // sets makes a scene true.
 func (b *bench) sets(s *scene) {
 	b.Helper()
+	if s.Kind != "" {
+		b.kind = s.Kind
+	}
 	b.deploys(s.Template)
-	d, err := b.kube.AppsV1().Deployments(b.namespace).Get(b.Context(), "podinfo", metav1.GetOptions{})
-	require.NoError(b, err)
-	for hash, pods := range s.Sets {
-		b.runs(d.DeepCopy(), hash, pods)
+	if b.kind == v1beta1.KindDeployment {
+		for hash, pods := range s.Sets {
+			b.runs(hash, pods)
+		}
+	} else {
+		b.runsInPlace(s)
 	}
 	object := map[string]any{}
-	require.NoError(b, yaml.Unmarshal([]byte(canaryYAML), &object))
+	require.NoError(b, yaml.Unmarshal([]byte(b.canaryText()), &object))
 	for part, fields := range map[string]map[string]any{"spec": s.Spec, "status": s.Status} {
 		if fields != nil {
 			lay(object, map[string]any{part: fields})
@@ -100,8 +114,10 @@ func (b *bench) sets(s *scene) {
 	require.NoError(b, err)
 }
 
-func (b *bench) runs(d *appsv1.Deployment, hash string, pods scenePods) {
+func (b *bench) runs(hash string, pods scenePods) {
 	b.Helper()
+	d := &appsv1.Deployment{}
+	b.reads(d)
 	d.Spec.Template.Spec.Containers[0].Image = pods.Image
 	set := replicaSetOf(d, hash)
 	set.Spec.Replicas = &pods.Of
@@ -109,6 +125,41 @@ func (b *bench) runs(d *appsv1.Deployment, hash string, pods scenePods) {
 	require.NoError(b, err)
 	made.Status = appsv1.ReplicaSetStatus{Replicas: pods.Of, ReadyReplicas: pods.Ready}
 	_, err = b.kube.AppsV1().ReplicaSets(b.namespace).UpdateStatus(b.Context(), made, metav1.UpdateOptions{})
+	require.NoError(b, err)
+}
+
+// runsInPlace makes the revisions of a scene and their pods, and the Service that tells who gets traffic.
+func (b *bench) runsInPlace(s *scene) {
+	b.Helper()
+	present := ""
+	for hash, pods := range s.Sets {
+		b.changes(ofImage(pods.Image))
+		b.hasPods(b.revises(hash), pods.Ready, pods.Of)
+		if pods.Image == s.Template {
+			present = "podinfo-" + hash
+		}
+	}
+	b.changes(ofImage(s.Template))
+	if b.kind == v1beta1.KindStatefulSet {
+		patch := fmt.Sprintf(`{"spec":{"updateStrategy":{"rollingUpdate":{"partition":%d}}}}`, s.Partition)
+		_, err := b.targets().Patch(b.Context(), "podinfo", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		require.NoError(b, err)
+	}
+	b.observes(present, "podinfo-"+s.Current)
+	b.holds(s.Apex)
+}
+
+// holds makes the apex Service.
+func (b *bench) holds(to string) {
+	b.Helper()
+	if to == "" {
+		return
+	}
+	apex := read[corev1.Service](b, "{metadata: {name: podinfo}, spec: {selector: {app: podinfo}, ports: [{port: 9898}]}}")
+	if to != "all" {
+		apex.Spec.Selector[appsv1.ControllerRevisionHashLabelKey] = b.revisionOf(to).Hash
+	}
+	_, err := b.kube.CoreV1().Services(b.namespace).Create(b.Context(), apex, metav1.CreateOptions{})
 	require.NoError(b, err)
 }
 

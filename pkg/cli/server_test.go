@@ -17,6 +17,7 @@ import (
 
 	"weir.dev/weir/artifacts"
 	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/cli"
 	"weir.dev/weir/pkg/client/clientset/versioned"
 )
@@ -26,14 +27,19 @@ import (
 func TestCLI(t *testing.T) {
 	s := start(t)
 	for name, test := range map[string]func(*bench){
-		"names":                  names,
-		"output":                 outputs,
-		"nothing there":          nothingThere,
-		"command accepted":       accepted,
-		"command refused":        refuses,
-		"command unanswered":     unanswered,
-		"command overtaken":      overtaken,
-		"command of whom":        actors,
+		"names":              names,
+		"output":             outputs,
+		"nothing there":      nothingThere,
+		"command accepted":   accepted,
+		"command refused":    refuses,
+		"command unanswered": unanswered,
+		"command overtaken":  overtaken,
+		"command of whom":    actors,
+		"completion":         completes,
+	} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); test(s.bench(t)) })
+	}
+	for name, test := range map[string]func(*bench){
 		"restart":                restarts,
 		"restart before":         restartsNothing,
 		"wait at rest":           waitsForNothing,
@@ -46,10 +52,15 @@ func TestCLI(t *testing.T) {
 		"wait for a revision":    waitsForANamedRevision,
 		"wait in vain":           waitsInVain,
 		"wait for deleted":       waitsForTheDeleted,
-		"completion":             completes,
 		"few rights":             needsRights,
+		"rights on the target":   needsRightsOnRevisions,
 	} {
-		t.Run(name, func(t *testing.T) { t.Parallel(); test(s.bench(t)) })
+		for kind := range held {
+			t.Run(name+" of a "+kind, func(t *testing.T) { t.Parallel(); test(s.benchFor(t, kind)) })
+		}
+	}
+	for _, kind := range []string{v1beta1.KindStatefulSet, v1beta1.KindDaemonSet} {
+		t.Run("wait for a name of a "+kind, func(t *testing.T) { t.Parallel(); waitsForTheName(s.benchFor(t, kind)) })
 	}
 	t.Run("Scenes", func(t *testing.T) { testScenes(t, s) })
 	t.Run("Lint", func(t *testing.T) { testLint(t, s) })
@@ -87,18 +98,27 @@ type bench struct {
 	*testing.T
 	*server
 	namespace string
+	// kind of the targets there.
+	kind string
 }
 
 func (s *server) bench(t *testing.T) *bench {
 	t.Helper()
-	return s.named(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "cli-"}})
+	return s.benchFor(t, v1beta1.KindDeployment)
+}
+
+func (s *server) benchFor(t *testing.T, kind string) *bench {
+	t.Helper()
+	b := s.named(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "cli-"}})
+	b.kind = kind
+	return b
 }
 
 func (s *server) named(t *testing.T, namespace *corev1.Namespace) *bench {
 	t.Helper()
 	made, err := s.kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
 	require.NoError(t, err)
-	return &bench{T: t, server: s, namespace: made.Name}
+	return &bench{T: t, server: s, namespace: made.Name, kind: v1beta1.KindDeployment}
 }
 
 // now is when all commands are typed.

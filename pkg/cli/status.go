@@ -20,12 +20,13 @@ func (c *cli) status() *cobra.Command {
 		Long: `Say how a release stands.
 
 With --wait, follow it until its end, a line for each change, and exit with what came of it. What is waited for is the
-template that the Deployment has when the command starts. So this may come right after kubectl apply: a template that
+template that the target has when the command starts. So this may come right after kubectl apply: a template that
 does not serve, and that Weir has not tried and refused, is one whose run is still to begin. If that template serves
 already and no run is on, there is nothing to wait for, and the exit code is 0; if it is the one that was refused last,
 the exit code is that run's.
 
-With --revision, it is the run of that revision (its pod-template-hash) that is waited for, or that was.
+With --revision, it is the run of that revision that is waited for, or that was. It goes by the label of its pods:
+pod-template-hash, or controller-revision-hash for a StatefulSet and a DaemonSet.
 
 ` + exitCodes,
 		Example:           "  kubectl apply -f deployment.yaml && kubectl weir status podinfo --wait --timeout 30m",
@@ -53,7 +54,7 @@ With --revision, it is the run of that revision (its pod-template-hash) that is 
 	f := cmd.Flags()
 	f.BoolVarP(&wait, "wait", "w", false, "follow the run until its end")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Minute, "how long to wait")
-	f.StringVar(&o.revision, "revision", "", "wait for this revision (a pod-template-hash) and no other")
+	f.StringVar(&o.revision, "revision", "", "wait for this revision (by the label of its pods) and no other")
 	return cmd
 }
 
@@ -65,7 +66,7 @@ func summary(out io.Writer, w *world, k clock) {
 		fmt.Fprintf(t, "%s:\t%s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("Canary", "%s in namespace %s", canary.Name, canary.Namespace)
-	line("Target", "%s %s", canary.Spec.TargetRef.Kind, canary.Spec.TargetRef.Name)
+	line("Target", "%s", targetOf(canary))
 	reason, text := message(canary)
 	line("Phase", "%s", st.Phase)
 	line("Message", "%s", text+inBrackets(reason))
@@ -99,7 +100,8 @@ func runLines(line func(name, format string, args ...any), w *world, k clock) {
 	if st.Canary != nil {
 		line("Under test", "%s, %s", revision(st.Canary.Hash, st.Canary.Images), w.pods(st.Canary))
 	}
-	line("Traffic", "%s %s", bar(st.Weight), traffic(st))
+	percent, words := w.gets()
+	line("Traffic", "%s %s", bar(percent), words)
 	if st.Step != nil {
 		line("Step", "%s, since %s", st.Step.Progress, k.near(st.Step.StartedAt.Time))
 	}

@@ -65,6 +65,9 @@ type follower struct {
 func (f *follower) look(w *world) *ending {
 	st, target := &w.canary.Status, w.canary.Spec.TargetRef.Name
 	f.meet(w)
+	if w.unnamed() {
+		return nil // a moment later it is known whether it is the followed one
+	}
 	if behind(w.canary) != "" || f.isOn(st) {
 		return nil // what the status says is of a time before, or of a run that goes on
 	}
@@ -75,8 +78,8 @@ func (f *follower) look(w *world) *ending {
 	}
 	switch {
 	case f.template != nil && f.readable && !has && (st.Run == nil || st.Canary != nil && st.Canary.Hash == f.revision.Hash):
-		return end(exitSuperseded, "revision %s took the place of %s in Deployment %s before a run of it began",
-			f.revision.Hash, sorted(f.names)[0], target)
+		return end(exitSuperseded, "revision %s took the place of %s in %s before a run of it began",
+			f.revision.Hash, f.name(), targetOf(w.canary))
 	case st.Run != nil: // one that the followed revision is about to take the place of
 		return nil
 	case f.asked != "" && st.Primary != nil && st.Primary.Hash == f.asked, has && f.revision.IsPrimary && atRest(st.Phase):
@@ -89,7 +92,7 @@ func (f *follower) look(w *world) *ending {
 
 // has says that the target has the followed revision's template.
 func (f *follower) has(w *world) bool {
-	return f.readable && f.template != nil && sameRelease(&w.deploy.Spec.Template, f.template)
+	return f.readable && f.template != nil && sameRelease(w.target.Template, f.template)
 }
 
 // isOn says that a run of the followed revision is on, be it one by the target's own controller, which Weir only
@@ -104,7 +107,13 @@ func (f *follower) isOn(st *v1beta1.CanaryStatus) bool {
 
 // meet gets to know the revision that is followed.
 func (f *follower) meet(w *world) {
+	if f.template == nil && f.asked == "" && w.target != nil {
+		f.template = w.target.Template.DeepCopy()
+	}
 	f.revision, f.readable = w.revision()
+	if w.unnamed() {
+		return
+	}
 	if f.before == nil {
 		f.names, f.before = map[string]bool{}, map[string]bool{}
 		if f.asked != "" {
@@ -118,12 +127,20 @@ func (f *follower) meet(w *world) {
 	if !f.readable {
 		return
 	}
-	if f.template == nil && (f.asked == "" || f.asked == f.revision.Hash) {
-		f.template = w.deploy.Spec.Template.DeepCopy()
+	if f.template == nil && f.asked == f.revision.Hash {
+		f.template = w.target.Template.DeepCopy()
 	}
 	if f.has(w) {
 		f.names[f.revision.Hash] = true
 	}
+}
+
+// name of the revision in a sentence.
+func (f *follower) name() string {
+	if len(f.names) == 0 { // it was gone before its controller had named it
+		return "the template before"
+	}
+	return sorted(f.names)[0]
 }
 
 // record is how the followed revision's run ended, the last one.
@@ -161,8 +178,10 @@ func (f *follower) line(w *world) string {
 	switch news := behind(canary); {
 	case news != "" && st.Run == nil: // in mid-run, that is over before it is read
 		text = "waiting for Weir to look at " + news
-	case w.deploy == nil:
-		text = "there is no Deployment " + canary.Spec.TargetRef.Name
+	case w.target == nil:
+		text = "there is no " + targetOf(canary)
+	case st.Run == nil && f.before == nil:
+		text = "waiting until its controller names the revision of " + targetOf(canary)
 	case st.Run == nil && f.readable && f.pending(st) && refused(canary) == "":
 		text = "waiting for Weir to begin a run of revision " + f.revision.Hash
 	}

@@ -124,8 +124,32 @@ func waitsForALostRevision(b *bench) {
 	other := b.applies("podinfo:3")
 	typed := waits.ends()
 	assert.Equal(b, 4, typed.code)
-	assert.Equal(b, fmt.Sprintf("kubectl weir: revision %s took the place of %s in Deployment podinfo before a run of it began\n",
-		other, lost), typed.err)
+	assert.Equal(b, fmt.Sprintf("kubectl weir: revision %s took the place of %s in %s podinfo before a run of it began\n",
+		other, lost, b.kind), typed.err)
+}
+
+// waitsForTheName that the target's own controller gives the template: until then nobody can say whether it serves.
+func waitsForTheName(b *bench) {
+	b.managed()
+	b.changes(ofImage("podinfo:2"))
+	waits := b.begins("status", "podinfo", "--wait")
+	waits.shows("waiting until its controller names the revision of " + b.kind + " podinfo")
+	hash := b.names().Hash
+	waits.shows("waiting for Weir to begin a run of revision " + hash)
+	b.starts(hash)
+	b.commits(func(st *v1beta1.CanaryStatus) { endsRun(st, v1beta1.OutcomePromoted, "Passed", "every step passed") })
+	typed := waits.ends()
+	assert.Equal(b, 0, typed.code, typed.err)
+	assert.Contains(b, typed.out, "revision "+hash+" of podinfo: promoted")
+
+	b.changes(ofImage("podinfo:3"))
+	waits = b.begins("status", "podinfo", "--wait")
+	waits.shows("waiting until its controller names")
+	other := b.applies("podinfo:4")
+	typed = waits.ends()
+	assert.Equal(b, 4, typed.code)
+	assert.Equal(b, "kubectl weir: revision "+other+" took the place of the template before in "+b.kind+" podinfo "+
+		"before a run of it began\n", typed.err)
 }
 
 // waitsThroughADigest that Weir itself adds to the template: it is the same release.

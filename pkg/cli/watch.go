@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -72,42 +71,37 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (k *cluster) canaries() source[v1beta1.Canary] {
-	of := k.weir.WeirV1beta1().Canaries(k.namespace)
-	return source[v1beta1.Canary]{watch: of.Watch,
-		read: func(ctx context.Context, o metav1.ListOptions) (*v1beta1.Canary, string, error) {
+func sourceOf[T any, L metav1.ListInterface](of api[T, L], items func(L) []T) source[T] {
+	return source[T]{watch: of.Watch,
+		read: func(ctx context.Context, o metav1.ListOptions) (*T, string, error) {
 			list, err := of.List(ctx, o)
-			if err != nil || len(list.Items) == 0 {
-				return nil, list.GetResourceVersion(), err
+			if err != nil {
+				return nil, "", err
 			}
-			return &list.Items[0], list.ResourceVersion, nil
+			if all := items(list); len(all) > 0 {
+				return &all[0], list.GetResourceVersion(), nil
+			}
+			return nil, list.GetResourceVersion(), nil
 		}}
 }
 
-func (k *cluster) deployments() source[appsv1.Deployment] {
-	of := k.kube.AppsV1().Deployments(k.namespace)
-	return source[appsv1.Deployment]{watch: of.Watch,
-		read: func(ctx context.Context, o metav1.ListOptions) (*appsv1.Deployment, string, error) {
-			list, err := of.List(ctx, o)
-			if err != nil || len(list.Items) == 0 {
-				return nil, list.GetResourceVersion(), err
-			}
-			return &list.Items[0], list.ResourceVersion, nil
-		}}
+func (k *cluster) canaries() source[v1beta1.Canary] {
+	return sourceOf(k.weir.WeirV1beta1().Canaries(k.namespace),
+		func(l *v1beta1.CanaryList) []v1beta1.Canary { return l.Items })
 }
 
 // scene is the world as watches tell it.
 type scene struct {
 	world
-	// canaryTold, deployTold say that something is known of the object, be it that there is none.
-	canaryTold, deployTold bool
-	// listed tells what the ReplicaSets were listed for.
+	// canaryTold, targetTold say that something is known of the object, be it that there is none.
+	canaryTold, targetTold bool
+	// listed tells what the revisions were listed for.
 	listed string
 }
 
 // follow looks at a Canary, and again whenever it has changed, until the look says how it ends. With its target, it
-// looks at the Deployment, too, and at its ReplicaSets.
-func (k *cluster) follow(ctx context.Context, canary *v1beta1.Canary, target bool, look func(*world) *ending) error {
+// looks at that, too, and at its revisions.
+func (k *cluster) follow(ctx context.Context, canary *v1beta1.Canary, withTarget bool, look func(*world) *ending) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	told, failed := make(chan func(*scene)), make(chan error, 2)
@@ -122,14 +116,14 @@ func (k *cluster) follow(ctx context.Context, canary *v1beta1.Canary, target boo
 			pass(func(s *scene) { s.canary, s.canaryTold = c, true })
 		})
 	}()
-	if target {
+	if withTarget {
 		go func() {
-			failed <- k.deployments().tell(ctx, canary.Spec.TargetRef.Name, func(d *appsv1.Deployment) {
-				pass(func(s *scene) { s.deploy, s.deployTold = d, true })
+			failed <- k.workloads(canary).tell(ctx, canary.Spec.TargetRef.Name, func(t *target) {
+				pass(func(s *scene) { s.target, s.targetTold = t, true })
 			})
 		}()
 	}
-	s := &scene{deployTold: !target}
+	s := &scene{targetTold: !withTarget}
 	for {
 		select {
 		case <-ctx.Done():
@@ -140,7 +134,7 @@ func (k *cluster) follow(ctx context.Context, canary *v1beta1.Canary, target boo
 			news(s)
 		}
 		switch {
-		case !s.canaryTold || !s.deployTold:
+		case !s.canaryTold || !s.targetTold:
 			continue
 		case s.canary == nil || s.canary.UID != canary.UID:
 			return end(exitError, "Canary %s was deleted", canary.Name)
@@ -154,20 +148,20 @@ func (k *cluster) follow(ctx context.Context, canary *v1beta1.Canary, target boo
 	}
 }
 
-// relist reads the ReplicaSets anew where other ones may matter now than did at the last look. Which pods they have
-// is no part of what is followed.
+// relist reads the target's revisions anew where other ones may matter now than did at the last look. Which pods they
+// have is no part of what is followed.
 func (k *cluster) relist(ctx context.Context, s *scene) error {
-	if s.deploy == nil {
-		s.sets, s.listed = nil, ""
+	if s.target == nil {
+		s.running, s.listed = nil, ""
 		return nil
 	}
 	st := &s.canary.Status
-	matters := fmt.Sprint(s.deploy.UID, s.deploy.Generation, st.Phase, nameOf(st.Primary), nameOf(st.Canary))
+	matters := fmt.Sprint(s.target.version, st.Phase, nameOf(st.Primary), nameOf(st.Canary))
 	if matters == s.listed {
 		return nil
 	}
 	var err error
-	s.sets, err = k.replicaSets(ctx, s.deploy)
+	s.running, err = s.target.running(ctx, false)
 	s.listed = matters
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,11 +16,14 @@ import (
 // world is a Canary, and what its target is and runs.
 type world struct {
 	canary *v1beta1.Canary
-	// deploy is nil where there is no such Deployment, or it may not be read.
-	deploy *appsv1.Deployment
-	// sets are the ReplicaSets of the target's pods, the canary's own among them.
-	sets []*appsv1.ReplicaSet
-	// unread is why the Deployment or its ReplicaSets could not be read.
+	// target is nil where there is no such workload, or it may not be read.
+	target *target
+	// running is what the target runs, nil without a target.
+	running running
+	// apex is the Service that clients use, nil where it is not known. It is read for a target that is released in
+	// place, of which it says whether a refused pod gets traffic.
+	apex *corev1.Service
+	// unread is why the target, or what it runs, could not be read.
 	unread error
 }
 
@@ -32,77 +34,66 @@ func (k *cluster) world(ctx context.Context, arg string) (*world, error) {
 		return nil, err
 	}
 	w := &world{canary: canary}
-	deploy, err := k.kube.AppsV1().Deployments(k.namespace).Get(ctx, canary.Spec.TargetRef.Name, metav1.GetOptions{})
+	w.target, err = k.workloads(canary).get(ctx, canary.Spec.TargetRef.Name)
 	if err == nil {
-		w.deploy = deploy
-		w.sets, err = k.replicaSets(ctx, deploy)
+		w.running, err = w.target.running(ctx, true)
 	}
 	if !apierrors.IsNotFound(err) {
 		w.unread = err
 	}
+	if inPlace(canary) {
+		apex, err := k.kube.CoreV1().Services(k.namespace).Get(ctx, workload.ServiceNames(canary).Apex, metav1.GetOptions{})
+		if err == nil {
+			w.apex = apex
+		}
+	}
 	return w, nil
 }
 
-func (k *cluster) replicaSets(ctx context.Context, deploy *appsv1.Deployment) ([]*appsv1.ReplicaSet, error) {
-	list, err := k.kube.AppsV1().ReplicaSets(k.namespace).
-		List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(deploy.Spec.Selector)})
-	if err != nil {
-		return nil, err
-	}
-	sets := make([]*appsv1.ReplicaSet, 0, len(list.Items))
-	for i := range list.Items {
-		sets = append(sets, &list.Items[i])
-	}
-	return sets, nil
+// inPlace says that the pods of a Canary's target are replaced in place.
+func inPlace(canary *v1beta1.Canary) bool { return rollout.KindOf(canary) != v1beta1.KindDeployment }
+
+// targetOf is the target with its kind, as in "StatefulSet podinfo".
+func targetOf(canary *v1beta1.Canary) string {
+	return rollout.KindOf(canary) + " " + canary.Spec.TargetRef.Name
 }
 
-// set is the ReplicaSet that a status names, or nil.
-func (w *world) set(r *v1beta1.RevisionStatus) *appsv1.ReplicaSet {
-	if r == nil {
-		return nil
+// revision is the target's template, seen as the operator sees it; false where that is not known.
+func (w *world) revision() (rollout.Revision, bool) {
+	if w.running == nil {
+		return rollout.Revision{}, false
 	}
-	for _, rs := range w.sets {
-		if rs.Name == r.ReplicaSet {
-			return rs
+	rev, err := w.running.present(&w.canary.Status)
+	return rev, err == nil
+}
+
+// unnamed says that the target's own controller has not named the revision of its template yet.
+func (w *world) unnamed() bool {
+	if w.running == nil {
+		return false
+	}
+	_, err := w.running.present(&w.canary.Status)
+	return workload.Unknown(err)
+}
+
+// ready is how many pods of a revision are ready, and of how many: as they are now, or, where they cannot be seen, as
+// they were last told.
+func (w *world) ready(r *v1beta1.RevisionStatus) (ready, all int32) {
+	if w.running != nil {
+		if ready, all, known := w.running.pods(&w.canary.Status, r); known {
+			return ready, all
 		}
 	}
-	return nil
+	return r.Ready, r.Replicas
 }
 
-// revision is the target's template, seen as the operator sees it.
-func (w *world) revision() (rollout.Revision, bool) {
-	if w.deploy == nil {
-		return rollout.Revision{}, false
-	}
-	st := &w.canary.Status
-	rev, err := workload.Revision(w.deploy, w.sets, w.set(st.Primary), w.set(st.Canary))
-	if err != nil {
-		return rollout.Revision{}, false
-	}
-	// Where the ReplicaSet is not there to compare with, its name has to do.
-	if st.Canary != nil && w.set(st.Canary) == nil {
-		rev.IsCandidate = rev.Hash == st.Canary.Hash
-	}
-	return rev, true
-}
-
-// pods are those of a revision, in words: as they are now, or, where they cannot be seen, as they were last told.
+// pods are those of a revision, in words.
 func (w *world) pods(r *v1beta1.RevisionStatus) string {
-	ready, all := r.Ready, r.Replicas
-	if rs := w.set(r); rs != nil {
-		ready, all = rs.Status.ReadyReplicas, workloadReplicas(rs)
-	}
+	ready, all := w.ready(r)
 	if all == 0 {
 		return "no pods"
 	}
 	return fmt.Sprintf("%d of %s ready", ready, count(all, "pod"))
-}
-
-func workloadReplicas(rs *appsv1.ReplicaSet) int32 {
-	if rs.Spec.Replicas == nil {
-		return 1
-	}
-	return *rs.Spec.Replicas
 }
 
 // sameRelease says that a template is the other with no more than a new digest of the configuration that it
