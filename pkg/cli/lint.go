@@ -28,7 +28,7 @@ func (c *cli) lint() *cobra.Command {
 
 They are held to what the API server would say of them, with its own code: fields, types, bounds, and the rules of the
 schema. Then to what the operator would say of them: what the router of the Canary offers, and whether the queries of
-the metrics can be filled in. Where the input also has the Deployment, the Service or the MetricTemplate that a Canary
+the metrics can be filled in. Where the input also has the workload, the Service or the MetricTemplate that a Canary
 names, these are looked at together.
 
 Other kinds are skipped. A problem is one line: file, line, object, and what to correct. The exit code is 1 if there is one.`,

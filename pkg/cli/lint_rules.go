@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -32,7 +29,7 @@ type linter struct {
 	definitions map[string]*definition
 	canaries    []parsed[v1beta1.Canary]
 	templates   []parsed[v1beta1.MetricTemplate]
-	deployments []parsed[appsv1.Deployment]
+	workloads   []targeted
 	services    []parsed[corev1.Service]
 }
 
@@ -51,8 +48,7 @@ func (l *linter) run(ctx context.Context, all []manifest) error {
 		switch kind := m.kind(); {
 		case kind.Group == v1beta1.GroupName:
 			l.own(ctx, m)
-		case kind == appsv1.SchemeGroupVersion.WithKind("Deployment"):
-			l.deployments = keep(l.deployments, m)
+		case l.keepWorkload(m):
 		case kind == corev1.SchemeGroupVersion.WithKind("Service"):
 			l.services = keep(l.services, m)
 		case kind.Kind == "" || m.object.GetAPIVersion() == "":
@@ -136,8 +132,8 @@ func (l *linter) canary(c parsed[v1beta1.Canary]) {
 	for _, other := range l.canaries {
 		if other.object != c.object && same(other.manifest, c.manifest) && other.object.Spec.TargetRef == c.object.Spec.TargetRef &&
 			(other.file != c.file || other.line < c.line) {
-			l.add(c.problem("spec.targetRef", "Deployment %s is the target of Canary %s already; remove one of the two",
-				c.object.Spec.TargetRef.Name, other.object.Name))
+			l.add(c.problem("spec.targetRef", "%s is the target of Canary %s already; remove one of the two",
+				targetOf(c.object), other.object.Name))
 		}
 	}
 	l.refusals(c, rollout.PlanProblems(&c.object.Spec))
@@ -154,36 +150,6 @@ func (l *linter) canary(c parsed[v1beta1.Canary]) {
 		l.metric(c, i)
 	}
 	l.target(c)
-}
-
-// refusals are the operator's own words; they name the field.
-func (l *linter) refusals(c parsed[v1beta1.Canary], problems []rollout.Problem) {
-	for _, p := range problems {
-		path, _, _ := strings.Cut(p.Message, " ")
-		l.add(c.problem(path, "%s", p.Message))
-	}
-}
-
-// target looks at a Canary together with its Deployment and Service, where the input has them.
-func (l *linter) target(c parsed[v1beta1.Canary]) {
-	apex := workload.ServiceNames(c.object).Apex
-	for _, d := range l.deployments {
-		if d.object.Name != c.object.Spec.TargetRef.Name || !same(d.manifest, c.manifest) || d.object.Spec.Selector == nil {
-			continue
-		}
-		if _, said, _ := unstructured.NestedFieldNoCopy(d.manifest.object.Object, "spec", "paused"); said {
-			l.add(d.problem("spec.paused", "leave spec.paused out: it is the one field that Weir owns"))
-		}
-		var service *corev1.Service
-		for _, s := range l.services {
-			if s.object.Name == apex && same(s.manifest, c.manifest) {
-				service = s.object
-			}
-		}
-		if service != nil { // else there may be one in the cluster
-			l.refusals(c, workload.ServiceProblems(c.object, workload.OfDeployment(d.object), service, nil, nil))
-		}
-	}
 }
 
 // same says that two objects end up in one namespace, as far as is known.
@@ -204,12 +170,15 @@ func (l *linter) metric(c parsed[v1beta1.Canary], i int) {
 		if t.object.Name != m.TemplateRef.Name || !inNamespace || metrics.Parse(t.object.Spec.Query) != nil {
 			continue
 		}
-		_, err := metrics.Render(t.object.Spec.Query, metrics.Vars{
+		vars := metrics.Vars{
 			Name: c.object.Name, Namespace: "default", Target: c.object.Spec.TargetRef.Name,
 			Service: workload.ServiceNames(c.object).Apex, Revision: "canary", Hash: "0000000000",
 			ReplicaSet: c.object.Spec.TargetRef.Name + "-0000000000", Interval: time.Minute, Variables: m.TemplateVariables,
-		})
-		if err != nil {
+		}
+		if inPlace(c.object) {
+			vars.PodNames = []string{c.object.Spec.TargetRef.Name + "-0"}
+		}
+		if _, err := metrics.Render(t.object.Spec.Query, vars); err != nil {
 			l.add(c.problem(path, "metric %s: MetricTemplate %s: %s", m.Name, t.object.Name, err))
 		}
 		return

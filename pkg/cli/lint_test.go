@@ -131,6 +131,8 @@ func TestLintTogether(t *testing.T) {
       templateRef: {name: errors}
 `
 	swapped := func(manifest, old, new string) string { return strings.Replace(manifest, old, new, 1) }
+	name := strings.Repeat("a", 54)
+	long, byName := "    name: "+name+"\n", swapped(lintTemplate, "variables.path", "pods")
 	for name, c := range map[string]struct {
 		manifests []string
 		says      []string
@@ -146,6 +148,29 @@ func TestLintTogether(t *testing.T) {
 				"or make this Canary anew with another spec.service.name"}},
 		"paused": {[]string{lintCanary, swapped(deployment, "spec:\n", "spec:\n  paused: false\n")}, []string{
 			"leave spec.paused out: it is the one field that Weir owns"}},
+		"partition": {[]string{lintCanaryOf("StatefulSet"), statefulSet("{rollingUpdate: {partition: 0}}")}, []string{
+			"leave spec.updateStrategy.rollingUpdate.partition out: it is the one field that Weir owns"}},
+		"no partition": {[]string{lintCanaryOf("StatefulSet"), statefulSet("{type: OnDelete}")}, []string{
+			"StatefulSet podinfo has spec.updateStrategy.type OnDelete, with which it has no partition; set it to RollingUpdate"}},
+		"type": {[]string{lintCanaryOf("DaemonSet"), daemonSet("{type: RollingUpdate, rollingUpdate: {maxUnavailable: 2}}")}, []string{
+			"leave spec.updateStrategy.type out: it is the one field that Weir owns"}},
+		"StatefulSet":        {[]string{lintCanaryOf("StatefulSet"), statefulSet("{type: RollingUpdate}")}, nil},
+		"DaemonSet":          {[]string{lintCanaryOf("DaemonSet"), daemonSet("{rollingUpdate: {maxUnavailable: 2}}")}, nil},
+		"of another kind":    {[]string{lintCanaryOf("StatefulSet"), daemonSet("{type: OnDelete}")}, nil},
+		"of another API":     {[]string{lintCanaryOf("StatefulSet"), swapped(statefulSet("{type: OnDelete}"), "apps", "other")}, nil},
+		"without a selector": {[]string{lintCanary, swapped(deployment, "selector", "other")}, nil},
+		"selector in place": {[]string{lintCanaryOf("DaemonSet"), daemonSet("{}"), swapped(service, "app: podinfo", "app: other")}, []string{
+			"Service podinfo does not select the pods of DaemonSet podinfo; correct its selector, " +
+				"or make this Canary anew with another spec.service.name"}},
+		"pods by name": {[]string{swapped(lintCanaryOf("StatefulSet"), "    name: podinfo\n", long) + metric, byName}, nil},
+		"pods by ReplicaSet": {[]string{swapped(lintCanary, "    name: podinfo\n", long) + metric, byName}, []string{
+			"metric errors: MetricTemplate errors: the query cannot be filled in: query:1:25: " +
+				`executing "query" at <pods>: error calling pods: the pods of ReplicaSet ` + name + "-0000000000 cannot be told from those of " +
+				"other revisions by name, because Kubernetes cuts names that are longer than 58 characters; " +
+				"use a metric by Service, or shorten the name of the Deployment"}},
+		"two of one StatefulSet": {[]string{lintCanaryOf("StatefulSet"),
+			swapped(lintCanaryOf("StatefulSet"), "name: podinfo", "name: other")}, []string{
+			"StatefulSet podinfo is the target of Canary podinfo already; remove one of the two"}},
 		"two of one target": {[]string{lintCanary, swapped(lintCanary, "name: podinfo", "name: other")}, []string{
 			"Deployment podinfo is the target of Canary podinfo already; remove one of the two"}},
 		"in two namespaces": {[]string{swapped(lintCanary, "name: podinfo", "name: podinfo\n  namespace: a"),
@@ -159,6 +184,20 @@ func TestLintTogether(t *testing.T) {
 			assert.Equal(t, c.says, said(typed.out), typed.out)
 		})
 	}
+}
+
+// lintCanaryOf is a Canary for a target whose pods are replaced in place.
+func lintCanaryOf(kind string) string {
+	return strings.NewReplacer("provider: gatewayapi", "provider: kubernetes", "targetRef:", "targetRef:\n    kind: "+kind,
+		"    gatewayRefs:\n    - name: main\n", "").Replace(lintCanary)
+}
+
+func statefulSet(strategy string) string {
+	return strings.NewReplacer("Deployment", "StatefulSet", "spec:\n", "spec:\n  updateStrategy: "+strategy+"\n").Replace(deployment)
+}
+
+func daemonSet(strategy string) string {
+	return strings.Replace(statefulSet(strategy), "StatefulSet", "DaemonSet", 1)
 }
 
 func TestLintOfWhatIsNoManifest(t *testing.T) {
@@ -208,6 +247,25 @@ func TestLintPlaces(t *testing.T) {
 	typed = offline("lint", "-f", dir, "-R")
 	assert.Contains(t, typed.out, filepath.Join(dir, "more", "worse.json")+":1: Canary: apiVersion or kind is missing; set both\n")
 	assert.Equal(t, "kubectl weir: 2 problems\n", typed.err)
+}
+
+// TestLintFields: what the operator says of a Canary is told at the line of the field that it is about.
+func TestLintFields(t *testing.T) {
+	of := func(also string) string { return lintCanaryOf("StatefulSet") + also }
+	for manifest, line := range map[string]int{
+		of("    webhooks:\n    - {name: smoke, type: rollout, url: \"http://a\"}\n" +
+			"    - {name: load, type: pre-rollout, url: \"http://a\"}\n"): 19,
+		of("  onNewRevision: Queue\n"): 17,
+		of("    mirror: true\n"):       17,
+		strings.Replace(of(""), "stepWeights: [10, 50]", "steps: [{weight: 10}, {weight: 0}]", 1):                                 13,
+		strings.Replace(of("  scaleDownDelay: 1m\n"), "kubernetes", "gatewayapi", 1):                                              17,
+		strings.Replace(of(""), "kubernetes", "gatewayapi", 1):                                                                    8,
+		of("") + "---\n" + statefulSet("\n    type: OnDelete"):                                                                    23,
+		of("") + "---\n" + statefulSet("\n    type: RollingUpdate\n    rollingUpdate:\n      partition: 2"):                       25,
+		lintCanaryOf("DaemonSet") + "---\n" + daemonSet("\n    rollingUpdate:\n      maxUnavailable: 2\n    type: RollingUpdate"): 25,
+	} {
+		assert.Contains(t, "\n"+lints(manifest).out, fmt.Sprintf("\nstandard input:%d: ", line), manifest)
+	}
 }
 
 func TestLintSaysWhatItSkips(t *testing.T) {
