@@ -35,6 +35,8 @@ type application struct {
 	weights  []int64
 	pods     map[types.UID]seenPod
 	watching sync.WaitGroup
+	// manifests are those of the application, with its namespace and its version to be filled in.
+	manifests string
 	// gates are the webhooks of the Canary, where it has any.
 	gates    *gates
 	commands int
@@ -100,9 +102,15 @@ spec:
 // application makes a namespace with a Deployment and a Service, and begins to watch it.
 func (c *cluster) application(t *testing.T) *application {
 	t.Helper()
+	return c.applicationOf(t, applicationYAML)
+}
+
+// applicationOf is application with other manifests.
+func (c *cluster) applicationOf(t *testing.T, manifests string) *application {
+	t.Helper()
 	a := &application{
 		cluster: c, t: t, namespace: fmt.Sprintf("app-%d", c.serial.Add(1)),
-		pods: map[types.UID]seenPod{},
+		pods: map[types.UID]seenPod{}, manifests: manifests,
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}}
 	_, err := c.kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
@@ -114,10 +122,10 @@ func (c *cluster) application(t *testing.T) *application {
 	return a
 }
 
-// release applies the Deployment with an image, as a user does, and the Service.
+// release applies the target with an image, as a user does, and the Service.
 func (a *application) release(version string) {
 	a.t.Helper()
-	require.NoError(a.t, sandbox.Apply(a.t.Context(), a.config, fmt.Appendf(nil, applicationYAML, a.namespace, version)))
+	require.NoError(a.t, sandbox.Apply(a.t.Context(), a.config, fmt.Appendf(nil, a.manifests, a.namespace, version)))
 }
 
 // manage makes the Canary, whose metrics are answered under that path.

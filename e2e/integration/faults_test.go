@@ -120,10 +120,10 @@ func checkRolledBackWell(a *application) {
 
 // promotion is the story of a good version, and rollback that of a bad one, each with an adoption before it.
 func promotion() story {
-	return story{"promotion", "/good", adopt, func(a *application) {
+	return story{"promotion", "", "/good", adopt, func(a *application) {
 		a.release("2")
 		a.awaitPhase(v1beta1.PhaseSucceeded)
 	}, checkPromotedWell}
 }
 
-func rollback() story { return story{"rollback", "/bad", adopt, rollBack, checkRolledBackWell} }
+func rollback() story { return story{"rollback", "", "/bad", adopt, rollBack, checkRolledBackWell} }

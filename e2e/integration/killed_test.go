@@ -66,6 +66,8 @@ func (k *killer) arm() {
 // story is one life of an application, and what must come of it whenever the operator is killed.
 type story struct {
 	name string
+	// manifests of the application, where they are not the usual ones.
+	manifests string
 	// metrics are the path of the usual Canary's; where it is empty, the prelude makes another Canary.
 	metrics string
 	// prelude is lived without a death: another story has those writes. It may be nil.
@@ -77,18 +79,23 @@ type story struct {
 }
 
 var stories = []story{
-	{"promotion", "/good", nil, promote, checkPromoted},
-	{"rollback", "/bad", adopt, rollBack, checkRolledBack},
-	{"deletion", "/good", progress, deleteInMidRun, checkDeleted},
-	{"return", "/good", promote, returnToOld, checkReturned},
-	{"gates", "", manageGated, promote, checkGated},
-	{"pods", "", managePods, promote, checkPods},
+	{"promotion", "", "/good", nil, promote, checkPromoted},
+	{"rollback", "", "/bad", adopt, rollBack, checkRolledBack},
+	{"deletion", "", "/good", progress, deleteInMidRun, checkDeleted},
+	{"return", "", "/good", promote, returnToOld, checkReturned},
+	{"gates", "", "", manageGated, promote, checkGated},
+	{"pods", "", "", managePods, promote, checkPods},
+	{"StatefulSet promoted", statefulSetYAML, "", manageStatefulSet("/good"), promote, checkPromotedInPlace},
+	{"StatefulSet rolled back", statefulSetYAML, "", manageStatefulSet("/bad"), failAndReturn, checkReturnedInPlace},
+	{"DaemonSet promoted", daemonSetYAML, "", manageDaemonSet("/good"), promote, checkPromotedInPlace},
+	{"DaemonSet rolled back", daemonSetYAML, "", manageDaemonSet("/bad"), failAndReturn, checkReturnedInPlace},
 }
 
 // TestKilledAtEveryWrite counts the writes of a story, and then lives it once for every write, and
 // each side of it, at which the operator can die. A second operator takes over.
 func TestKilledAtEveryWrite(t *testing.T) {
 	c := start(t)
+	c.joinNodes(t, inPlacePods)
 	for _, s := range stories {
 		t.Run(s.name, func(t *testing.T) {
 			writes := c.live(t, s, newKiller(0, kube.Before))
@@ -120,7 +127,11 @@ func (s story) whens() []kube.When {
 // live lives a story, and gives the writes up to the operator's death.
 func (c *cluster) live(t *testing.T, s story, k *killer) []string {
 	t.Helper()
-	a := c.application(t)
+	manifests := s.manifests
+	if manifests == "" {
+		manifests = applicationYAML
+	}
+	a := c.applicationOf(t, manifests)
 	first := c.operate(t, a.namespace, k.tap)
 	var second *operator
 	relief := make(chan struct{})

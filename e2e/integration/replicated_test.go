@@ -29,7 +29,7 @@ func weight(w int32) func(*v1beta1.CanaryStatus) bool {
 
 // replicated are two operators, of which the one that leads ends in each phase of a life.
 func replicated() []fault {
-	deletion := story{"deletion", "/good", progress, deleteInMidRun, checkDeleted}
+	deletion := story{"deletion", "", "/good", progress, deleteInMidRun, checkDeleted}
 	var all []fault
 	for _, m := range []moment{
 		{"Initializing", promotion(), phase(v1beta1.PhaseInitializing)},

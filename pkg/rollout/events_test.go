@@ -190,7 +190,7 @@ func (k *walker) plan() {
 		k.canary.Spec.ConfigTracking, k.config = v1beta1.ConfigTrackingRestart, "c0"
 	}
 	k.canary.Spec.Analysis = a
-	if *inPlaceWalks && k.rnd.IntN(5) == 0 {
+	if k.rnd.IntN(5) == 0 {
 		k.planInPlace()
 	}
 }
@@ -348,7 +348,8 @@ func (k *walker) deleteTarget() {
 func (k *walker) restore() {
 	k.target.found, k.target.paused, k.target.pausedByWeir, k.annotated = true, false, false, ""
 	if k.inPlace != nil { // all of its pods are made of the template that there is
-		*k.inPlace = toyPods{oneWay: k.inPlace.oneWay, current: k.target.template}
+		*k.inPlace = *newToyPods(0, k.inPlace.oneWay)
+		k.inPlace.current, k.inPlace.known = k.target.template, map[string]bool{}
 	}
 	k.controllers()
 }

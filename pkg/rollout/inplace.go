@@ -84,6 +84,11 @@ func (l *look) replaceAll(full int32) {
 
 // goBack has the pods of a refused canary replaced by the primary's.
 func (l *look) goBack() {
+	if !l.Primary.Found && l.Target.Complete { // the target was made anew meanwhile, of what was refused
+		l.st.Phase, l.st.Primary, l.st.Canary = v1beta1.PhaseInitializing, nil, nil
+		l.touch()
+		return
+	}
 	if l.Target.Replicas > 0 && (!l.Primary.Found || l.Candidate.Owner == OwnerTarget) {
 		l.after(idleLook) // there is nothing to go back to; in a moment it is seen what serves
 	}
@@ -134,7 +139,7 @@ func inPlaceWorld(s *Snapshot, d *Decision) {
 	case v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting:
 		d.Candidate.Replicas = 0
 		if d.Candidate.State == ReplicaSetPresent {
-			d.Candidate.Replicas = st.Canary.Replicas
+			d.Candidate.Replicas = replaceable(s, st)
 		}
 	case v1beta1.PhaseFailed:
 		d.Candidate = ReplicaSetPlan{}
@@ -151,6 +156,17 @@ func inPlaceWorld(s *Snapshot, d *Decision) {
 			d.Pause = PauseSet // nothing more is replaced meanwhile
 		}
 	}
+}
+
+// replaceable is how many pods are to be of the canary's revision now. More of them are committed to first: were an
+// operator to die in between, the next one would put the old pods back. At a step the last one stays the primary's,
+// also if the target was made smaller.
+func replaceable(s *Snapshot, st *v1beta1.CanaryStatus) int32 {
+	n := min(st.Canary.Replicas, s.Canary.Status.Canary.Replicas)
+	if st.Phase == v1beta1.PhasePromoting {
+		return n
+	}
+	return max(0, min(n, s.Target.Replicas-1))
 }
 
 // inPlacePins leave the apex to all pods, but for the way back.

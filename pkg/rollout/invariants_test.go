@@ -45,7 +45,8 @@ func (k *walker) holds(st *v1beta1.CanaryStatus) {
 	if !atStep || p.oneWay || st.Run.Full {
 		return
 	}
-	if k.target.replicas > 1 && p.partition < 1 && k.next != v1beta1.PhasePromoting {
+	primarys := p.count(func(pod toyPod) bool { return pod.revision == st.Primary.Hash })
+	if k.target.replicas > 1 && p.partition < 1 && primarys > 0 && k.next != v1beta1.PhasePromoting {
 		k.fail("the last pod of the primary is let go at a step")
 	}
 }

@@ -28,7 +28,7 @@ func (l *look) initializing() {
 		l.wait(ReasonInitializing, "making the route")
 	case l.Route.Refused != "":
 		l.stall(ReasonRouteRefused, "%s", l.Route.Refused)
-	case !inForce(l.Snapshot):
+	case !inForce(l.Snapshot) && !(l.Target.InPlace && l.st.Primary != nil): // pods of a new node are of the newest template
 		l.after(settlesIn(l.Snapshot))
 		l.wait(ReasonInitializing, "waiting until the route is accepted")
 	case l.st.Primary == nil && l.Target.Complete && !l.Target.Paused:
@@ -53,9 +53,14 @@ func (l *look) recognise() {
 		if l.Target.Paused && l.Primary.Found && l.Primary.Owner == OwnerTarget && l.Primary.Available >= l.Target.Replicas {
 			l.st.Primary = revisionStatus(l.Primary)
 		}
-	case !l.Primary.Found || !l.Target.Paused && !l.Target.Revision.IsPrimary:
+	case !l.Primary.Found || !l.Target.Paused && !l.Target.Revision.IsPrimary || l.replaced():
 		l.st.Primary = nil
 	}
+}
+
+// replaced says that no pod is of the primary's revision any more, and that there are others.
+func (l *look) replaced() bool {
+	return l.Target.OneWay && l.Primary.Exists == 0 && l.Target.Strays > 0
 }
 
 // adopted ends the adoption, and with it a rollout that went on without Weir.
@@ -82,6 +87,9 @@ func revisionStatus(rs ReplicaSet) *v1beta1.RevisionStatus {
 
 // idle waits for a template that is not the primary's.
 func (l *look) idle() {
+	if l.Target.Strays > 0 {
+		l.after(idleLook) // they are replaced, one after the other
+	}
 	switch {
 	case len(l.Problems) > 0:
 		l.problems()
@@ -175,7 +183,9 @@ func (l *look) finalising() {
 func (l *look) finishHandOver() {
 	// A Canary that is being deleted does not wait for pods that may never be well: there is no way back any more.
 	rolling := l.isCandidate() && !l.Target.Complete && l.Canary.DeletionTimestamp == nil
-	if !l.handedOver() || l.Primary.Found && l.Primary.Desired > 0 || rolling {
+	// A StatefulSet that has had no pods for a moment is at a newer revision by now.
+	gone := l.Target.InPlace && l.Serving.Found
+	if !gone && (!l.handedOver() || l.Primary.Found && l.Primary.Desired > 0 || rolling) {
 		l.after(time.Second)
 		l.wait(ReasonHandedOver, "waiting until %s reports the rollout complete", l.workload())
 		return
@@ -210,8 +220,7 @@ func (l *look) failed() {
 		return
 	case len(l.Problems) > 0:
 		l.problems()
-	case l.st.Retiring != nil:
-		l.retire()
+	case l.retire():
 		return
 	case l.Target.Revision.IsPrimary:
 		l.retireCandidate()

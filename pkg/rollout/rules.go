@@ -194,7 +194,8 @@ func (l *look) rollbackAsked() bool {
 
 // primaryMoved notices that the target runs another revision of its own than the one that served. A paused
 // Deployment that comes back from zero replicas while its template has no pods of its own scales up whichever
-// old ReplicaSet was made last. What runs is what serves then, and a run goes on beside it.
+// old ReplicaSet was made last. One that was let go to be scaled, and got a new template in that moment, may end
+// the old pods and not those that were handed over. What runs is what serves then, and a run goes on beside it.
 func (l *look) primaryMoved() bool {
 	switch l.st.Phase {
 	case v1beta1.PhaseInitializing, v1beta1.PhaseFinalising, v1beta1.PhaseTerminating:
@@ -203,7 +204,7 @@ func (l *look) primaryMoved() bool {
 	s := l.Serving
 	if l.st.Primary == nil || !l.Target.Found || !l.Target.Paused || l.handedOver() || l.Primary.Desired > 0 ||
 		!s.Found || s.Desired == 0 || s.Name == l.st.Primary.ReplicaSet ||
-		l.st.Canary != nil && s.Name == l.st.Canary.ReplicaSet || l.st.Retiring != nil && s.Name == l.st.Retiring.ReplicaSet {
+		l.st.Canary != nil && s.Name == l.st.Canary.ReplicaSet {
 		return false
 	}
 	l.notify(Notice{

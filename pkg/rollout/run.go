@@ -143,6 +143,12 @@ func (l *look) retire() bool {
 	if l.st.Retiring == nil {
 		return false
 	}
+	if l.servesAgain() {
+		l.setSplit(Split{})
+		l.after(settlesIn(l.Snapshot))
+		l.wait(ReasonSettling, "waiting until the primary Service stands for revision %s", l.st.Retiring.Hash)
+		return true
+	}
 	if !l.Retiring.Found || l.isTargets(l.Retiring) {
 		l.st.Retiring = nil
 		return false
@@ -166,12 +172,22 @@ func (l *look) retire() bool {
 	return true
 }
 
+// servesAgain says that the retiring revision is the primary, and that traffic still comes to it by way of the
+// canary Service.
+func (l *look) servesAgain() bool {
+	return !l.Target.InPlace && isPrimary(l.st, l.st.Retiring.ReplicaSet) && l.Retiring.Found && !drained(l.Snapshot)
+}
+
+func isPrimary(st *v1beta1.CanaryStatus, replicaSet string) bool {
+	return st.Primary != nil && st.Primary.ReplicaSet == replicaSet
+}
+
 // isTargets says that a ReplicaSet is rightly the target's: given back, or rolled out by the target
 // itself. One that was handed over while the template slipped away is not: it is taken back.
 func (l *look) isTargets(rs ReplicaSet) bool {
+	only := l.Primary.Desired == 0 && l.Target.Revision.ReplicaSet == rs.Name
 	return rs.Owner != OwnerCanary &&
-		(rs.Desired == 0 || l.st.Phase == v1beta1.PhaseInitializing ||
-			l.st.Primary != nil && l.st.Primary.ReplicaSet == rs.Name)
+		(rs.Desired == 0 || l.st.Phase == v1beta1.PhaseInitializing || isPrimary(l.st, rs.Name) || only)
 }
 
 // dropSplit sends all traffic to the primary, where that is able to take it.

@@ -14,7 +14,7 @@ func (l *look) terminate() {
 	l.st.Phase, l.st.Step = v1beta1.PhaseTerminating, nil
 	l.retireCandidate()
 	l.setSplit(Split{})
-	if l.st.WeightSince == nil {
+	if l.st.WeightSince == nil || l.Target.InPlace {
 		l.touch()
 	}
 	l.wait(ReasonDeleted, "giving everything back")
@@ -23,7 +23,7 @@ func (l *look) terminate() {
 // terminating removes the canary's pods, then gives the route back, then the rest.
 func (l *look) terminating() {
 	l.wait(ReasonDeleted, "giving everything back")
-	if l.Target.Found && l.retire() {
+	if l.Target.Found && l.retire() && !l.tooLate() {
 		return
 	}
 	l.st.Retiring = nil // what is left of it without the target goes with the Canary
@@ -34,6 +34,12 @@ func (l *look) terminating() {
 	case settlesIn(l.Snapshot) > 0:
 		l.after(settlesIn(l.Snapshot))
 	}
+}
+
+// tooLate says that the pods of a target in place were not replaced within the progress deadline: those of the
+// primary's revision do not become ready. What serves is left alone then, and the target stays held.
+func (l *look) tooLate() bool {
+	return l.Target.InPlace && !l.Now.Before(l.st.WeightSince.Add(l.deadline()))
 }
 
 // terminatingWorld gives back what is not needed any more. It goes by what is still there: the pods
@@ -57,7 +63,9 @@ func (l *look) givePauseBack() {
 	if !l.Target.Found {
 		return
 	}
-	if l.st.Primary == nil || l.Target.Revision.IsPrimary || l.Target.Complete {
+	// What served may be gone, with its target or while there were no pods, and the template be all there is.
+	only := !l.Primary.Found && l.Serving.Found && l.Serving.Name == l.Target.Revision.ReplicaSet
+	if l.st.Primary == nil || l.Target.Revision.IsPrimary || l.Target.Complete || only {
 		l.d.Pause = PauseRelease
 		return
 	}

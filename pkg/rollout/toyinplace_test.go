@@ -20,6 +20,8 @@ type toyPods struct {
 	current   string
 	// pods by ordinal, or by node.
 	pods []toyPod
+	// known are the revisions that it has a record of. A target that is made anew has none of the old ones.
+	known map[string]bool
 }
 
 type toyPod struct {
@@ -38,7 +40,7 @@ const (
 const noPartition = math.MaxInt32
 
 func newToyPods(replicas int32, oneWay bool) *toyPods {
-	p := &toyPods{oneWay: oneWay, current: "v1"}
+	p := &toyPods{oneWay: oneWay, current: "v1", known: map[string]bool{"v1": true}}
 	for range replicas {
 		p.pods = append(p.pods, toyPod{"v1", true})
 	}
@@ -56,6 +58,9 @@ func (p *toyPods) count(fits func(toyPod) bool) int32 {
 }
 
 func (p *toyPods) facts(w *toy, revision string) ReplicaSet {
+	if !p.known[revision] {
+		return ReplicaSet{}
+	}
 	own := p.count(func(pod toyPod) bool { return pod.revision == revision })
 	ready := p.count(func(pod toyPod) bool { return pod.revision == revision && pod.ready })
 	rs := ReplicaSet{
@@ -90,16 +95,20 @@ func (p *toyPods) sole(template string) string {
 func (p *toyPods) see(w *toy, s *Snapshot) {
 	st, template, replicas := &w.canary.Status, w.target.template, w.target.replicas
 	primary, candidate := p.current, ""
+	p.known[template] = true
 	switch {
 	case st.Primary != nil:
 		primary = st.Primary.Hash
 	case p.oneWay:
 		primary = p.sole(template)
+	case p.count(func(pod toyPod) bool { return pod.revision != p.current }) > 0:
+		primary = ""
 	}
 	if st.Canary != nil {
 		candidate = st.Canary.Hash
 		s.Candidate = p.facts(w, candidate)
 		switch over := st.Phase == v1beta1.PhaseFinalising || st.Phase == v1beta1.PhasePromoting && p.all(w, candidate); {
+		case !s.Candidate.Found:
 		case p.oneWay && over, !p.oneWay && p.current == candidate:
 			s.Candidate.Owner, s.Candidate.Desired = OwnerTarget, replicas
 		case !p.oneWay && template == candidate:
@@ -107,9 +116,8 @@ func (p *toyPods) see(w *toy, s *Snapshot) {
 		}
 	}
 	s.Primary = p.facts(w, primary)
-	s.Primary.Owner, s.Primary.Desired = OwnerTarget, max(0, replicas-s.Candidate.Desired)
-	if primary == "" {
-		s.Primary = ReplicaSet{}
+	if s.Primary.Found {
+		s.Primary.Owner, s.Primary.Desired = OwnerTarget, max(0, replicas-s.Candidate.Desired)
 	}
 	if !p.oneWay && p.current != primary && p.current != candidate {
 		s.Primary, s.Serving = ReplicaSet{}, p.facts(w, p.current)

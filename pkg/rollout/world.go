@@ -157,7 +157,7 @@ func (r ReplicaSet) leftOver() bool { return r.Owner == OwnerCanary && (r.Exists
 
 // retiringPlan keeps a retiring ReplicaSet whole until no traffic goes to it, and removes it then.
 func retiringPlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {
-	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found ||
+	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found || isPrimary(st, st.Retiring.ReplicaSet) ||
 		st.Phase == v1beta1.PhaseInitializing && s.Retiring.Owner != OwnerCanary {
 		return ReplicaSetPlan{}
 	}

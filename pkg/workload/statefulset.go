@@ -71,11 +71,14 @@ func ObserveStatefulSet(
 	if s.Status.ObservedGeneration < s.Generation || present == nil || current == nil {
 		return InPlace{}, errUnknown{kind, s.Name}
 	}
-	primary, candidate := current, named(revs, st.Canary)
-	if st.Primary != nil {
-		primary = named(revs, st.Primary)
-	}
 	pods, replicas := alive(own), replicasOf(s)
+	primary, candidate := current, named(revs, st.Canary)
+	switch {
+	case st.Primary != nil:
+		primary = named(revs, st.Primary)
+	case len(pods.notOf(current.Name)) > 0:
+		primary = nil // it is between two revisions
+	}
 	in := InPlace{
 		Primary:   pods.facts(primary, kind, s.Spec.MinReadySeconds, now),
 		Candidate: pods.facts(candidate, kind, s.Spec.MinReadySeconds, now),
