@@ -84,6 +84,7 @@ type shop struct {
 func resources() map[schema.GroupVersionKind]string {
 	return map[schema.GroupVersionKind]string{
 		appsv1.SchemeGroupVersion.WithKind("Deployment"):      "deployments",
+		appsv1.SchemeGroupVersion.WithKind("StatefulSet"):     "statefulsets",
 		corev1.SchemeGroupVersion.WithKind("Service"):         "services",
 		v1beta1.SchemeGroupVersion.WithKind("Canary"):         "canaries",
 		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"): "metrictemplates",
@@ -106,11 +107,21 @@ func (s shop) apply(t *testing.T, file string) {
 	}
 }
 
-// testServices wants the Deployment and the Service that a Canary is about, and nothing amiss with them.
+// testServices wants the target and the Service that a Canary is about, and nothing amiss with them.
 func (s shop) testServices(t *testing.T, canary *v1beta1.Canary) {
-	deploy := named[appsv1.Deployment](t, s, "Deployment", canary.Spec.TargetRef.Name)
 	apex := named[corev1.Service](t, s, "Service", workload.ServiceNames(canary).Apex)
-	assert.Empty(t, workload.ServiceProblems(canary, workload.OfDeployment(deploy), apex, nil, nil))
+	assert.Empty(t, workload.ServiceProblems(canary, s.target(t, canary), apex, nil, nil))
+	assert.Empty(t, rollout.PlanProblems(&canary.Spec))
+}
+
+func (s shop) target(t *testing.T, canary *v1beta1.Canary) *workload.Target {
+	ref := canary.Spec.TargetRef
+	if ref.Kind == v1beta1.KindStatefulSet {
+		set := named[appsv1.StatefulSet](t, s, ref.Kind, ref.Name)
+		assert.Empty(t, workload.StatefulSetProblems(set))
+		return workload.OfStatefulSet(set)
+	}
+	return workload.OfDeployment(named[appsv1.Deployment](t, s, ref.Kind, ref.Name))
 }
 
 // testRoute gives what the router renders of the example to the API server, which knows the rules of routes

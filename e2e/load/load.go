@@ -21,7 +21,7 @@ type Config struct {
 	URL string
 	// Host header of every request.
 	Host string
-	// Path of every request. The application answers it with JSON that has a field "hostname".
+	// Path of every request. The application answers it with JSON that has the fields "hostname" and "message".
 	Path string
 	// Rate is in requests a second.
 	Rate int
@@ -47,8 +47,8 @@ type Answer struct {
 	Took time.Duration
 	// Status is the HTTP status, 0 where there was no answer.
 	Status int
-	// Pod that answered, empty where it did not say.
-	Pod string
+	// Pod that answered, empty where it did not say, and the version that it says it is.
+	Pod, Version string
 	// FromApplication says that the application itself gave this answer, whatever its status.
 	FromApplication bool
 	// Err is why there was no answer.
@@ -139,10 +139,11 @@ func (l *Load) send() Answer {
 	a.Status = res.StatusCode
 	var info struct {
 		Hostname string `json:"hostname"`
+		Message  string `json:"message"`
 		Code     int    `json:"code"`
 	}
 	if json.Unmarshal(body, &info) == nil {
-		a.Pod, a.FromApplication = info.Hostname, true
+		a.Pod, a.Version, a.FromApplication = info.Hostname, info.Message, true
 	}
 	a.FromApplication = a.FromApplication || randomError(a.Status, body)
 	return a
@@ -185,13 +186,15 @@ type Summary struct {
 	Lost int
 	// ByRevision counts answers by the pod-template-hash in the pod's name.
 	ByRevision map[string]int
+	// ByVersion counts them by the version that the application says it is.
+	ByVersion map[string]int
 	// Examples are the first few that were lost, in words.
 	Examples []string
 }
 
 // Summarise counts the answers from a time on; a zero time counts them all.
 func Summarise(answers []Answer, from time.Time) Summary {
-	s := Summary{ByRevision: map[string]int{}}
+	s := Summary{ByRevision: map[string]int{}, ByVersion: map[string]int{}}
 	for _, a := range answers {
 		if a.At.Before(from) {
 			continue
@@ -199,6 +202,7 @@ func Summarise(answers []Answer, from time.Time) Summary {
 		s.Total++
 		if a.Pod != "" {
 			s.ByRevision[Revision(a.Pod)]++
+			s.ByVersion[a.Version]++
 		}
 		if !a.Failed() {
 			continue

@@ -10,14 +10,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/workload"
 )
 
-// Application is podinfo with all that a user has for it before Weir comes: a Deployment, a Service and
-// a route.
+// Application is podinfo with all that a user has for it before Weir comes: a Deployment, or a target of another
+// kind, a Service and a route.
 type Application struct {
 	Stage     *Stage
 	Namespace string
-	// Name of the Deployment, the Service and the route.
+	// Kind of the target; Deployment where it is empty.
+	Kind string
+	// Name of the target, the Service and the route.
 	Name string
 	// Host that the route answers to.
 	Host     string
@@ -46,7 +50,7 @@ kind: Namespace
 metadata:
   name: {{.Namespace}}
 ---
-{{template "deployment" .}}
+{{template "target" .}}
 ---
 apiVersion: v1
 kind: Service
@@ -75,14 +79,17 @@ spec:
   - backendRefs:
     - name: {{.Name}}
       port: 9898
-{{define "deployment"}}apiVersion: apps/v1
-kind: Deployment
+{{define "target"}}apiVersion: apps/v1
+kind: {{.Kind}}
 metadata:
   name: {{.Name}}
   namespace: {{.Namespace}}
 spec:
-  {{- if .Replicas}}
+  {{- if and .Replicas (ne .Kind "DaemonSet")}}
   replicas: {{.Replicas}}
+  {{- end}}
+  {{- if eq .Kind "StatefulSet"}}
+  serviceName: {{.Name}}
   {{- end}}
   selector:
     matchLabels:
@@ -95,8 +102,18 @@ spec:
         prometheus.io/scrape: "true"
         prometheus.io/port: "9898"
     spec:
+      {{- if eq .Kind "DaemonSet"}}
+      tolerations:
+      - operator: Exists
+      {{- end}}
       containers:
       - name: podinfo
+        {{- if ne .Kind "Deployment"}}
+        lifecycle: # a pod that is replaced in place goes on answering until everybody knows that it goes
+          preStop:
+            sleep:
+              seconds: 3
+        {{- end}}
         image: {{.Version.Image}}
         imagePullPolicy: {{.Version.Pull}}
         command: ["/podinfo", "--port=9898", "--level=warn"{{range .Version.Args}}, {{printf "%q" .}}{{end}}]
@@ -128,13 +145,20 @@ func (a *Application) Deploy(ctx context.Context, v Version) error {
 	if err := a.apply(ctx, "", v); err != nil {
 		return err
 	}
-	_, err := a.Stage.Kubectl(ctx, "-n", a.Namespace, "rollout", "status", "deployment/"+a.Name, "--timeout=90s")
+	_, err := a.Stage.Kubectl(ctx, "-n", a.Namespace, "rollout", "status", a.kind()+"/"+a.Name, "--timeout=90s")
 	return err
 }
 
-// Release applies the Deployment alone, with another template.
+// Release applies the target alone, with another template.
 func (a *Application) Release(ctx context.Context, v Version) error {
-	return a.apply(ctx, "deployment", v)
+	return a.apply(ctx, "target", v)
+}
+
+func (a *Application) kind() string {
+	if a.Kind == "" {
+		return v1beta1.KindDeployment
+	}
+	return a.Kind
 }
 
 // Manifests are those of the application as a user has them in Git.
@@ -161,7 +185,7 @@ func (a *Application) manifests(part string, v Version) ([]byte, error) {
 	}
 	var manifests bytes.Buffer
 	err = t.ExecuteTemplate(&manifests, part, map[string]any{
-		"Namespace": a.Namespace, "Name": a.Name, "Host": a.Host, "Replicas": a.Replicas,
+		"Namespace": a.Namespace, "Kind": a.kind(), "Name": a.Name, "Host": a.Host, "Replicas": a.Replicas,
 		"Gateway": a.Stage.Sandbox.Gateway, "Version": v,
 	})
 	if err != nil {
@@ -176,8 +200,8 @@ func (a *Application) Remove(ctx context.Context) error {
 	return err
 }
 
-// Pods are the UIDs of the application's pods that are not on their way out, by pod-template-hash, and
-// how often their containers were restarted.
+// Pods are the UIDs of the application's pods that are not on their way out, by the label that tells one revision's
+// from another's, and how often their containers were restarted.
 func (a *Application) Pods(ctx context.Context) (map[string][]string, int, error) {
 	pods, err := a.Stage.Kube.CoreV1().Pods(a.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + a.Name})
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -189,7 +213,7 @@ func (a *Application) Pods(ctx context.Context) (map[string][]string, int, error
 		if pod.DeletionTimestamp != nil {
 			continue
 		}
-		hash := pod.Labels["pod-template-hash"]
+		hash := pod.Labels[workload.PinLabel(a.kind())]
 		byHash[hash] = append(byHash[hash], string(pod.UID))
 		for _, c := range pod.Status.ContainerStatuses {
 			restarts += int(c.RestartCount)

@@ -31,12 +31,12 @@ metadata:
 spec:
   targetRef:
     apiVersion: apps/v1
-    kind: Deployment
+    kind: %[3]s
     name: %[1]s
   service:
     port: 9898
   analysis:
-%[3]s`, a.Name, a.Namespace, analysis)
+%[4]s`, a.Name, a.Namespace, a.kind(), analysis)
 }
 
 // Follow shows every state of the Canary to see, from the present one on, until it is content or the

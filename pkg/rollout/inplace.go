@@ -68,7 +68,7 @@ func (l *look) comesOn() bool {
 // replaceAll lets the canary's pods take the place of all that are left. The target's status ends it.
 func (l *look) replaceAll(full int32) {
 	if l.held() {
-		l.resize(min(l.Candidate.Exists, full)) // what is replaced stays so, and nothing more is
+		l.freeze()
 		l.st.Step.WaitingSince = nil
 		return
 	}
@@ -80,6 +80,13 @@ func (l *look) replaceAll(full int32) {
 	l.st.Step.WaitingSince = nil
 	l.after(time.Second)
 	l.wait(ReasonReplacing, "waiting until %s reports the rollout complete", l.workload())
+}
+
+// freeze replaces no further pod.
+func (l *look) freeze() {
+	if l.Target.InPlace && l.underTest() && l.st.Canary != nil {
+		l.resize(min(l.Candidate.Exists, l.st.Canary.Replicas))
+	}
 }
 
 // goBack has the pods of a refused canary replaced by the primary's.
@@ -152,7 +159,7 @@ func inPlaceWorld(s *Snapshot, d *Decision) {
 			d.Candidate = absent
 		}
 	case v1beta1.PhaseTerminating:
-		if st.Retiring != nil && s.Target.Paused {
+		if s.Target.Paused {
 			d.Pause = PauseSet // nothing more is replaced meanwhile
 		}
 	}

@@ -19,7 +19,7 @@ func (l *look) deleted() bool {
 		l.promoting()
 		return true
 	}
-	if l.st.Phase == v1beta1.PhaseFinalising && l.Target.Found {
+	if l.st.Phase == v1beta1.PhaseFinalising && l.Target.Found && !l.slipped() {
 		l.finalising()
 		return true
 	}
@@ -230,6 +230,7 @@ func (l *look) suspended() bool {
 		return false
 	}
 	if !l.lostPods() {
+		l.freeze()
 		l.wait(ReasonSuspended, "spec.suspend keeps everything as it is")
 	}
 	return true

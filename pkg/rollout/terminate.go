@@ -11,9 +11,10 @@ func (l *look) terminate() {
 	if l.st.Run != nil {
 		l.endRun(v1beta1.OutcomeAborted, ReasonDeleted, "the Canary was deleted")
 	}
+	slipped := l.slipped()
 	l.st.Phase, l.st.Step = v1beta1.PhaseTerminating, nil
 	l.retireCandidate()
-	l.setSplit(Split{})
+	l.dropSplit(!slipped || l.Primary.Ready > 0)
 	if l.st.WeightSince == nil || l.Target.InPlace {
 		l.touch()
 	}
@@ -69,9 +70,13 @@ func (l *look) givePauseBack() {
 		l.d.Pause = PauseRelease
 		return
 	}
+	serves := l.st.Primary.Hash
+	if !l.Primary.Found && l.Serving.Found {
+		serves = l.Serving.Hash
+	}
 	l.notify(Notice{
 		ID: string(l.Canary.UID) + "/leftpaused", Reason: ReasonLeftPaused, Warning: true, OnTarget: true,
 		Message: fmt.Sprintf("%s stays %s: its template %s is not what serves (%s); %s releases it without analysis",
-			l.workload(), l.standstill(), l.Target.Revision.Hash, l.st.Primary.Hash, l.wayOn()),
+			l.workload(), l.standstill(), l.Target.Revision.Hash, serves, l.wayOn()),
 	})
 }
