@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,23 @@ func needsRightsOnRevisions(b *bench) {
 	typed := b.types("status", "podinfo", "--wait", "--as", "ann")
 	assert.Equal(b, 1, typed.code)
 	assert.Contains(b, typed.err, forbidden)
+}
+
+// needsTheRightsToldOf is somebody who has the rights that docs/cli.md names: they are enough.
+func needsTheRightsToldOf(b *bench) {
+	b.managed()
+	docs, err := os.ReadFile("../../docs/cli.md")
+	require.NoError(b, err)
+	_, role, told := strings.Cut(string(docs), "```yaml\napiVersion: rbac")
+	require.True(b, told)
+	role, _, _ = strings.Cut(role, "```")
+	b.allows(read[rbacv1.Role](b, "apiVersion: rbac"+role).Rules...)
+	for _, args := range [][]string{{"list"}, {"get", "podinfo"}, {"status", "podinfo"}, {"explain", "podinfo"}, {"history", "podinfo"},
+		{"status", "podinfo", "--wait"}, {"restart", "podinfo"}, {"pause", "podinfo", "--no-wait"}} {
+		typed := b.types(append(args, "--as", "ann")...)
+		assert.Equal(b, 0, typed.code, args)
+		assert.NotContains(b, typed.out+typed.err, "forbidden", args)
+	}
 }
 
 // allows lets ann read Canaries, and what else is said.

@@ -25,7 +25,7 @@ import (
 // TestCLI runs commands against a real API server. Nobody runs there but the test: it writes the statuses, as the
 // operator would.
 func TestCLI(t *testing.T) {
-	s := start(t)
+	s := start(t, sandbox.APIServerOptions{})
 	for name, test := range map[string]func(*bench){
 		"names":              names,
 		"output":             outputs,
@@ -54,6 +54,7 @@ func TestCLI(t *testing.T) {
 		"wait for deleted":       waitsForTheDeleted,
 		"few rights":             needsRights,
 		"rights on the target":   needsRightsOnRevisions,
+		"rights told of":         needsTheRightsToldOf,
 	} {
 		for kind := range held {
 			t.Run(name+" of a "+kind, func(t *testing.T) { t.Parallel(); test(s.benchFor(t, kind)) })
@@ -66,7 +67,7 @@ func TestCLI(t *testing.T) {
 	t.Run("Lint", func(t *testing.T) { testLint(t, s) })
 }
 
-// server is an API server that serves Weir's kinds, without any controller.
+// server is an API server that serves Weir's kinds.
 type server struct {
 	kubeconfig string
 	kube       kubernetes.Interface
@@ -74,9 +75,10 @@ type server struct {
 	dynamic    dynamic.Interface
 }
 
-func start(t *testing.T) *server {
+func start(t *testing.T, options sandbox.APIServerOptions) *server {
 	t.Helper()
-	api, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{Progress: t.Output()})
+	options.Progress = t.Output()
+	api, err := sandbox.StartAPIServer(t.Context(), options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, api.Stop()) })
 	s, config := &server{kubeconfig: api.Kubeconfig}, api.RESTConfig()
