@@ -184,6 +184,7 @@ func lives() []life {
 // TestHealth shows Canaries to those who wait for a release, or colour it in a picture.
 func TestHealth(t *testing.T) {
 	c := start(t)
+	t.Run("never seen", func(t *testing.T) { neverSeen(t, c) })
 	for _, l := range lives() {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
@@ -215,6 +216,18 @@ func TestHealth(t *testing.T) {
 			a.await(fmt.Sprintf("%v of the Deployment", l.target), func() bool { return onlookers.target() == l.target })
 		})
 	}
+}
+
+// A Canary that nobody has looked at yet is not done.
+func neverSeen(t *testing.T, c *cluster) {
+	a := c.application(t)
+	onlookers := a.watched()
+	a.manage("/good")
+	canaries := a.dynamic.Resource(v1beta1.SchemeGroupVersion.WithResource("canaries")).Namespace(a.namespace)
+	canary, err := canaries.Get(t.Context(), "app", metav1.GetOptions{})
+	require.NoError(t, err)
+	v, why := onlookers.judge(canary)
+	assert.Equal(t, verdict{status.InProgressStatus, "Progressing"}, v, why)
 }
 
 // withoutDeadline gives the Deployment the progressDeadlineSeconds that kstatus takes for none.

@@ -36,7 +36,8 @@ func (c *cli) verbs() []*cobra.Command {
 		c.verb(v1beta1.VerbResume, "End a pause",
 			"End a pause: one that somebody has ordered, or that of the step."),
 		c.verb(v1beta1.VerbAbort, "End the run; all traffic goes to the primary",
-			"End the run. All traffic goes to the revision that serves, and the refused one is not tried again by itself."),
+			"End the run. All traffic goes to the revision that serves, as far as the kind of the target allows it, and the "+
+				"refused one is not tried again by itself."),
 		c.verb(v1beta1.VerbRetry, "Try the revision again that was refused",
 			"Begin a new run of the revision that was refused, from the first step."),
 		c.verb(v1beta1.VerbApprove, "Agree in the name of a gate",

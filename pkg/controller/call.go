@@ -25,7 +25,9 @@ type caller struct {
 	now     func() time.Time
 	wake    func(types.NamespacedName)
 	slots   chan struct{}
-	pending sync.WaitGroup
+	// rollbacks are the slots of webhooks of type rollback: they wait for no other that hangs.
+	rollbacks chan struct{}
+	pending   sync.WaitGroup
 
 	mu    sync.Mutex
 	ctx   context.Context //nolint:containedctx // the life of the pool, set once by start
@@ -42,8 +44,9 @@ type line struct {
 func newCaller(kube kubernetes.Interface, options Options, m *Metrics, wake func(types.NamespacedName)) *caller {
 	return &caller{
 		kube: kube, client: gate.New(), metrics: m, now: options.Now, wake: wake,
-		slots: make(chan struct{}, max(1, options.MetricWorkers)),
-		lines: map[types.NamespacedName]map[string]*line{},
+		slots:     make(chan struct{}, max(1, options.MetricWorkers)),
+		rollbacks: make(chan struct{}, max(1, options.MetricWorkers)),
+		lines:     map[types.NamespacedName]map[string]*line{},
 	}
 }
 
@@ -118,11 +121,14 @@ func (c *caller) due(l *line, call rollout.Call) bool {
 
 func (c *caller) call(ctx context.Context, key types.NamespacedName, canary *v1beta1.Canary, call rollout.Call, l *line) {
 	defer c.pending.Done()
-	reply := rollout.Reply{ID: call.ID}
+	reply, slots := rollout.Reply{ID: call.ID}, c.slots
+	if call.ID.Type == v1beta1.WebhookRollback {
+		slots = c.rollbacks
+	}
 	select {
-	case c.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		answer, err := c.do(ctx, canary, call.Webhook, payloadOf(canary, call))
-		<-c.slots
+		<-slots
 		reply.Reached, reply.Agreed, reply.Message = err == nil, answer.Agreed, answer.Message
 		if err != nil {
 			reply.Message = err.Error()

@@ -165,7 +165,7 @@ func (l *look) finalising() {
 	case SplitOf(l.st).Reaches():
 		if in := settlesIn(l.Snapshot); in > 0 {
 			l.after(in)
-			l.wait(ReasonSettling, "waiting until the primary Service stands for the promoted pods")
+			l.wait(ReasonSettling, "waiting until the Services stand for the promoted pods")
 			return
 		}
 		l.setSplit(Split{})
@@ -198,7 +198,7 @@ func (l *look) finishHandOver() {
 	l.st.Primary, l.st.Canary = revisionStatus(l.Candidate), nil
 	l.touch() // the Services change their pods now
 	l.after(l.Settle)
-	l.wait(ReasonSettling, "waiting until the primary Service stands for the promoted pods")
+	l.wait(ReasonSettling, "waiting until the Services stand for the promoted pods")
 }
 
 // whyPromoted says by what right a revision was promoted.

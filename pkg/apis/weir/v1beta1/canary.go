@@ -6,7 +6,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// Canary says how every change of one Deployment's pod template is released: which traffic is
+// Canary says how every change of one workload's pod template is released: which traffic is
 // shifted, in which steps, and what must be true of the new version at each step.
 //
 // +genclient
@@ -26,7 +26,10 @@ type Canary struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec CanarySpec `json:"spec"`
+	// Status begins with a generation that no Canary has, so that tools do not take one for done that Weir has not
+	// looked at yet.
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status CanaryStatus `json:"status,omitempty"`
 }
 

@@ -163,9 +163,10 @@ type CanaryStatus struct {
 
 // RevisionStatus names one pod template of the target.
 type RevisionStatus struct {
-	// ReplicaSet that runs the revision.
+	// ReplicaSet that runs the revision; of a StatefulSet or a DaemonSet the ControllerRevision that holds it.
 	ReplicaSet string `json:"replicaSet"`
-	// Hash is the value of the label pod-template-hash on its pods.
+	// Hash is the value of the label pod-template-hash on its pods; of a StatefulSet or a DaemonSet that of
+	// controller-revision-hash.
 	Hash string `json:"hash"`
 	// Images of its containers.
 	// +optional

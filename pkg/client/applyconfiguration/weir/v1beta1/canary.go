@@ -13,13 +13,15 @@ import (
 // CanaryApplyConfiguration represents a declarative configuration of the Canary type for use
 // with apply.
 //
-// Canary says how every change of one Deployment's pod template is released: which traffic is
+// Canary says how every change of one workload's pod template is released: which traffic is
 // shifted, in which steps, and what must be true of the new version at each step.
 type CanaryApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration    `json:""`
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	Spec                             *CanarySpecApplyConfiguration   `json:"spec,omitempty"`
-	Status                           *CanaryStatusApplyConfiguration `json:"status,omitempty"`
+	Spec                             *CanarySpecApplyConfiguration `json:"spec,omitempty"`
+	// Status begins with a generation that no Canary has, so that tools do not take one for done that Weir has not
+	// looked at yet.
+	Status *CanaryStatusApplyConfiguration `json:"status,omitempty"`
 }
 
 // Canary constructs a declarative configuration of the Canary type for use with

@@ -9,9 +9,10 @@ package v1beta1
 //
 // RevisionStatus names one pod template of the target.
 type RevisionStatusApplyConfiguration struct {
-	// ReplicaSet that runs the revision.
+	// ReplicaSet that runs the revision; of a StatefulSet or a DaemonSet the ControllerRevision that holds it.
 	ReplicaSet *string `json:"replicaSet,omitempty"`
-	// Hash is the value of the label pod-template-hash on its pods.
+	// Hash is the value of the label pod-template-hash on its pods; of a StatefulSet or a DaemonSet that of
+	// controller-revision-hash.
 	Hash *string `json:"hash,omitempty"`
 	// Images of its containers.
 	Images []string `json:"images,omitempty"`
