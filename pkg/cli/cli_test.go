@@ -100,8 +100,11 @@ func needsRights(b *bench) {
 // revision cannot be told then, nor that it is none.
 func needsRightsOnRevisions(b *bench) {
 	b.managed()
-	b.allows(rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{b.resource()}, Verbs: []string{"get", "list", "watch"}})
-	unread := map[string]string{"Deployment": "replicasets", "StatefulSet": "controllerrevisions", "DaemonSet": "controllerrevisions"}
+	verbs := []string{"get", "list", "watch"}
+	b.allows(rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{b.resource()}, Verbs: verbs})
+	unread := map[string]string{
+		"Deployment": "replicasets", "StatefulSet": "controllerrevisions", "DaemonSet": "controllerrevisions",
+	}
 	forbidden := unread[b.kind] + `.apps is forbidden: User "ann" cannot list`
 	assert.Contains(b, b.types("status", "podinfo", "--as", "ann").out, "3 of 3 pods ready")
 	explained := b.types("explain", "podinfo", "--as", "ann").out
@@ -121,7 +124,8 @@ func needsTheRightsToldOf(b *bench) {
 	require.True(b, told)
 	role, _, _ = strings.Cut(role, "```")
 	b.allows(read[rbacv1.Role](b, "apiVersion: rbac"+role).Rules...)
-	for _, args := range [][]string{{"list"}, {"get", "podinfo"}, {"status", "podinfo"}, {"explain", "podinfo"}, {"history", "podinfo"},
+	for _, args := range [][]string{
+		{"list"}, {"get", "podinfo"}, {"status", "podinfo"}, {"explain", "podinfo"}, {"history", "podinfo"},
 		{"status", "podinfo", "--wait"}, {"restart", "podinfo"}, {"pause", "podinfo", "--no-wait"}} {
 		typed := b.types(append(args, "--as", "ann")...)
 		assert.Equal(b, 0, typed.code, args)

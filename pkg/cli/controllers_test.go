@@ -29,7 +29,8 @@ func waitsBesideController(b *bench) {
 	first := b.namedFor("podinfo:1")
 	b.watchesOver()
 	b.commits(func(st *v1beta1.CanaryStatus) { st.Phase, st.Primary = v1beta1.PhaseInitialized, first })
-	assert.Equal(b, "revision "+first.Hash+" of podinfo serves, and no run of it is on\n", b.types("status", "podinfo", "--wait").out)
+	assert.Equal(b, "revision "+first.Hash+" of podinfo serves, and no run of it is on\n",
+		b.types("status", "podinfo", "--wait").out)
 
 	b.changes(ofImage("podinfo:2"))
 	waits := b.begins("status", "podinfo", "--wait")

@@ -159,13 +159,16 @@ func TestLintTogether(t *testing.T) {
 		"of another kind":    {[]string{lintCanaryOf("StatefulSet"), daemonSet("{type: OnDelete}")}, nil},
 		"of another API":     {[]string{lintCanaryOf("StatefulSet"), swapped(statefulSet("{type: OnDelete}"), "apps", "other")}, nil},
 		"without a selector": {[]string{lintCanary, swapped(deployment, "selector", "other")}, nil},
-		"selector in place": {[]string{lintCanaryOf("DaemonSet"), daemonSet("{}"), swapped(service, "app: podinfo", "app: other")}, []string{
+		"selector in place": {[]string{
+			lintCanaryOf("DaemonSet"), daemonSet("{}"), swapped(service, "app: podinfo", "app: other"),
+		}, []string{
 			"Service podinfo does not select the pods of DaemonSet podinfo; correct its selector, " +
 				"or make this Canary anew with another spec.service.name"}},
 		"pods by name": {[]string{swapped(lintCanaryOf("StatefulSet"), "    name: podinfo\n", long) + metric, byName}, nil},
 		"pods by ReplicaSet": {[]string{swapped(lintCanary, "    name: podinfo\n", long) + metric, byName}, []string{
 			"metric errors: MetricTemplate errors: the query cannot be filled in: query:1:25: " +
-				`executing "query" at <pods>: error calling pods: the pods of ReplicaSet ` + name + "-0000000000 cannot be told from those of " +
+				`executing "query" at <pods>: error calling pods: the pods of ReplicaSet ` + name +
+				"-0000000000 cannot be told from those of " +
 				"other revisions by name, because Kubernetes cuts names that are longer than 58 characters; " +
 				"use a metric by Service, or shorten the name of the Deployment"}},
 		"two of one StatefulSet": {[]string{lintCanaryOf("StatefulSet"),

@@ -28,7 +28,7 @@ func (l *look) initializing() {
 		l.wait(ReasonInitializing, "making the route")
 	case l.Route.Refused != "":
 		l.stall(ReasonRouteRefused, "%s", l.Route.Refused)
-	case !inForce(l.Snapshot) && !(l.Target.InPlace && l.st.Primary != nil): // pods of a new node are of the newest template
+	case !inForce(l.Snapshot) && (!l.Target.InPlace || l.st.Primary == nil): // pods of a new node are of the newest template
 		l.after(settlesIn(l.Snapshot))
 		l.wait(ReasonInitializing, "waiting until the route is accepted")
 	case l.st.Primary == nil && l.Target.Complete && !l.Target.Paused:

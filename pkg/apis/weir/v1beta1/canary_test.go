@@ -61,9 +61,11 @@ func targetRules() []rule {
 		},
 		{
 			field: "spec.targetRef",
-			yes:   each("targetRef: #", "{apiVersion: apps/v1, kind: Deployment}", "{name: other}", "{kind: StatefulSet}", "{kind: DaemonSet}"),
+			yes: each("targetRef: #",
+				"{apiVersion: apps/v1, kind: Deployment}", "{name: other}", "{kind: StatefulSet}", "{kind: DaemonSet}"),
 			no: each("targetRef: #",
-				"{kind: ReplicaSet}", "{apiVersion: extensions/v1beta1}", "{apiVersion: v1, kind: StatefulSet}", "{kind: deployment}", `{kind: ""}`,
+				"{kind: ReplicaSet}", "{apiVersion: extensions/v1beta1}", "{apiVersion: v1, kind: StatefulSet}",
+				"{kind: deployment}", `{kind: ""}`,
 			),
 			says: "spec.targetRef must name a Deployment, a StatefulSet or a DaemonSet of apps/v1",
 		},
