@@ -170,7 +170,7 @@ func TestLintTogether(t *testing.T) {
 				`executing "query" at <pods>: error calling pods: the pods of ReplicaSet ` + name +
 				"-0000000000 cannot be told from those of " +
 				"other revisions by name, because Kubernetes cuts names that are longer than 58 characters; " +
-				"use a metric by Service, or shorten the name of the target"}},
+				"use a metric by Service, or shorten the name of the Deployment"}},
 		"two of one StatefulSet": {[]string{lintCanaryOf("StatefulSet"),
 			swapped(lintCanaryOf("StatefulSet"), "name: podinfo", "name: other")}, []string{
 			"StatefulSet podinfo is the target of Canary podinfo already; remove one of the two"}},

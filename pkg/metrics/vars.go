@@ -45,7 +45,7 @@ func (v Vars) Pods() (string, error) {
 		if kept := podBase - (len(v.ReplicaSet) - len(v.Hash)); kept < tellingHash {
 			return "", Rejectedf("the pods of ReplicaSet %s cannot be told from those of other revisions by name, "+
 				"because Kubernetes cuts names that are longer than %d characters; "+
-				"use a metric by Service, or shorten the name of the target", v.ReplicaSet, podBase)
+				"use a metric by Service, or shorten the name of the Deployment", v.ReplicaSet, podBase)
 		}
 		base = base[:podBase]
 	}
