@@ -45,7 +45,6 @@ const (
 	ReasonGateTimeout      = "GateTimeout"
 	ReasonRollbackGate     = "RollbackGate"
 	ReasonPostRollout      = "PostRolloutFailed"
-	ReasonPreRollout       = "PreRolloutFailed"
 	ReasonCommand          = "Command"
 	ReasonCommandRefused   = "CommandRefused"
 	ReasonAborted          = "Aborted"
@@ -55,6 +54,7 @@ const (
 	ReasonScaleDownDelay   = "ScaleDownDelay"
 	ReasonIndivisible      = "TooFewPods"
 	ReasonReplacing        = "ReplacingPods"
+	ReasonSplitChanged     = "SplitChanged"
 )
 
 // conditions writes the conditions from the status and what the phase waits for.

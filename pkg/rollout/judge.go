@@ -19,6 +19,7 @@ const answerLook = 2 * time.Second
 func (l *look) passed(step Step) bool {
 	l.lastRound(step)
 	if !inForce(l.Snapshot) {
+		l.disturbed()
 		return false
 	}
 	if step.Rounds > 0 && !l.rounds(step) {
@@ -34,6 +35,25 @@ func (l *look) passed(step Step) bool {
 		return false
 	}
 	return !l.held()
+}
+
+// disturbed tells, once a step, that what was carried out is not so any more. It is put right in this look, and the
+// run goes on once that has settled.
+func (l *look) disturbed() {
+	ought := SplitOf(&l.Canary.Status)
+	if !l.Route.Found || l.Target.InPlace || l.Route.Split.Equal(ought) {
+		return
+	}
+	l.after(l.Settle)
+	if l.st.WeightSince.After(l.st.Step.TrafficSince.Time) {
+		return // the mark that it was told
+	}
+	l.touch()
+	l.notify(Notice{
+		ID: fmt.Sprintf("%s/disturbed/%d/%d", l.st.Run.ID, l.st.Step.Index, ought.Weight), Reason: ReasonSplitChanged, Warning: true,
+		Message: fmt.Sprintf("revision %s of %s is to get %s, and what is in force was found to be something else; it is put "+
+			"right, and the run goes on once that has settled", l.st.Canary.Hash, l.targetName(), ought.inWords()),
+	})
 }
 
 // rounds judges a round that is due, and says whether the step passes by what was judged.

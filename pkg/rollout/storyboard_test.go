@@ -22,6 +22,7 @@ import (
 //	                             below, if any, are merged into the spec; with pods, traffic follows the pods
 //	adopt                        play until the Canary is adopted, without output
 //	set template=v2 replicas=8 paused=false found=false refused="…" problem=… verdict=Failed broken=v2
+//	set split=60                 somebody else changes the route
 //	set ready=-1                 one canary pod is not ready
 //	play [max=40]                look, let the controllers work, wait, until nothing changes; every write
 //	look                         one look
@@ -206,6 +207,8 @@ func (w *toy) change(t *testing.T, arg datadriven.CmdArg) {
 		w.broken[v] = "CrashLoopBackOff"
 	case "refused":
 		w.route.Accepted, w.route.Refused = false, v
+	case "split":
+		w.route.Split, w.route.Since = Split{Weight: int32(number(t, v))}, w.now
 	case "accepted":
 		w.route.Accepted, w.route.Refused = true, ""
 	case "problem":
