@@ -219,6 +219,8 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 		c.announce(ctx, o, &canary.Status, rollout.Recall(canary, o.snapshot.Now), log)
 	}
 	d := rollout.Decide(&o.snapshot)
+	ctx, cancel := context.WithTimeout(ctx, longestLook) // an API server that hangs does not hold a worker for ever
+	defer cancel()
 	return c.act(ctx, o, d, log)
 }
 

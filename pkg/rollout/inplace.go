@@ -215,8 +215,9 @@ func InPlaceRoute(s *Snapshot, pin string) Route {
 	return r
 }
 
-// inPlaceProblems names what of a spec asks for a canary beside the whole primary.
-func inPlaceProblems(spec *v1beta1.CanarySpec) []Problem {
+// PlanProblems are the reasons why the plan of a spec cannot be carried out, which its schema cannot see: what of it
+// asks for a canary beside the whole primary, where there is none.
+func PlanProblems(spec *v1beta1.CanarySpec) []Problem {
 	if spec.TargetRef.Kind == "" || spec.TargetRef.Kind == v1beta1.KindDeployment {
 		return nil
 	}

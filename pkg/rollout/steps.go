@@ -196,25 +196,6 @@ func (s Step) String() string {
 	return words
 }
 
-// PlanProblems are the reasons why the plan of a spec cannot be carried out, which its schema cannot see.
-func PlanProblems(spec *v1beta1.CanarySpec) []Problem {
-	if p := inPlaceProblems(spec); p != nil {
-		return p
-	}
-	for i := range spec.Analysis.Steps {
-		r := spec.Analysis.Steps[i].Replicas
-		if r == nil {
-			continue
-		}
-		n, err := intstr.GetScaledValueFromIntOrPercent(r, fullWeight, true)
-		if err != nil || n < 1 || r.Type == intstr.String && n > fullWeight {
-			return []Problem{{Reason: "StepInvalid", Message: fmt.Sprintf("spec.analysis.steps[%d].replicas is %q; "+
-				"set a number of pods of at least 1, or a percentage from 1%% to 100%%", i, r.String())}}
-		}
-	}
-	return nil
-}
-
 // Duration reads a duration of the spec; the schema has checked it, so what cannot be read is absent.
 func Duration(s string, absent time.Duration) time.Duration {
 	d, err := time.ParseDuration(s)

@@ -84,7 +84,7 @@ type CanaryWebhook struct {
 	// +optional
 	TLSSecretRef *LocalSecretRef `json:"tlsSecretRef,omitempty"`
 
-	// GateTimeout is how long the gate may stay closed, counted from when it was first asked. Without it, it
+	// GateTimeout is how long the gate may stay closed, counted from when the run came to it. Without it, it
 	// may for ever.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16

@@ -30,7 +30,7 @@ type CanaryWebhookApplyConfiguration struct {
 	// TLSSecretRef names a Secret in the Canary's namespace with `tls.crt` and `tls.key` to show to the server,
 	// `ca.crt` to know it by, or all of them.
 	TLSSecretRef *LocalSecretRefApplyConfiguration `json:"tlsSecretRef,omitempty"`
-	// GateTimeout is how long the gate may stay closed, counted from when it was first asked. Without it, it
+	// GateTimeout is how long the gate may stay closed, counted from when the run came to it. Without it, it
 	// may for ever.
 	GateTimeout *string `json:"gateTimeout,omitempty"`
 	// OnTimeout says what happens then: Abort ends the run, Continue goes on as if the gate had agreed.
