@@ -41,6 +41,9 @@ func TestWriter(t *testing.T) {
 		"hand-over, queued":         handsOverBesideANewerTemplate,
 		"config digest":             annotatesTheTemplate,
 		"hand-over of moved":        handsNothingOverToWhatMoved,
+		"partition":                 holdsAStatefulSet,
+		"update strategy":           holdsADaemonSet,
+		"pod":                       replacesAPod,
 		"pin":                       pins,
 		"pin of moved":              pinsNothingThatMoved,
 		"pin where the user lives":  pinsBesideItsUser,
@@ -140,8 +143,14 @@ func (b *bench) conflict(err error) {
 // because the Deployment's controller has written its status.
 func (b *bench) looked(write func(context.Context, *appsv1.Deployment) error) {
 	b.Helper()
-	b.eventually("a write to the Deployment", func() bool {
-		err := write(b.Context(), b.deployment())
+	b.again(func() error { return write(b.Context(), b.deployment()) })
+}
+
+// again does a write until it does not come too late.
+func (b *bench) again(write func() error) {
+	b.Helper()
+	b.eventually("a write", func() bool {
+		err := write()
 		if !apierrors.IsConflict(err) {
 			require.NoError(b, err)
 		}
