@@ -30,11 +30,12 @@ type recipe struct {
 }
 
 const (
-	kubernetesVersion = "v1.37.2"
-	etcdVersion       = "v3.6.7"
-	traefikVersion    = "v3.7.9"
-	podinfoVersion    = "6.9.2"
-	helmVersion       = "v4.3.1"
+	kubernetesVersion    = "v1.37.2"
+	etcdVersion          = "v3.6.7"
+	traefikVersion       = "v3.7.9"
+	podinfoVersion       = "6.9.2"
+	helmVersion          = "v4.3.1"
+	metricsServerVersion = "v0.9.0"
 )
 
 func kubernetes(program string) recipe {

@@ -75,6 +75,9 @@ func issueCredentials(dir, server string, addresses ...string) (*credentials, er
 			return nil, fmt.Errorf("issuing %s: %w", name, err)
 		}
 	}
+	if err := c.ensureFrontProxy(); err != nil {
+		return nil, err
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("making the service account key: %w", err)
@@ -83,6 +86,32 @@ func issueCredentials(dir, server string, addresses ...string) (*credentials, er
 		return nil, err
 	}
 	return c, c.writeTokens()
+}
+
+const frontProxyName = "front-proxy"
+
+// ensureFrontProxy issues what the API server proves itself with to those that serve a part of its API, unless it is
+// there. The authority is one of its own: whom it signs for may speak in anybody's name.
+func (c *credentials) ensureFrontProxy() error {
+	if _, err := os.Stat(c.file("front-proxy.crt")); err == nil {
+		return nil
+	}
+	authority, err := newAuthority()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.file("front-proxy-ca.crt"), authority.pem, 0o644); err != nil {
+		return fmt.Errorf("writing the front proxy's authority: %w", err)
+	}
+	client := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: frontProxyName},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	// The certificate is written last: with it, all is there.
+	if err := authority.issue(client, c.file("front-proxy.crt"), c.file("front-proxy.key")); err != nil {
+		return fmt.Errorf("issuing the front proxy's certificate: %w", err)
+	}
+	return nil
 }
 
 // openCredentials reads a set that was written before.

@@ -18,6 +18,9 @@
 //	                     |    kube-proxy: Services 10.96.N.0/24
 //	                     |    own /run and /var, own nftables, own sysctls
 //
+// Metrics-server joins them when a test asks for it ([Sandbox.StartMetricsServer]),
+// so that an autoscaler sees what pods use.
+//
 // So two sandboxes cannot meet each other, nor a real containerd; and when the
 // ground dies, the kernel takes bridge, nftables tables, mounts, containers and
 // every component with it. What then remains is a folder and a cgroup, swept by

@@ -154,6 +154,10 @@ func groundwork(ctx context.Context, dir string, kitchen *kitchen, tell *progres
 	if err != nil {
 		return nil, err
 	}
+	// A sandbox that runs may have been made before the API server proved itself so.
+	if err := creds.ensureFrontProxy(); err != nil {
+		return nil, err
+	}
 	return assemble(g, kitchen, creds, tell), nil
 }
 
