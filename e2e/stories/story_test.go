@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -50,6 +51,8 @@ func TestStories(t *testing.T) {
 		assert.NoError(t, s.Strike(ctx))
 	})
 	require.NoError(t, s.Install(t.Context()))
+	// The targets of all other stories are Deployments.
+	kinds := map[string]string{"statefulset": v1beta1.KindStatefulSet}
 	for _, story := range []struct {
 		name   string
 		always bool
@@ -68,6 +71,9 @@ func TestStories(t *testing.T) {
 		{"a-b", false, abTesting},
 		{"blue-green", false, blueGreen},
 		{"steps-and-commands", false, stepsAndCommands},
+		{"people", false, people},
+		{"rolling", false, rolling},
+		{"affinity", false, affinity},
 		{"gates", false, everyGate},
 		{"gate-closed", false, closedGate},
 		{"pods-alone", false, podsAlone},
@@ -79,6 +85,7 @@ func TestStories(t *testing.T) {
 		{"queue", false, queueOfOne},
 		{"config", false, trackedConfig},
 		{"to-zero-and-back", false, toZeroAndBack},
+		{"statefulset", false, statefulSet},
 		{"operator-upgrade", false, operatorUpgrade},
 		{"gitops-server-side", false, gitopsServerSide},
 		{"gitops-client-side", false, gitopsClientSide},
@@ -89,7 +96,7 @@ func TestStories(t *testing.T) {
 			if !story.always && os.Getenv("WEIR_E2E") != "1" {
 				t.Skip("told by make e2e (WEIR_E2E=1)")
 			}
-			story.tell(begin(t, s, "story-"+story.name))
+			story.tell(begin(t, s, "story-"+story.name, kinds[story.name]))
 		})
 	}
 }
@@ -104,9 +111,12 @@ type story struct {
 }
 
 // begin deploys the application and starts the load. When the story is told, nothing may have been lost.
-func begin(t *testing.T, s *stage.Stage, namespace string) *story {
+func begin(t *testing.T, s *stage.Stage, namespace, kind string) *story {
 	t.Helper()
-	app := &stage.Application{Stage: s, Namespace: namespace, Name: "podinfo", Host: namespace + ".test", Replicas: 3}
+	app := &stage.Application{
+		Stage: s, Namespace: namespace, Kind: cmp.Or(kind, v1beta1.KindDeployment),
+		Name: "podinfo", Host: namespace + ".test", Replicas: 3,
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -198,7 +208,7 @@ func (s *story) apex() *corev1.Service {
 	return svc
 }
 
-// told waits for the event of a reason on the Deployment, which comes after the status, and gives its note.
+// told waits for the event of a reason on the target, which comes after the status, and gives its note.
 func (s *story) told(reason string) string {
 	s.t.Helper()
 	var note string
@@ -206,12 +216,12 @@ func (s *story) told(reason string) string {
 		list, err := s.Stage.Kube.EventsV1().Events(s.Namespace).List(s.t.Context(), metav1.ListOptions{})
 		for i := range list.Items {
 			e := &list.Items[i]
-			if e.Regarding.Kind == "Deployment" && e.ReportingController == "weir.dev/weir" && e.Reason == reason {
+			if e.Regarding.Kind == s.Kind && e.ReportingController == "weir.dev/weir" && e.Reason == reason {
 				note = e.Note
 			}
 		}
 		return err == nil && note != ""
-	}, patience, 100*time.Millisecond, "an event %s on the Deployment", reason)
+	}, patience, 100*time.Millisecond, "an event %s on the target", reason)
 	return note
 }
 
