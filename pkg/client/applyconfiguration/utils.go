@@ -18,6 +18,8 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=weir.dev, Version=v1beta1
+	case v1beta1.SchemeGroupVersion.WithKind("AutoscalerRef"):
+		return &weirv1beta1.AutoscalerRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Canary"):
 		return &weirv1beta1.CanaryApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CanaryAnalysis"):

@@ -56,6 +56,13 @@ type CanaryAnalysis struct {
 	// +kubebuilder:validation:XValidation:rule="self.isSorted() && self.all(a, self.exists_one(b, a == b))",message="spec.analysis.stepWeights must rise from step to step, for example [5, 20, 50]"
 	StepWeights []int32 `json:"stepWeights,omitempty"`
 
+	// StepWeightPromotion changes nothing: the pods that were analysed become the target's, so that there is no
+	// traffic to bring back step by step. The field is there for manifests that come from elsewhere.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	StepWeightPromotion int32 `json:"stepWeightPromotion,omitempty"`
+
 	// Steps is the plan written out.
 	// +optional
 	// +listType=atomic

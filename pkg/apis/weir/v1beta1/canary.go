@@ -125,6 +125,16 @@ type CanarySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('0s')",message="spec.abortScaleDownDelay must be a duration, for example 30s"
 	AbortScaleDownDelay string `json:"abortScaleDownDelay,omitempty"`
 
+	// AutoscalerRef names what scales the target. It is for people and other tools to read: an autoscaler stays on the
+	// target, and Weir neither copies nor changes it.
+	// +optional
+	AutoscalerRef *AutoscalerRef `json:"autoscalerRef,omitempty"`
+
+	// RevertOnDeletion changes nothing: a Canary that is deleted always gives everything back. The field is there for
+	// manifests that come from elsewhere.
+	// +optional
+	RevertOnDeletion bool `json:"revertOnDeletion,omitempty"`
+
 	// Service says how the target is reached.
 	Service CanaryService `json:"service"`
 
@@ -175,6 +185,22 @@ type TargetRef struct {
 	// +kubebuilder:validation:MaxLength=63
 	Kind string `json:"kind,omitempty"`
 	// Name of the workload.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// AutoscalerRef names an autoscaler in the Canary's namespace.
+type AutoscalerRef struct {
+	// APIVersion of the autoscaler.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	APIVersion string `json:"apiVersion,omitempty"`
+	// Kind of the autoscaler, as HorizontalPodAutoscaler or ScaledObject.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+	// Name of the autoscaler.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`

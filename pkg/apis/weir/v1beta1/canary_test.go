@@ -31,6 +31,7 @@ func canaryRules() []rule {
 		between("spec.analysis.stepWeight", "analysis: {stepWeight: #}", 1, 100),
 		between("spec.analysis.stepWeights[0]", "analysis: {stepWeight: null, stepWeights: [#]}", 1, 100),
 		between("spec.analysis.steps[0].weight", "analysis: {stepWeight: null, steps: [{weight: #}]}", 0, 100),
+		between("spec.analysis.stepWeightPromotion", "analysis: {stepWeightPromotion: #}", 0, 100),
 		between("spec.analysis.iterations", "analysis: {stepWeight: null, iterations: #}", 1, 1000),
 		between("spec.analysis.mirrorWeight", "analysis: {mirrorWeight: #}", 1, 100),
 		between("spec.analysis.primaryReadyThreshold", "analysis: {primaryReadyThreshold: #}", 0, 100),
@@ -79,6 +80,12 @@ func targetRules() []rule {
 			field: "spec.targetRef.name",
 			yes:   each("targetRef: {name: #}", "a"),
 			no:    each("targetRef: {name: #}", `""`),
+			says:  notEmpty,
+		},
+		{
+			field: "spec.autoscalerRef.name",
+			yes:   each("autoscalerRef: {apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, name: #}", "podinfo"),
+			no:    each("autoscalerRef: {name: #}", `""`),
 			says:  notEmpty,
 		},
 		{

@@ -27,6 +27,9 @@ type CanaryAnalysisApplyConfiguration struct {
 	StepWeight *int32 `json:"stepWeight,omitempty"`
 	// StepWeights are the weights of the steps one by one, in percent, each above the one before.
 	StepWeights []int32 `json:"stepWeights,omitempty"`
+	// StepWeightPromotion changes nothing: the pods that were analysed become the target's, so that there is no
+	// traffic to bring back step by step. The field is there for manifests that come from elsewhere.
+	StepWeightPromotion *int32 `json:"stepWeightPromotion,omitempty"`
 	// Steps is the plan written out.
 	Steps []CanaryStepApplyConfiguration `json:"steps,omitempty"`
 	// Iterations is the number of rounds of checks that the canary must pass without a share of the
@@ -108,6 +111,14 @@ func (b *CanaryAnalysisApplyConfiguration) WithStepWeights(values ...int32) *Can
 	for i := range values {
 		b.StepWeights = append(b.StepWeights, values[i])
 	}
+	return b
+}
+
+// WithStepWeightPromotion sets the StepWeightPromotion field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the StepWeightPromotion field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithStepWeightPromotion(value int32) *CanaryAnalysisApplyConfiguration {
+	b.StepWeightPromotion = &value
 	return b
 }
 

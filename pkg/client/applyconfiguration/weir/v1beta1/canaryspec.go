@@ -45,6 +45,12 @@ type CanarySpecApplyConfiguration struct {
 	ScaleDownDelay *string `json:"scaleDownDelay,omitempty"`
 	// AbortScaleDownDelay is how long the pods of a canary that was rolled back stay, for a person to look at.
 	AbortScaleDownDelay *string `json:"abortScaleDownDelay,omitempty"`
+	// AutoscalerRef names what scales the target. It is for people and other tools to read: an autoscaler stays on the
+	// target, and Weir neither copies nor changes it.
+	AutoscalerRef *AutoscalerRefApplyConfiguration `json:"autoscalerRef,omitempty"`
+	// RevertOnDeletion changes nothing: a Canary that is deleted always gives everything back. The field is there for
+	// manifests that come from elsewhere.
+	RevertOnDeletion *bool `json:"revertOnDeletion,omitempty"`
 	// Service says how the target is reached.
 	Service *CanaryServiceApplyConfiguration `json:"service,omitempty"`
 	// Analysis says in which steps traffic is shifted and what is judged at each. Without it, a new revision is
@@ -143,6 +149,22 @@ func (b *CanarySpecApplyConfiguration) WithScaleDownDelay(value string) *CanaryS
 // If called multiple times, the AbortScaleDownDelay field is set to the value of the last call.
 func (b *CanarySpecApplyConfiguration) WithAbortScaleDownDelay(value string) *CanarySpecApplyConfiguration {
 	b.AbortScaleDownDelay = &value
+	return b
+}
+
+// WithAutoscalerRef sets the AutoscalerRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AutoscalerRef field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithAutoscalerRef(value *AutoscalerRefApplyConfiguration) *CanarySpecApplyConfiguration {
+	b.AutoscalerRef = value
+	return b
+}
+
+// WithRevertOnDeletion sets the RevertOnDeletion field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RevertOnDeletion field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithRevertOnDeletion(value bool) *CanarySpecApplyConfiguration {
+	b.RevertOnDeletion = &value
 	return b
 }
 
