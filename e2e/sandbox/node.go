@@ -142,13 +142,15 @@ mode: nftables
 bindAddress: %[1]s
 healthzBindAddress: %[1]s:10256
 metricsBindAddress: %[1]s:10249
-clusterCIDR: %[2]s
-hostnameOverride: %[3]s
-clientConnection: {kubeconfig: %[4]q}
+# Whatever comes from a node's bridge is a pod's.
+detectLocalMode: InterfaceNamePrefix
+detectLocal: {interfaceNamePrefix: weir}
+hostnameOverride: %[2]s
+clientConnection: {kubeconfig: %[3]q}
 # The table's size belongs to the host.
 conntrack: {maxPerCore: 0, min: 0}
 nftables: {minSyncPeriod: 100ms, syncPeriod: 30s}
-`, n.ground.nodeIP(), n.ground.podCIDR(), nodeName, n.creds.kubeconfig("system:kube-proxy"))
+`, n.ground.nodeIP(), nodeName, n.creds.kubeconfig("system:kube-proxy"))
 }
 
 func (n *node) containerd() component {
