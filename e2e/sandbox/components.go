@@ -131,3 +131,36 @@ func tail(file string, lines int) string {
 	all := strings.Split(strings.TrimRight(string(content), "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
+
+// Status lists the components and whether each is ready.
+func (s *Sandbox) Status(ctx context.Context) []string {
+	if s.External {
+		return nil
+	}
+	nodes, err := s.nodes()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	all := s.components()
+	for _, n := range nodes[1:] {
+		all = append(all, n.containerd(), n.kubelet())
+	}
+	var lines []string
+	for _, c := range all {
+		state := "ready"
+		if err := c.ready(ctx); err != nil {
+			state, _, _ = strings.Cut(err.Error(), "\n")
+		}
+		lines = append(lines, fmt.Sprintf("%-24s %s", c.name, state))
+	}
+	return lines
+}
+
+// components are those of every sandbox.
+func (s *Sandbox) components() []component {
+	return []component{
+		s.plane.etcd(), s.plane.apiserver(), s.plane.controllers(), s.plane.scheduler(),
+		s.node.containerd(), s.node.names(), s.node.kubelet(), s.node.kubeProxy(),
+		s.edge.traefik(), s.monitoring.discovery(), s.monitoring.prometheus(),
+	}
+}

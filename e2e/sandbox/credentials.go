@@ -30,14 +30,14 @@ type credentials struct {
 	tokens map[string]string
 }
 
-// users are the cluster's components and the group that each needs to be in.
+// users are the cluster's components and the group that each needs to be in. The
+// API server reads them at its start, so nodes are among them that may never be.
 func users() map[string]string {
-	return map[string]string{
-		"admin":                   "system:masters",
-		"system:kube-scheduler":   "",
-		"system:kube-proxy":       "",
-		"system:node:" + nodeName: "system:nodes",
+	all := map[string]string{"admin": "system:masters", "system:kube-scheduler": "", "system:kube-proxy": ""}
+	for index := range 1 + mostFurther {
+		all["system:node:"+nodeName(index)] = "system:nodes"
 	}
+	return all
 }
 
 func (c *credentials) file(name string) string { return filepath.Join(c.dir, name) }

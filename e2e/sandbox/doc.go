@@ -26,6 +26,12 @@
 // every component with it. What then remains is a folder and a cgroup, swept by
 // Down and by the next Up alike.
 //
+// [Sandbox.AddNodes] adds nodes when a test asks for them, each with a containerd and
+// a kubelet of its own, a bridge, and 10.245.N.0/26 or the next of its kind for its pods.
+// It has a PID and a mount namespace within those of the ground, and shares its network:
+// so kube-proxy, Traefik and Prometheus serve all nodes as they are. A taint keeps away
+// what was not made for several nodes.
+//
 // [StartAPIServer] makes the light one: etcd and an API server on loopback,
 // ready in seconds, gone with the test.
 //

@@ -56,9 +56,9 @@ func TestFullForm(t *testing.T) {
 		t.Error(err)
 	}
 
-	kill(t, dir, "kubelet")
+	kill(t, dir+"/state", "kubelet")
 	serves(t, up(t, options))
-	kill(t, dir, "ground") // and all with it, as when the machine restarts
+	kill(t, dir+"/state", "ground") // and all with it, as when the machine restarts
 	serves(t, up(t, options))
 
 	if err := s.Down(t.Context()); err != nil {
@@ -111,7 +111,7 @@ func killHalfway(t *testing.T, dir string) {
 	_ = command.Wait()
 }
 
-// kill ends one process of a sandbox by force.
+// kill ends one process of a ground by force.
 func kill(t *testing.T, dir, component string) {
 	t.Helper()
 	environments, err := filepath.Glob("/proc/[0-9]*/environ")
@@ -120,7 +120,7 @@ func kill(t *testing.T, dir, component string) {
 	}
 	for _, file := range environments {
 		content, err := os.ReadFile(file)
-		if err != nil || !strings.Contains(string(content), "="+dir+"/state#"+component+"\x00") {
+		if err != nil || !strings.Contains(string(content), "="+dir+"#"+component+"\x00") {
 			continue
 		}
 		var pid int

@@ -29,6 +29,8 @@ type ground struct {
 type claim struct {
 	// Number tells sandboxes of one machine apart.
 	Number int `json:"number"`
+	// Node tells the nodes of one sandbox apart. The first, which every sandbox has, is 0.
+	Node int `json:"node,omitempty"`
 	// Holder is the process id of the ground.
 	Holder int `json:"holder"`
 }
@@ -36,19 +38,37 @@ type claim struct {
 const (
 	groundName = "ground"
 	claimFile  = "claim.json"
-	// mostSandboxes is how many fit on one machine: each takes one /24 of pods.
+	// mostSandboxes is how many fit on one machine: each takes a /24 for the pods of its first node.
 	mostSandboxes = 100
 )
 
-func (c claim) link() string    { return fmt.Sprintf("weir%d", c.Number) }
-func (c claim) hostIP() string  { return fmt.Sprintf("10.89.%d.1", c.Number) }
-func (c claim) nodeIP() string  { return fmt.Sprintf("10.89.%d.2", c.Number) }
-func (c claim) podCIDR() string { return fmt.Sprintf("10.244.%d.0/24", c.Number) }
-func (c claim) serviceCIDR() string {
-	return fmt.Sprintf("10.96.%d.0/24", c.Number)
+func (c claim) link() string        { return fmt.Sprintf("weir%d", c.Number) }
+func (c claim) linkCIDR() string    { return fmt.Sprintf("10.89.%d.0/30", c.Number) }
+func (c claim) hostIP() string      { return fmt.Sprintf("10.89.%d.1", c.Number) }
+func (c claim) firstIP() string     { return fmt.Sprintf("10.89.%d.2", c.Number) }
+func (c claim) serviceCIDR() string { return fmt.Sprintf("10.96.%d.0/24", c.Number) }
+func (c claim) serviceIP() string   { return fmt.Sprintf("10.96.%d.1", c.Number) }
+
+// furtherCIDR has the pods of all nodes but the first.
+func (c claim) furtherCIDR() string { return fmt.Sprintf("10.245.%d.0/24", c.Number) }
+
+func (c claim) podCIDR() string {
+	if c.Node == 0 {
+		return fmt.Sprintf("10.244.%d.0/24", c.Number)
+	}
+	return fmt.Sprintf("10.245.%d.%d/26", c.Number, (c.Node-1)*64)
 }
-func (c claim) serviceIP() string { return fmt.Sprintf("10.96.%d.1", c.Number) }
-func (c claim) linkCIDR() string  { return fmt.Sprintf("10.89.%d.0/30", c.Number) }
+
+// nodeIP is where a node's kubelet listens. A further node's is that of its bridge.
+func (c claim) nodeIP() string {
+	if c.Node == 0 {
+		return c.firstIP()
+	}
+	return fmt.Sprintf("10.245.%d.%d", c.Number, (c.Node-1)*64+1)
+}
+
+// bridge is what a node's pods are attached to.
+func (c claim) bridge() string { return fmt.Sprintf("weir%d", c.Node) }
 
 // standing finds the ground of a folder; nil when there is none that is whole.
 func standing(dir string) (*ground, error) {
@@ -89,14 +109,19 @@ func breakGround(ctx context.Context, dir, holderProgram string) (*ground, error
 	if err := g.furnish(ctx); err != nil {
 		return nil, err
 	}
+	return g, g.writeClaim()
+}
+
+// writeClaim comes last: a ground with its claim is complete.
+func (g *ground) writeClaim() error {
 	written, err := json.Marshal(g.claim)
 	if err != nil {
-		return nil, fmt.Errorf("writing the claim: %w", err)
+		return fmt.Errorf("writing the claim: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, claimFile), written, 0o644); err != nil {
-		return nil, fmt.Errorf("writing the claim: %w", err)
+	if err := os.WriteFile(filepath.Join(g.dir, claimFile), written, 0o644); err != nil {
+		return fmt.Errorf("writing the claim: %w", err)
 	}
-	return g, nil
+	return nil
 }
 
 func startHolder(dir, program string) (int, error) {
@@ -123,7 +148,7 @@ func (g *ground) claimNumber(ctx context.Context) error {
 		return err
 	}
 	for g.Number = range mostSandboxes {
-		if overlaps(routes, g.linkCIDR(), g.podCIDR(), g.serviceCIDR()) {
+		if overlaps(routes, g.linkCIDR(), g.podCIDR(), g.furtherCIDR(), g.serviceCIDR()) {
 			continue
 		}
 		_, err := onHostIP(ctx, "link", "add", g.link(), "type", "veth",
@@ -139,6 +164,7 @@ func (g *ground) claimNumber(ctx context.Context) error {
 			{"addr", "add", g.hostIP() + "/30", "dev", g.link()},
 			{"link", "set", g.link(), "up"},
 			{"route", "add", g.podCIDR(), "via", g.nodeIP()},
+			{"route", "add", g.furtherCIDR(), "via", g.nodeIP()},
 			{"route", "add", g.serviceCIDR(), "via", g.nodeIP()},
 		} {
 			if _, err := onHostIP(ctx, args...); err != nil {
@@ -158,25 +184,48 @@ func (g *ground) furnish(ctx context.Context) error {
 			return fmt.Errorf("furnishing the ground: %w", err)
 		}
 	}
-	for _, line := range [][]string{
-		// Nothing mounted here may be seen outside; and kubelet wants its own
-		// mounts to reach containers, for which the root is shared anew.
-		{"mount", "--make-rprivate", "/"},
-		{"mount", "--make-rshared", "/"},
-		{"mount", "-t", "proc", "proc", "/proc"},
-		{"mount", "-t", "tmpfs", "tmpfs", "/run"},
-		{"mount", "--bind", filepath.Join(g.dir, "var"), "/var"},
-		{"ip", "link", "set", "lo", "up"},
-		{"ip", "addr", "add", g.nodeIP() + "/30", "dev", "eth0"},
-		{"ip", "link", "set", "eth0", "up"},
-		{"ip", "route", "add", "default", "via", g.hostIP()},
-		{"sysctl", "-q", "-w", "net.ipv4.ip_forward=1"},
-	} {
+	for _, line := range append(g.mounts(), g.network()...) {
 		if _, err := g.run(ctx, nil, line...); err != nil {
 			return fmt.Errorf("furnishing the ground: %w", err)
 		}
 	}
 	return nil
+}
+
+func (g *ground) mounts() [][]string {
+	// Nothing mounted here may be seen outside; and kubelet wants its own mounts
+	// to reach containers, for which the root is shared anew.
+	lines := [][]string{{"mount", "--make-rprivate", "/"}}
+	if g.Node > 0 {
+		// What the first node's pods have mounted came along, and would be held here.
+		lines = append(lines, []string{"umount", "--lazy", "/run"}, []string{"umount", "--lazy", "/var"})
+	}
+	return append(lines,
+		[]string{"mount", "--make-rshared", "/"},
+		[]string{"mount", "-t", "proc", "proc", "/proc"},
+		[]string{"mount", "-t", "tmpfs", "tmpfs", "/run"},
+		[]string{"mount", "--bind", filepath.Join(g.dir, "var"), "/var"},
+	)
+}
+
+// network sets up the sandbox's own; a further node adds its bridge to it.
+func (g *ground) network() [][]string {
+	if g.Node > 0 {
+		return [][]string{
+			{"ip", "link", "add", g.bridge(), "type", "bridge"},
+			{"ip", "addr", "add", g.nodeIP() + "/26", "dev", g.bridge()},
+			{"ip", "link", "set", g.bridge(), "up"},
+		}
+	}
+	return [][]string{
+		{"ip", "link", "set", "lo", "up"},
+		{"ip", "addr", "add", g.nodeIP() + "/30", "dev", "eth0"},
+		{"ip", "link", "set", "eth0", "up"},
+		{"ip", "route", "add", "default", "via", g.hostIP()},
+		// Without their bridge, further pods would be sent for to the host, which sends back here.
+		{"ip", "route", "add", "unreachable", g.furtherCIDR()},
+		{"sysctl", "-q", "-w", "net.ipv4.ip_forward=1"},
+	}
 }
 
 // hostRoutes lists the networks that the machine already knows, default aside.
@@ -226,6 +275,32 @@ func onHostIP(ctx context.Context, args ...string) (string, error) {
 
 // raze ends the ground of a folder, whole or not, and removes all it leaves.
 func raze(ctx context.Context, dir string) error {
+	parts, err := filepath.Glob(filepath.Join(dir, partsDir, "*"))
+	if err != nil {
+		return fmt.Errorf("finding further nodes: %w", err)
+	}
+	for _, part := range parts {
+		if err := raze(ctx, part); err != nil {
+			return err
+		}
+	}
+	if err := endProcesses(ctx, dir); err != nil {
+		return err
+	}
+	if err := removeLinks(ctx, dir); err != nil {
+		return err
+	}
+	if err := removeCgroups(ctx, cgroupName(dir)); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("removing what the sandbox wrote: %w", err)
+	}
+	return nil
+}
+
+// endProcesses ends all that runs on the ground of a folder.
+func endProcesses(ctx context.Context, dir string) error {
 	all, err := processes(dir)
 	if err != nil {
 		return err
@@ -236,15 +311,6 @@ func raze(ctx context.Context, dir string) error {
 		if err := stop(ctx, p.pid, 0); err != nil {
 			return err
 		}
-	}
-	if err := removeLinks(ctx, dir); err != nil {
-		return err
-	}
-	if err := removeCgroups(ctx, cgroupName(dir)); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("removing what the sandbox wrote: %w", err)
 	}
 	return nil
 }

@@ -28,13 +28,22 @@ func BuildImage(ctx context.Context, pkg, file string, tags ...string) error {
 	return image.Image{Tags: tags, Binary: binary}.Write(file)
 }
 
-// Import gives an image file to the cluster. Pods use its images by their tags,
+// Import gives an image file to the cluster, to each of its nodes. Pods use its images by their tags,
 // with imagePullPolicy Never.
 func (s *Sandbox) Import(ctx context.Context, file string) error {
 	if s.External {
 		return errNotOurs("import images into; push them where it pulls from")
 	}
-	return s.node.importImage(ctx, file)
+	nodes, err := s.nodes()
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if err := n.importImage(ctx, file); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // BuildAndImport compiles a main package of Weir's tree into an image and gives

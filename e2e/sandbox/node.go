@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/errors"
@@ -15,30 +16,49 @@ import (
 )
 
 const (
-	nodeName         = "weir"
 	pauseImage       = "weir/pause:sandbox"
 	containerdSocket = "/run/containerd/containerd.sock"
 )
 
-// node is the one machine of the cluster: containerd, kubelet and kube-proxy,
-// all on the sandbox's own ground.
+// node is one machine of the cluster: containerd and kubelet on a ground of their
+// own. The first has kube-proxy and the cluster's DNS besides: there is one network,
+// so one of each serves all nodes.
 type node struct {
 	ground  *ground
 	kitchen *kitchen
 	creds   *credentials
 }
 
+func nodeName(index int) string {
+	if index == 0 {
+		return "weir"
+	}
+	return fmt.Sprintf("weir-%d", index)
+}
+
+func (n *node) name() string { return nodeName(n.ground.Node) }
+
+// called is the name of one of the node's components.
+func (n *node) called(component string) string {
+	if n.ground.Node == 0 {
+		return component
+	}
+	return n.name() + "-" + component
+}
+
 func (n *node) conf(name string) string { return filepath.Join(n.ground.dir, "conf", name) }
 
-// configure writes what the three are told.
+// configure writes what they are told.
 func (n *node) configure() error {
 	files := map[string]string{
 		"containerd.toml":         n.containerdConfig(),
 		"cni/10-sandbox.conflist": n.networkConfig(),
 		"kubelet.yaml":            n.kubeletConfig(),
-		"kube-proxy.yaml":         n.kubeProxyConfig(),
 		// Pods must not inherit the resolver of a machine they cannot ask.
 		"resolv.conf": "",
+	}
+	if n.ground.Node == 0 {
+		files["kube-proxy.yaml"] = n.kubeProxyConfig()
 	}
 	for name, content := range files {
 		if err := os.MkdirAll(filepath.Dir(n.conf(name)), 0o755); err != nil {
@@ -86,7 +106,7 @@ func (n *node) networkConfig() string {
   "plugins": [
     {
       "type": "bridge",
-      "bridge": "weir0",
+      "bridge": %q,
       "isGateway": true,
       "hairpinMode": true,
       "ipam": {
@@ -97,7 +117,7 @@ func (n *node) networkConfig() string {
     }
   ]
 }
-`, n.ground.podCIDR())
+`, n.ground.bridge(), n.ground.podCIDR())
 }
 
 func (n *node) kubeletConfig() string {
@@ -113,7 +133,7 @@ authentication:
 authorization: {mode: Webhook}
 containerRuntimeEndpoint: unix://%[3]s
 resolvConf: %[4]q
-clusterDNS: [%[1]s]
+clusterDNS: [%[6]s]
 clusterDomain: cluster.local
 failCgroupV1: false
 cgroupDriver: cgroupfs
@@ -132,7 +152,17 @@ registryPullQPS: 0
 eventRecordQPS: 0
 kubeAPIQPS: 100
 kubeAPIBurst: 200
-`, n.ground.nodeIP(), n.creds.file("ca.crt"), containerdSocket, n.conf("resolv.conf"), cgroupName(n.ground.dir))
+registerWithTaints: %[7]s
+`, n.ground.nodeIP(), n.creds.file("ca.crt"), containerdSocket, n.conf("resolv.conf"), cgroupName(n.ground.dir),
+		n.ground.firstIP(), n.taints())
+}
+
+// taints keep the pods off a further node that did not ask to come there.
+func (n *node) taints() string {
+	if n.ground.Node == 0 {
+		return "[]"
+	}
+	return fmt.Sprintf("[{key: %s, value: %q, effect: NoSchedule}]", FurtherTaint, "true")
 }
 
 func (n *node) kubeProxyConfig() string {
@@ -150,12 +180,12 @@ clientConnection: {kubeconfig: %[3]q}
 # The table's size belongs to the host.
 conntrack: {maxPerCore: 0, min: 0}
 nftables: {minSyncPeriod: 100ms, syncPeriod: 30s}
-`, n.ground.nodeIP(), nodeName, n.creds.kubeconfig("system:kube-proxy"))
+`, n.ground.nodeIP(), n.name(), n.creds.kubeconfig("system:kube-proxy"))
 }
 
 func (n *node) containerd() component {
 	return component{
-		name: "containerd", program: "containerd",
+		name: n.called("containerd"), program: "containerd",
 		args: []string{"--config", n.conf("containerd.toml")},
 		ready: func(ctx context.Context) error {
 			_, err := n.ctr(ctx, "version")
@@ -166,11 +196,11 @@ func (n *node) containerd() component {
 
 func (n *node) kubelet() component {
 	return component{
-		name: "kubelet", program: n.kitchen.path(kubernetes("kubelet")),
+		name: n.called("kubelet"), program: n.kitchen.path(kubernetes("kubelet")),
 		args: []string{
 			"--config=" + n.conf("kubelet.yaml"),
-			"--kubeconfig=" + n.creds.kubeconfig("system:node:"+nodeName),
-			"--hostname-override=" + nodeName,
+			"--kubeconfig=" + n.creds.kubeconfig("system:node:"+n.name()),
+			"--hostname-override=" + n.name(),
 			"--node-ip=" + n.ground.nodeIP(),
 		},
 		ready: n.isReady,
@@ -216,25 +246,27 @@ func (n *node) isReady(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
-	found, err := client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
+	found, err := client.CoreV1().Nodes().Get(ctx, n.name(), metav1.GetOptions{})
 	if errors.IsNotFound(err) {
-		return fmt.Errorf("node %s has not registered", nodeName)
+		return fmt.Errorf("node %s has not registered", n.name())
 	}
 	if err != nil {
-		return fmt.Errorf("reading node %s: %w", nodeName, err)
+		return fmt.Errorf("reading node %s: %w", n.name(), err)
 	}
 	for _, condition := range found.Status.Conditions {
 		if condition.Type == "Ready" && condition.Status != "True" {
-			return fmt.Errorf("node %s: %s", nodeName, condition.Message)
+			return fmt.Errorf("node %s: %s", n.name(), condition.Message)
 		}
 	}
-	if len(found.Spec.Taints) > 0 {
-		return fmt.Errorf("node %s is tainted: %v", nodeName, found.Spec.Taints)
+	for _, taint := range found.Spec.Taints {
+		if taint.Key != FurtherTaint {
+			return fmt.Errorf("node %s is tainted: %v", n.name(), found.Spec.Taints)
+		}
 	}
 	return nil
 }
 
-// ctr speaks to the sandbox's containerd, in the namespace that kubelet uses.
+// ctr speaks to the node's containerd, in the namespace that kubelet uses.
 func (n *node) ctr(ctx context.Context, args ...string) (string, error) {
 	line := append([]string{"ctr", "--address", containerdSocket, "--namespace", "k8s.io"}, args...)
 	return n.ground.run(ctx, nil, line...)
@@ -256,14 +288,25 @@ func (n *node) importImage(ctx context.Context, file string) error {
 	return nil
 }
 
-// hasImages tells whether all the images are there already.
-func (n *node) hasImages(ctx context.Context, names ...string) (bool, error) {
+// images lists the images that are there, by their names.
+func (n *node) images(ctx context.Context) ([]string, error) {
 	said, err := n.ctr(ctx, "images", "list", "--quiet")
 	if err != nil {
-		return false, fmt.Errorf("listing images: %w", err)
+		return nil, fmt.Errorf("listing images: %w", err)
+	}
+	// Kubelet's side of containerd lists each once more, by its digest.
+	byDigest := func(name string) bool { return strings.HasPrefix(name, "sha256:") }
+	return slices.DeleteFunc(strings.Fields(said), byDigest), nil
+}
+
+// hasImages tells whether all the images are there already.
+func (n *node) hasImages(ctx context.Context, names ...string) (bool, error) {
+	present, err := n.images(ctx)
+	if err != nil {
+		return false, err
 	}
 	for _, name := range names {
-		if !strings.Contains("\n"+said, "/"+name+"\n") {
+		if !slices.ContainsFunc(present, func(image string) bool { return strings.HasSuffix(image, "/"+name) }) {
 			return false, nil
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -217,9 +216,13 @@ func (s *Sandbox) raise(ctx context.Context) error {
 }
 
 func (s *Sandbox) ensure(ctx context.Context, components ...component) error {
+	return s.ensureOn(ctx, s.node, components...)
+}
+
+func (s *Sandbox) ensureOn(ctx context.Context, n *node, components ...component) error {
 	for _, c := range components {
 		begun := time.Now()
-		if err := s.node.ground.ensure(ctx, c); err != nil {
+		if err := n.ground.ensure(ctx, c); err != nil {
 			return err
 		}
 		s.tell.say("%s is ready (%s)", c.name, time.Since(begun).Round(100*time.Millisecond))
@@ -295,8 +298,11 @@ func (s *Sandbox) Down(ctx context.Context) error {
 	if s.External {
 		return nil
 	}
-	return Down(ctx, Options{Dir: filepath.Dir(s.node.ground.dir), Progress: s.tell.out})
+	return Down(ctx, Options{Dir: s.dir(), Progress: s.tell.out})
 }
+
+// dir is the folder that the user knows the sandbox by.
+func (s *Sandbox) dir() string { return filepath.Dir(s.node.ground.dir) }
 
 // StopPrometheus takes the metrics away, as an outage would.
 func (s *Sandbox) StopPrometheus(ctx context.Context) error {
@@ -342,30 +348,6 @@ func (s *Sandbox) Environment() []string {
 		gatewayURLVariable + "=" + s.TraefikURL,
 		prometheusURLVariable + "=" + s.PrometheusURL,
 		gatewayVariable + "=" + s.Gateway.String(),
-	}
-}
-
-// Status lists the components and whether each is ready.
-func (s *Sandbox) Status(ctx context.Context) []string {
-	var lines []string
-	for _, c := range s.components() {
-		state := "ready"
-		if err := c.ready(ctx); err != nil {
-			state, _, _ = strings.Cut(err.Error(), "\n")
-		}
-		lines = append(lines, fmt.Sprintf("%-24s %s", c.name, state))
-	}
-	return lines
-}
-
-func (s *Sandbox) components() []component {
-	if s.External {
-		return nil
-	}
-	return []component{
-		s.plane.etcd(), s.plane.apiserver(), s.plane.controllers(), s.plane.scheduler(),
-		s.node.containerd(), s.node.names(), s.node.kubelet(), s.node.kubeProxy(),
-		s.edge.traefik(), s.monitoring.discovery(), s.monitoring.prometheus(),
 	}
 }
 
