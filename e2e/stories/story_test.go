@@ -85,6 +85,8 @@ func TestStories(t *testing.T) {
 		{"queue", false, queueOfOne},
 		{"config", false, trackedConfig},
 		{"to-zero-and-back", false, toZeroAndBack},
+		{"autoscaler", false, autoscaler},
+		{"keda", false, keda},
 		{"statefulset", false, statefulSet},
 		{"operator-upgrade", false, operatorUpgrade},
 		{"gitops-server-side", false, gitopsServerSide},
