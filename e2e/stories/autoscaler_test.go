@@ -44,7 +44,8 @@ spec:
 // away in the other.
 func autoscaler(s *story) {
 	s.metered()
-	s.adoptWith("    interval: 3s\n    steps:\n    - {weight: 50, pause: {}}\n    - {weight: 80}\n" + successRate)
+	s.adoptWith("    interval: 3s\n    steps:\n    - {weight: 50, pause: {}}\n    - {weight: 80}\n" + successRate +
+		"  autoscalerRef: {apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, name: podinfo}\n")
 	used := s.usage(s.Replicas)
 	s.Replicas = 0 // with an autoscaler, manifests name no number
 	// Two pods are enough for this load, and not for twice as much.

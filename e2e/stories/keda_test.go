@@ -39,7 +39,8 @@ func keda(s *story) {
 	manifest := fmt.Appendf(nil, scaledObjectYAML, s.Name, s.Namespace, s.Stage.Sandbox.PrometheusURL)
 	require.NoError(s.t, sandbox.Apply(s.t.Context(), s.Stage.Sandbox.RESTConfig(), manifest))
 	made := s.scaledObject()
-	s.adoptWith("    interval: 3s\n    stepWeights: [50]\n")
+	s.adoptWith("    interval: 3s\n    stepWeights: [50]\n" +
+		"  autoscalerRef: {apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: podinfo}\n")
 	assert.Equal(s.t, made, s.scaledObject(), "after the adoption")
 
 	s.release(stage.Version{Label: "two"})
