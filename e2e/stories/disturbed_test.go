@@ -53,7 +53,8 @@ func scaling(s *story) {
 	}
 	autoscaler := read()
 	s.adopt()
-	s.Replicas = 0 // with an autoscaler, manifests name no number
+	s.kubectl("scale", "deployment/podinfo", "--replicas=4") // what nobody owns, an apply without it would set to 1
+	s.Replicas = 0                                           // with an autoscaler, manifests name no number
 	s.release(stage.Version{Label: "two"})
 	s.await(stage.AtWeight(10))
 	s.kubectl("scale", "deployment/podinfo", "--replicas=5")

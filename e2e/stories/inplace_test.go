@@ -1,11 +1,13 @@
 package stories
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/weir/e2e/load"
@@ -71,15 +73,17 @@ func statefulSet(s *story) {
 	s.vanillaInPlace()
 }
 
-// named are the pods of a version.
+// named are the pods of a version that are ready.
 func (s *story) named(version string) []string {
 	s.t.Helper()
+	ready := func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue }
 	list, err := s.Stage.Kube.CoreV1().Pods(s.Namespace).List(s.t.Context(), metav1.ListOptions{})
 	require.NoError(s.t, err)
 	var names []string
 	for i := range list.Items {
 		pod := &list.Items[i]
-		if pod.DeletionTimestamp == nil && pod.Spec.Containers[0].Env[0].Value == version {
+		if pod.DeletionTimestamp == nil && pod.Spec.Containers[0].Env[0].Value == version &&
+			slices.ContainsFunc(pod.Status.Conditions, ready) {
 			names = append(names, pod.Name)
 		}
 	}
@@ -91,7 +95,6 @@ func (s *story) named(version string) []string {
 func (s *story) backAt(version string, pods int) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool { return len(s.named(version)) == pods }, patience, 200*time.Millisecond)
-	s.kubectl("wait", "pod", "--all", "--for=condition=Ready", "--timeout=60s")
 }
 
 // vanillaInPlace checks that nothing of Weir's is left on the target and its Services.
@@ -101,4 +104,46 @@ func (s *story) vanillaInPlace() {
 	assert.NotContains(s.t, " "+managers+" ", " "+v1beta1.FieldManager+" ")
 	assert.Equal(s.t, map[string]string{"app": s.Name}, s.apex().Spec.Selector)
 	assert.NotContains(s.t, s.kubectl("get", "services", "-o", "name"), "podinfo-")
+}
+
+// daemonSet: node by node; what is refused is stopped, and goes when the old template is put back.
+func daemonSet(s *story) {
+	ctx, nodes := s.t.Context(), s.Stage.Sandbox
+	require.NoError(s.t, nodes.AddNodes(ctx, 2))
+	s.t.Cleanup(func() { assert.NoError(s.t, nodes.RemoveNodes(context.WithoutCancel(ctx))) })
+	defer s.nothingLost() // before the nodes are gone
+	s.backAt("one", 3)
+	before, _ := s.pods()
+	s.adoptWith(`    interval: 15s
+    stepWeights: [25, 60]
+` + successRate + "  provider: kubernetes\n")
+	after, _ := s.pods()
+	assert.Equal(s.t, before, after, "adoption touches no pod")
+
+	s.release(stage.Version{Label: "two"})
+	s.await(stage.AtWeight(25))
+	settled()
+	assert.InDelta(s.t, 33, s.shareOf("two", 4*time.Second), 9, "one node of three")
+	c := s.await(stage.AtWeight(60))
+	settled()
+	assert.InDelta(s.t, 67, s.shareOf("two", 4*time.Second), 9, "two nodes of three")
+	pods, _ := s.pods()
+	judged := pods[c.Status.Canary.Hash]
+	c = s.ended(1, v1beta1.OutcomePromoted)
+	serving, restarts := s.pods()
+	assert.Len(s.t, serving, 1)
+	assert.Subset(s.t, serving[c.Status.Primary.Hash], judged, "the pods that were judged are among those that serve")
+	assert.Zero(s.t, restarts)
+
+	s.release(stage.Version{Label: "bad", Args: []string{"--random-error"}, OpenPort: true})
+	s.ended(2, v1beta1.OutcomeRolledBack)
+	assert.Contains(s.t, s.told("RolledBack"), "its pods stay on 1 of 3 nodes until the old template is put back")
+	settled()
+	assert.Zero(s.t, s.shareOf("bad", 3*time.Second), "they get nothing")
+	assert.Len(s.t, s.named("bad"), 1)
+	s.release(stage.Version{Label: "two"})
+	s.await(stage.InPhase(v1beta1.PhaseSucceeded))
+	s.backAt("two", 3)
+	s.remove()
+	s.vanillaInPlace()
 }

@@ -52,7 +52,7 @@ func TestStories(t *testing.T) {
 	})
 	require.NoError(t, s.Install(t.Context()))
 	// The targets of all other stories are Deployments.
-	kinds := map[string]string{"statefulset": v1beta1.KindStatefulSet}
+	kinds := map[string]string{"statefulset": v1beta1.KindStatefulSet, "daemonset": v1beta1.KindDaemonSet}
 	for _, story := range []struct {
 		name   string
 		always bool
@@ -88,6 +88,7 @@ func TestStories(t *testing.T) {
 		{"autoscaler", false, autoscaler},
 		{"keda", false, keda},
 		{"statefulset", false, statefulSet},
+		{"daemonset", false, daemonSet},
 		{"operator-upgrade", false, operatorUpgrade},
 		{"gitops-server-side", false, gitopsServerSide},
 		{"gitops-client-side", false, gitopsClientSide},
