@@ -37,6 +37,7 @@ const inPlaceYAML = `
     metadata:
       labels: {app: app}
     spec:
+      tolerations: [{operator: Exists}] # nobody tells of the nodes, which are taken for lost after a while
       containers:
       - name: app
         image: app:%[2]s
