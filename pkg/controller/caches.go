@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic/dynamicinformer"
@@ -29,6 +28,7 @@ const (
 	byService  = "service"
 	byTemplate = "template"
 	byOwner    = "owner"
+	byRoute    = "route"
 )
 
 // caches are what the controller reads, all of it from watches.
@@ -84,7 +84,7 @@ func (c *caches) index() error {
 			names := workload.ServiceNames(can)
 			return []string{can.Namespace + "/" + names.Apex, can.Namespace + "/" + names.Primary, can.Namespace + "/" + names.Canary}
 		}),
-		byTemplate: indexCanary(templatesOf),
+		byTemplate: indexCanary(templatesOf), byRoute: indexCanary(c.routesOf),
 	})
 	if err != nil {
 		return fmt.Errorf("indexing Canaries: %w", err)
@@ -166,7 +166,7 @@ func (c *caches) listen() error {
 				if err := c.routes[gvr].SetTransform(slim); err != nil {
 					return fmt.Errorf("watching %s: %w", gvr.Resource, err)
 				}
-				watches = append(watches, watch{c.routes[gvr], gvr, c.canariesBy(byService)})
+				watches = append(watches, watch{c.routes[gvr], gvr, c.canariesOfRoute(gvr)})
 			}
 		}
 	}
@@ -339,19 +339,6 @@ func (c *caches) service(namespace, name string) *corev1.Service {
 		return nil
 	}
 	return s
-}
-
-func (c *caches) route(ref router.Ref) *unstructured.Unstructured {
-	informer, ok := c.routes[ref.Resource]
-	if !ok {
-		return nil
-	}
-	obj, ok, err := informer.GetIndexer().GetByKey(ref.Namespace + "/" + ref.Name)
-	if err != nil || !ok {
-		return nil
-	}
-	u, _ := obj.(*unstructured.Unstructured)
-	return u
 }
 
 // targetKey names the target of a Canary in the index byTarget.

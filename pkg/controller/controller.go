@@ -9,9 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -63,23 +61,26 @@ type Controller struct {
 	configs *configs
 	seen    *splits
 	metrics *Metrics
+	// lacking says of each router that cannot be used what it lacks.
+	lacking map[string]string
 }
 
-// New makes a controller. It asks the API server which kinds of routes it serves, and watches those.
+// New makes a controller. It asks the API server which kinds of routes it serves and lets Weir watch, and watches
+// those.
 func New(clients Clients, options Options, metrics *Metrics) (*Controller, error) {
-	served, err := servedRouters(clients.Kube.Discovery(), options.Routers)
+	routers, err := findRouters(clients.Kube, options.Namespace, options.Routers)
 	if err != nil {
 		return nil, err
 	}
 	fresh := kube.NewFreshness()
 	c := &Controller{
-		options: options, clients: clients, fresh: fresh, metrics: metrics, seen: newSplits(),
+		options: options, clients: clients, fresh: fresh, metrics: metrics, seen: newSplits(), lacking: routers.lacking,
 		writer: kube.NewWriter(clients.Kube, clients.Weir, clients.Dynamic, fresh, options.Tap),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](20*time.Millisecond, 30*time.Second),
 			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Name: "canaries"}),
 	}
-	c.caches, err = newCaches(clients, options.Namespace, served, c.wake, fresh)
+	c.caches, err = newCaches(clients, options.Namespace, routers.usable, c.wake, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -87,41 +88,6 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 	c.configs = newConfigs(clients.Kube, c.queue.Add)
 	c.caller = newCaller(clients.Kube, options, metrics, c.queue.Add)
 	return c, nil
-}
-
-// servedRouters are those all of whose kinds the cluster knows.
-func servedRouters(d discovery.DiscoveryInterface, all []router.Router) (map[string]router.Router, error) {
-	served := map[string]router.Router{}
-	for _, r := range all {
-		ok := true
-		for _, gvr := range r.Resources() {
-			known, err := serves(d, gvr)
-			if err != nil {
-				return nil, err
-			}
-			ok = ok && known
-		}
-		if ok {
-			served[r.Name()] = r
-		}
-	}
-	return served, nil
-}
-
-func serves(d discovery.DiscoveryInterface, gvr schema.GroupVersionResource) (bool, error) {
-	list, err := d.ServerResourcesForGroupVersion(gvr.GroupVersion().String())
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("asking the API server for %s: %w", gvr.GroupVersion(), err)
-	}
-	for i := range list.APIResources {
-		if list.APIResources[i].Name == gvr.Resource {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // Run works until its context ends, and returns when every look under way is done.

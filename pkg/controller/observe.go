@@ -74,15 +74,7 @@ func (c *Controller) observeRoute(o *observation) {
 	if o.router == nil {
 		return
 	}
-	owner := workload.ControlledByCanary(canary)
-	o.app = router.App{
-		Canary: canary, Apex: o.names.Apex, Primary: o.names.Primary, CanaryService: o.names.Canary,
-		Labels: map[string]string{workload.CanaryLabel: canary.Name},
-		Owner: map[string]any{
-			"apiVersion": owner.APIVersion, "kind": owner.Kind, "name": owner.Name, "uid": string(owner.UID),
-			"controller": true, "blockOwnerDeletion": true,
-		},
-	}
+	o.app = appOf(canary)
 	for _, ref := range o.router.Refs(o.app) {
 		if obj := c.routeObject(o, ref); obj != nil {
 			o.found[ref] = obj
@@ -239,9 +231,13 @@ func (c *Controller) noRouter(canary *v1beta1.Canary) rollout.Problem {
 		return rollout.Problem{Reason: "ProviderMissing", Message: fmt.Sprintf(
 			"Canary %s names no provider and the operator has no --mesh-provider; set spec.provider", canary.Name)}
 	}
+	name, _, _ := strings.Cut(provider, ":")
+	lacks := c.lacking[name]
+	if lacks == "" {
+		lacks = "this version of Weir does not have it"
+	}
 	return rollout.Problem{Reason: "ProviderNotServed", Message: fmt.Sprintf(
-		"the cluster does not serve the objects of provider %s; install its CRDs and restart Weir, "+
-			"or set another spec.provider", provider)}
+		"provider %s cannot be used: %s; or set another spec.provider", provider, lacks)}
 }
 
 // rival is the Canary that has the target already: the older one.

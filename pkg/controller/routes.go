@@ -1,0 +1,129 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/kubernetes"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/router"
+	"weir.dev/weir/pkg/workload"
+)
+
+// foundRouters are the routers by name: those that can be used, and what the others lack.
+type foundRouters struct {
+	usable  map[string]router.Router
+	lacking map[string]string
+}
+
+// findRouters asks for each router whether the cluster knows its kinds and lets Weir watch them. Of a kind without
+// rights, as an overlay for another router gives none, no cache could ever be filled.
+func findRouters(client kubernetes.Interface, namespace string, all []router.Router) (foundRouters, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	found := foundRouters{usable: map[string]router.Router{}, lacking: map[string]string{}}
+	for _, r := range all {
+		lacks := ""
+		for _, gvr := range r.Resources() {
+			served, err := serves(client.Discovery(), gvr)
+			if err != nil {
+				return foundRouters{}, err
+			}
+			if !served {
+				lacks = fmt.Sprintf("the cluster does not serve %s; install its CRDs and restart Weir", gvr.GroupResource())
+				break
+			}
+			allowed, err := kube.MayWatch(ctx, client, namespace, gvr)
+			if err != nil {
+				return foundRouters{}, err
+			}
+			if !allowed {
+				lacks = fmt.Sprintf("Weir may not list and watch %s; apply the overlay of this provider and restart Weir",
+					gvr.GroupResource())
+				break
+			}
+		}
+		if lacks == "" {
+			found.usable[r.Name()] = r
+		} else {
+			found.lacking[r.Name()] = lacks
+		}
+	}
+	return found, nil
+}
+
+func serves(d discovery.DiscoveryInterface, gvr schema.GroupVersionResource) (bool, error) {
+	list, err := d.ServerResourcesForGroupVersion(gvr.GroupVersion().String())
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking the API server for %s: %w", gvr.GroupVersion(), err)
+	}
+	for i := range list.APIResources {
+		if list.APIResources[i].Name == gvr.Resource {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// appOf is the application of a Canary as routers see it.
+func appOf(canary *v1beta1.Canary) router.App {
+	owner, names := workload.ControlledByCanary(canary), workload.ServiceNames(canary)
+	return router.App{
+		Canary: canary, Apex: names.Apex, Primary: names.Primary, CanaryService: names.Canary,
+		Labels: map[string]string{workload.CanaryLabel: canary.Name},
+		Owner: map[string]any{
+			"apiVersion": owner.APIVersion, "kind": owner.Kind, "name": owner.Name, "uid": string(owner.UID),
+			"controller": true, "blockOwnerDeletion": true,
+		},
+	}
+}
+
+// routesOf are the keys of the objects that any router would read for a Canary. Which router it has is not asked:
+// a Canary that is woken in vain does nothing.
+func (c *caches) routesOf(canary *v1beta1.Canary) []string {
+	var keys []string
+	app := appOf(canary)
+	for _, r := range c.routers {
+		for _, ref := range r.Refs(app) {
+			keys = append(keys, routeKey(ref.Resource, ref.Namespace, ref.Name))
+		}
+	}
+	return keys
+}
+
+func routeKey(gvr schema.GroupVersionResource, namespace, name string) string {
+	return gvr.Resource + "." + gvr.Group + "/" + namespace + "/" + name
+}
+
+// canariesOfRoute are those for which an object of that kind is read.
+func (c *caches) canariesOfRoute(gvr schema.GroupVersionResource) func(metav1.Object) []types.NamespacedName {
+	return func(m metav1.Object) []types.NamespacedName {
+		return c.named(byRoute, routeKey(gvr, m.GetNamespace(), m.GetName()))
+	}
+}
+
+// route is nil where there is none.
+func (c *caches) route(ref router.Ref) *unstructured.Unstructured {
+	informer, ok := c.routes[ref.Resource]
+	if !ok {
+		return nil
+	}
+	obj, ok, err := informer.GetIndexer().GetByKey(ref.Namespace + "/" + ref.Name)
+	if err != nil || !ok {
+		return nil
+	}
+	u, _ := obj.(*unstructured.Unstructured)
+	return u
+}

@@ -1,0 +1,66 @@
+package controller
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"weir.dev/weir/pkg/router"
+	"weir.dev/weir/pkg/router/builtin"
+)
+
+// TestFindRouters has a cluster without a kind, and an operator without a right.
+func TestFindRouters(t *testing.T) {
+	everyRouter := builtin.Routers()
+	for _, c := range []struct {
+		name            string
+		served, allowed bool
+		lacks           string
+	}{
+		{"all is there", true, true, ""},
+		{"no CRDs", false, true,
+			"the cluster does not serve httproutes.gateway.networking.k8s.io; install its CRDs and restart Weir"},
+		{"no rights", true, false,
+			"Weir may not list and watch httproutes.gateway.networking.k8s.io; apply the overlay of this provider and restart Weir"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client := fake.NewClientset()
+			client.Resources = kinds(c.served, everyRouter)
+			client.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
+				review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview)
+				review.Status.Allowed = c.allowed
+				return true, review, nil
+			})
+			found, err := findRouters(client, "", everyRouter)
+			require.NoError(t, err)
+			require.Contains(t, found.usable, "kubernetes", "it has no kinds of its own")
+			if c.lacks == "" {
+				require.Len(t, found.usable, len(everyRouter))
+				require.Empty(t, found.lacking)
+				return
+			}
+			require.NotContains(t, found.usable, "gatewayapi")
+			require.Equal(t, c.lacks, found.lacking["gatewayapi"])
+		})
+	}
+}
+
+// kinds are the groups of all routers, with their kinds or without.
+func kinds(served bool, routers []router.Router) []*metav1.APIResourceList {
+	var lists []*metav1.APIResourceList
+	for _, r := range routers {
+		for _, gvr := range r.Resources() {
+			list := &metav1.APIResourceList{GroupVersion: gvr.GroupVersion().String()}
+			if served {
+				list.APIResources = []metav1.APIResource{{Name: gvr.Resource}}
+			}
+			lists = append(lists, list)
+		}
+	}
+	return lists
+}
