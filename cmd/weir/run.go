@@ -31,6 +31,7 @@ import (
 type options struct {
 	kubeconfig, namespace       string
 	meshProvider, metricsServer string
+	ingressAnnotationsPrefix    string
 	port                        int
 	workers, metricWorkers      int
 	leaderElection              bool
@@ -54,6 +55,8 @@ func command() *cobra.Command {
 	f.StringVar(&o.namespace, "namespace", "", "watch this namespace only")
 	f.StringVar(&o.meshProvider, "mesh-provider", "gatewayapi", "router of Canaries that name none")
 	f.StringVar(&o.metricsServer, "metrics-server", "", "URL of the Prometheus that answers metrics which name none")
+	f.StringVar(&o.ingressAnnotationsPrefix, "ingress-annotations-prefix", "nginx.ingress.kubernetes.io",
+		"prefix of the annotations of canary Ingresses")
 	f.IntVar(&o.port, "port", 8080, "port of /healthz, /readyz and /metrics")
 	f.IntVar(&o.workers, "workers", 4, "Canaries that are looked at at the same time")
 	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that are under way at the same time")
@@ -106,7 +109,8 @@ func run(ctx context.Context, o *options) error {
 	work := func(ctx context.Context, tap kube.Tap) error {
 		ctrl, err := controller.New(clients, controller.Options{
 			Namespace: o.namespace, MeshProvider: o.meshProvider, MetricsServer: o.metricsServer,
-			Workers: o.workers, MetricWorkers: o.metricWorkers, Routers: builtin.Routers(), Tap: tap, Log: log, Now: time.Now,
+			Workers: o.workers, MetricWorkers: o.metricWorkers, Tap: tap, Log: log, Now: time.Now,
+			Routers: builtin.Routers(builtin.Options{IngressAnnotationsPrefix: o.ingressAnnotationsPrefix}),
 		}, numbers)
 		if err != nil {
 			return err

@@ -108,7 +108,7 @@ func (c *cluster) operateBy(t *testing.T, clients controller.Clients, namespace 
 	t.Helper()
 	ctrl, err := controller.New(clients, controller.Options{
 		Namespace: namespace, MeshProvider: "gatewayapi", MetricsServer: c.metrics.URL + "/good",
-		Workers: 2, MetricWorkers: 4, Routers: builtin.Routers(), Tap: tap, Now: time.Now,
+		Workers: 2, MetricWorkers: 4, Routers: builtin.Routers(builtin.Options{}), Tap: tap, Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}, controller.NewMetrics(prometheus.NewRegistry()))
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 
 // TestFindRouters has a cluster without a kind, and an operator without a right.
 func TestFindRouters(t *testing.T) {
-	everyRouter := builtin.Routers()
+	everyRouter := builtin.Routers(builtin.Options{})
 	for _, c := range []struct {
 		name            string
 		served, allowed bool

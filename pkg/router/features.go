@@ -18,6 +18,8 @@ const (
 	OwnsRoute Feature = "a route of its own"
 	// AdoptsRoute: it shifts traffic in a route of the user's, and gives it back as it was found.
 	AdoptsRoute Feature = "a route of the user's"
+	// FromIngress: it makes the route from an Ingress of the user's, which it leaves alone.
+	FromIngress Feature = "a route beside an Ingress"
 	// Gateways: the route that it makes hangs on Gateways that the spec names.
 	Gateways Feature = "gateways"
 	// Hosts: the route that it makes answers to hosts that the spec names.
@@ -34,6 +36,8 @@ const (
 	HeaderMatch Feature = "matching by header"
 	// QueryMatch: requests go to the canary by their query parameters.
 	QueryMatch Feature = "matching by query parameter"
+	// ManyConditions: what goes to the canary can be described by several conditions, and in several ways.
+	ManyConditions Feature = "matching by more than one condition"
 	// SourceMatch: requests go to the canary by the labels of the pods that send them.
 	SourceMatch Feature = "matching by source labels"
 	// Mirrors: requests are copied to the canary.
@@ -82,6 +86,7 @@ type ask struct {
 func asks(c *v1beta1.Canary) []ask {
 	s, a := &c.Spec.Service, &c.Spec.Analysis
 	all := []ask{
+		{"spec.ingressRef", FromIngress, c.Spec.IngressRef != nil},
 		{"spec.analysis.stepWeight", Weighted, a.StepWeight != nil},
 		{"spec.analysis.stepWeights", Weighted, len(a.StepWeights) > 0},
 		{"spec.analysis.sessionAffinity", SessionAffinity, a.SessionAffinity != nil},
@@ -109,7 +114,7 @@ func asks(c *v1beta1.Canary) []ask {
 
 // matchAsks are those of the requests that go to the canary by a match.
 func matchAsks(of string, matches []v1beta1.RequestMatch) []ask {
-	var all []ask
+	all := []ask{{of + ".match", ManyConditions, conditions(matches) > 1}}
 	for i, m := range matches {
 		field := fmt.Sprintf("%s.match[%d]", of, i)
 		all = append(all, ask{field + ".headers", HeaderMatch, len(m.Headers) > 0},
@@ -117,4 +122,12 @@ func matchAsks(of string, matches []v1beta1.RequestMatch) []ask {
 			ask{field + ".sourceLabels", SourceMatch, len(m.SourceLabels) > 0})
 	}
 	return all
+}
+
+func conditions(matches []v1beta1.RequestMatch) int {
+	n := 0
+	for _, m := range matches {
+		n += len(m.Headers) + len(m.QueryParams) + len(m.SourceLabels)
+	}
+	return n
 }

@@ -14,6 +14,7 @@ import (
 func everything() *v1beta1.Canary {
 	insider := map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}}
 	return &v1beta1.Canary{Spec: v1beta1.CanarySpec{
+		IngressRef: &v1beta1.IngressRef{Name: "podinfo"},
 		Service: v1beta1.CanaryService{
 			Port:        9898,
 			GatewayRefs: []gatewayv1.ParentReference{{Name: "edge"}}, Hosts: []gatewayv1.Hostname{"podinfo.example.com"},
@@ -55,6 +56,8 @@ func TestFeaturesRefuse(t *testing.T) {
 			"spec.analysis.stepWeight", "spec.analysis.stepWeights",
 			"spec.analysis.steps[1].weight", "spec.analysis.steps[2].weight",
 		}},
+		{router.FromIngress, []string{"spec.ingressRef"}},
+		{router.ManyConditions, []string{"spec.analysis.match", "spec.analysis.steps[2].match"}},
 		{router.Gateways, []string{"spec.service.gatewayRefs"}},
 		{router.Hosts, []string{"spec.service.hosts"}},
 		{router.Matches, []string{"spec.service.match"}},

@@ -48,6 +48,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.HeaderOperationsApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Headers"):
 		return &weirv1beta1.HeadersApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("IngressRef"):
+		return &weirv1beta1.IngressRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("LocalSecretRef"):
 		return &weirv1beta1.LocalSecretRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MetricProvider"):

@@ -7,20 +7,29 @@ import (
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/gatewayapi"
 	"weir.dev/weir/pkg/router/kubernetes"
+	"weir.dev/weir/pkg/router/nginx"
 )
 
+// Options are what an operator's flags say to routers.
+type Options struct {
+	// IngressAnnotationsPrefix is that of the annotations of canary Ingresses; empty means ingress-nginx's own.
+	IngressAnnotationsPrefix string
+}
+
 // Routers are all of them, one a line.
-func Routers() []router.Router {
+func Routers(o Options) []router.Router {
 	return []router.Router{
 		gatewayapi.Router{},
 		kubernetes.Router{},
+		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
 	}
 }
 
-// ByProvider finds the router of a provider's name, which may carry a version, as in gatewayapi:v1.
+// ByProvider finds the router of a provider's name, which may carry a version, as in gatewayapi:v1. It
+// has no options: it is for looking at a Canary, not for writing routes.
 func ByProvider(provider string) (router.Router, bool) {
 	name, _, _ := strings.Cut(provider, ":")
-	for _, r := range Routers() {
+	for _, r := range Routers(Options{}) {
 		if r.Name() == name {
 			return r, true
 		}

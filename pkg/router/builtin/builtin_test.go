@@ -9,7 +9,7 @@ import (
 )
 
 func TestByProvider(t *testing.T) {
-	for _, r := range builtin.Routers() {
+	for _, r := range builtin.Routers(builtin.Options{}) {
 		for _, provider := range []string{r.Name(), r.Name() + ":v1"} {
 			found, ok := builtin.ByProvider(provider)
 			require.True(t, ok, provider)

@@ -47,7 +47,8 @@ func (Router) Features() router.Features {
 	return router.Features{
 		router.Weighted: true, router.OwnsRoute: true, router.AdoptsRoute: true, router.Gateways: true,
 		router.Hosts: true, router.Matches: true, router.Rewrites: true, router.EditsHeaders: true,
-		router.Timeouts: true, router.HeaderMatch: true, router.QueryMatch: true, router.Mirrors: true,
+		router.Timeouts: true, router.HeaderMatch: true, router.QueryMatch: true,
+		router.ManyConditions: true, router.Mirrors: true,
 		router.MirrorsPercent: true, router.SessionAffinity: true,
 	}
 }

@@ -6,9 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
-	"sigs.k8s.io/yaml"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/kube"
@@ -117,8 +115,7 @@ func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
 // create applies a user's manifest as a tool does that takes its fields over.
 func (b *bench) create(manifest string) {
 	b.Helper()
-	obj := &unstructured.Unstructured{}
-	require.NoError(b, yaml.Unmarshal([]byte(manifest), &obj.Object))
+	obj := parse(b, manifest)
 	obj.SetNamespace(b.app.Canary.Namespace)
 	for _, ref := range b.Router.Refs(b.app) {
 		if ref.Name == obj.GetName() {

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
 
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -94,7 +95,26 @@ func (s Subject) bench(t *testing.T, server dynamic.Interface, shape ...func(*v1
 	require.NoError(t, err)
 	b := &bench{Subject: s, T: t, server: server}
 	b.app = appOf(made.GetName(), "first", shape...)
+	for _, manifest := range s.Beside {
+		b.create(manifest)
+	}
 	return b
+}
+
+// beside says that an object is one that a route is made from: a user has made it.
+func (b *bench) beside(ref router.Ref) bool {
+	for _, manifest := range b.Beside {
+		if parse(b, manifest).GetName() == ref.Name {
+			return true
+		}
+	}
+	return false
+}
+
+func parse(t require.TestingT, manifest string) *unstructured.Unstructured {
+	obj := &unstructured.Unstructured{}
+	require.NoError(t, yaml.Unmarshal([]byte(manifest), &obj.Object))
+	return obj
 }
 
 // appOf is the application as a Canary of that name has it.
@@ -140,13 +160,13 @@ func (b *bench) found() router.Found {
 	return found
 }
 
-// objects are what is found, in the order of the router's Refs.
+// objects are what is found, in the order of the router's Refs, but for what is beside the route.
 func (b *bench) objects() []*unstructured.Unstructured {
 	b.Helper()
 	found := b.found()
 	var out []*unstructured.Unstructured
 	for _, ref := range b.Router.Refs(b.app) {
-		if obj := found[ref]; obj != nil {
+		if obj := found[ref]; obj != nil && !b.beside(ref) {
 			out = append(out, obj)
 		}
 	}
@@ -162,6 +182,7 @@ func (b *bench) render(split rollout.Split) []router.Object {
 	for _, obj := range intent {
 		require.Contains(b, b.Router.Refs(b.app), obj.Ref)
 		require.Contains(b, b.Router.Resources(), obj.Ref.Resource)
+		require.False(b, b.beside(obj.Ref), "%s is the user's", obj.Ref.Name)
 	}
 	return intent
 }
@@ -203,6 +224,7 @@ func (b *bench) release() {
 	require.NotEmpty(b, released, "there is something to give back")
 	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), nil)
 	for _, r := range released {
+		require.False(b, b.beside(r.Ref), "%s is the user's", r.Ref.Name)
 		if r.Object == nil {
 			require.NoError(b, writer.DeleteRoute(b.Context(), r.Ref.Resource, found[r.Ref]))
 			continue
@@ -252,7 +274,16 @@ func (b *bench) accept() {
 // edit lets somebody else change the objects.
 func (b *bench) edit(do func(*unstructured.Unstructured)) {
 	b.Helper()
+	b.editWhere(false, do)
+}
+
+// editWhere lets somebody else change the route, or what is beside it.
+func (b *bench) editWhere(beside bool, do func(*unstructured.Unstructured)) {
+	b.Helper()
 	for ref, obj := range b.found() {
+		if b.beside(ref) != beside {
+			continue
+		}
 		do(obj)
 		_, err := b.on(ref).Update(b.Context(), obj, metav1.UpdateOptions{FieldManager: "somebody"})
 		require.NoError(b, err)

@@ -70,6 +70,9 @@ func (s Subject) makes(t *testing.T, server dynamic.Interface) {
 			b.mend(damage)
 		})
 	}
+	for _, change := range s.Changes {
+		t.Run("that follows "+change.Name, func(t *testing.T) { s.bench(t, server, s.Needs, s.everything).follow(change) })
+	}
 	t.Run("that serves on when the Canary is gone", func(t *testing.T) { s.outlives(t, server) })
 }
 
@@ -146,6 +149,19 @@ func (b *bench) mend(damage Edit) {
 	b.apply(b.split)
 	require.Equal(b, before, b.owns())
 	b.inForce(b.split)
+}
+
+// follow changes what a route is made from, and says that the route changes with it and keeps its split.
+func (b *bench) follow(change Edit) {
+	b.Helper()
+	b.apply(b.fullest())
+	before := b.owns()
+	b.editWhere(true, change.Do)
+	b.accept()
+	require.NotEqual(b, inForce(b.split), b.read(), "the route is not as the user wants it")
+	b.apply(b.split)
+	require.NotEqual(b, before, b.owns())
+	b.stands(b.split)
 }
 
 func applied(obj *unstructured.Unstructured) bool {

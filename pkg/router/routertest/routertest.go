@@ -13,6 +13,7 @@
 //   - rendering again changes nothing, neither on the server nor for a process that has just started;
 //   - what it makes has our labels, owner and field manager; what others add to it stays;
 //   - damage to it is read as not in force, and is put right by one more look;
+//   - what a route is made from is left as it is, and a change of it by the user shows in the route;
 //   - a user's object comes back as it was found, or as the user has changed it meanwhile;
 //   - Validate refuses by name each field that asks for what it does not claim;
 //   - where traffic follows pods, nothing is written, and what the apex selects is read as the split.
@@ -32,6 +33,9 @@ type Subject struct {
 	Router router.Router
 	// Definitions are the CRDs of its objects, as upstream has them. Module finds them.
 	Definitions []byte
+	// Beside are manifests of the user's that a route is made from: the router reads them and never writes them.
+	// They name the Services; their namespace is added.
+	Beside []string
 	// Needs sets what a spec must have at least for the router to make a route. It may be nil.
 	Needs func(*v1beta1.CanarySpec)
 	// Shares reads the objects without the router's help: for each place in which they divide the
@@ -44,6 +48,8 @@ type Subject struct {
 	// Accept writes into the status of an object what accepts this version of it. It is nil where nobody
 	// says whether an object is accepted.
 	Accept func(object *unstructured.Unstructured)
+	// Changes are the user's, of what is Beside, in the middle of a run. Each changes the route.
+	Changes []Edit
 	// Damage is done to a route that the router made.
 	Damage []Edit
 	// Users have routes that can be adopted.

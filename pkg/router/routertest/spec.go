@@ -69,12 +69,20 @@ func analysisWishes() []wish {
 	params := func(m *v1beta1.RequestMatch) { m.QueryParams = map[string]v1beta1.StringMatch{"beta": {Prefix: "v"}} }
 	labels := func(m *v1beta1.RequestMatch) { m.SourceLabels = map[string]string{"app": "shop"} }
 	return []wish{
+		{"spec.ingressRef", router.FromIngress, func(s *v1beta1.CanarySpec) {
+			s.IngressRef = &v1beta1.IngressRef{APIVersion: "networking.k8s.io/v1", Kind: "Ingress", Name: Apex}
+		}},
 		{"spec.analysis.stepWeight", router.Weighted, func(s *v1beta1.CanarySpec) { s.Analysis.StepWeight = new(int32(10)) }},
 		{"spec.analysis.stepWeights", router.Weighted, func(s *v1beta1.CanarySpec) { s.Analysis.StepWeights = []int32{10, 50} }},
 		{"spec.analysis.steps[0].weight", router.Weighted, func(s *v1beta1.CanarySpec) {
 			s.Analysis.Steps = append(s.Analysis.Steps, v1beta1.CanaryStep{Weight: new(int32(10))})
 		}},
 		{"spec.analysis.match[0].headers", router.HeaderMatch, func(s *v1beta1.CanarySpec) { s.Analysis.Match = match(headers) }},
+		{"spec.analysis.match", router.ManyConditions, func(s *v1beta1.CanarySpec) {
+			s.Analysis.Match = match(func(m *v1beta1.RequestMatch) {
+				m.Headers = map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}, "x-zone": {Regex: "eu-.+"}}
+			})
+		}},
 		{"spec.analysis.match[0].queryParams", router.QueryMatch, func(s *v1beta1.CanarySpec) { s.Analysis.Match = match(params) }},
 		{"spec.analysis.match[0].sourceLabels", router.SourceMatch, func(s *v1beta1.CanarySpec) { s.Analysis.Match = match(labels) }},
 		{"spec.analysis.steps[0].match[0].headers", router.HeaderMatch, func(s *v1beta1.CanarySpec) {

@@ -1,6 +1,9 @@
 package routertest
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/stretchr/testify/require"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -18,15 +21,22 @@ func (s Subject) matches() [][]v1beta1.RequestMatch {
 			lists = append(lists, []v1beta1.RequestMatch{m})
 		}
 	}
-	add(router.HeaderMatch, v1beta1.RequestMatch{Headers: map[string]v1beta1.StringMatch{
+	headers := map[string]v1beta1.StringMatch{
 		"x-insider": {Exact: "yes"}, "x-version": {Prefix: "2."}, "x-zone": {Regex: "eu-.+|us-[0-9]"},
-	}})
+	}
+	if s.Router.Features().Has(router.ManyConditions) {
+		add(router.HeaderMatch, v1beta1.RequestMatch{Headers: headers})
+	} else {
+		for _, name := range slices.Sorted(maps.Keys(headers)) {
+			add(router.HeaderMatch, v1beta1.RequestMatch{Headers: map[string]v1beta1.StringMatch{name: headers[name]}})
+		}
+	}
 	add(router.HeaderMatch, v1beta1.RequestMatch{Headers: map[string]v1beta1.StringMatch{"x-insider": {Exact: "maybe"}}})
 	add(router.QueryMatch, v1beta1.RequestMatch{QueryParams: map[string]v1beta1.StringMatch{
 		"beta": {Exact: "1"}, "user": {Prefix: "a(b"}, "zone": {Regex: "eu-.+"},
 	}})
 	add(router.SourceMatch, v1beta1.RequestMatch{SourceLabels: map[string]string{"app": "shop"}})
-	if len(all) > 1 {
+	if len(all) > 1 && s.Router.Features().Has(router.ManyConditions) {
 		lists = append(lists, all)
 	}
 	return lists

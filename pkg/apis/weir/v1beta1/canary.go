@@ -47,6 +47,7 @@ type CanaryList struct {
 // CanarySpec is what a person asks for.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.service.name) || (size(self.targetRef.name) <= 55 && self.targetRef.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))",message="the target's name cannot be a Service's; set spec.service.name to lower case letters, digits and hyphens, a letter first, at most 55 characters"
+// +kubebuilder:validation:XValidation:rule="!has(self.provider) || self.provider != 'nginx' || has(self.ingressRef)",message="the provider nginx needs spec.ingressRef, the Ingress that leads to the apex Service"
 // +kubebuilder:validation:XValidation:rule="(has(self.service.name) ? self.service.name : self.targetRef.name) == (has(oldSelf.service.name) ? oldSelf.service.name : oldSelf.targetRef.name)",message="spec.service.name cannot change; delete this Canary and make it anew"
 type CanarySpec struct {
 	// TargetRef names the workload whose releases are watched over. It lives in the Canary's
@@ -56,10 +57,17 @@ type CanarySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.targetRef cannot change; delete this Canary and make one for the other workload"
 	TargetRef TargetRef `json:"targetRef"`
 
+	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. The provider nginx
+	// makes a second one beside it, with `-canary` after its name, and leaves it as it is.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.kind == 'Ingress' && self.apiVersion == 'networking.k8s.io/v1'",message="spec.ingressRef must name an Ingress of networking.k8s.io/v1"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.ingressRef cannot change; delete this Canary and make one for the other Ingress"
+	IngressRef *IngressRef `json:"ingressRef,omitempty"`
+
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
 	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted.
 	// +optional
-	// +kubebuilder:validation:Enum=gatewayapi;"gatewayapi:v1";kubernetes
+	// +kubebuilder:validation:Enum=gatewayapi;"gatewayapi:v1";kubernetes;nginx
 	Provider string `json:"provider,omitempty"`
 
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.
@@ -203,6 +211,22 @@ type AutoscalerRef struct {
 	// Name of the autoscaler.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// IngressRef names an Ingress in the Canary's namespace.
+type IngressRef struct {
+	// APIVersion of the Ingress.
+	// +kubebuilder:default="networking.k8s.io/v1"
+	// +kubebuilder:validation:MaxLength=253
+	APIVersion string `json:"apiVersion,omitempty"`
+	// Kind of the Ingress.
+	// +kubebuilder:default=Ingress
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+	// Name of the Ingress.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=246
 	Name string `json:"name"`
 }
 

@@ -100,9 +100,41 @@ func targetRules() []rule {
 		},
 		{
 			field: "spec.provider",
-			yes:   each("provider: #", "gatewayapi", `"gatewayapi:v1"`),
+			yes:   each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "kubernetes", "nginx, ingressRef: {name: podinfo}"),
 			no:    each("provider: #", "linkerd", `""`),
 			says:  oneOf,
+		},
+		{
+			field: "spec",
+			yes:   each("#", "provider: nginx, ingressRef: {name: podinfo}", "ingressRef: {name: podinfo}"),
+			no:    each("provider: #", "nginx"),
+			says:  "the provider nginx needs spec.ingressRef, the Ingress that leads to the apex Service",
+		},
+		{
+			field: "spec.ingressRef",
+			yes: each("ingressRef: #",
+				"{apiVersion: networking.k8s.io/v1, kind: Ingress, name: podinfo}", "{name: podinfo.example.com}"),
+			no: each("ingressRef: #",
+				"{apiVersion: extensions/v1beta1, name: podinfo}", "{kind: IngressRoute, name: podinfo}"),
+			says: "spec.ingressRef must name an Ingress of networking.k8s.io/v1",
+		},
+		{
+			field: "spec.ingressRef", from: "spec: {ingressRef: {name: podinfo}}",
+			yes:  each("#", "ingressRef: {name: podinfo}", "analysis: {threshold: 5}"),
+			no:   each("ingressRef: {name: #}", "other"),
+			says: "spec.ingressRef cannot change; delete this Canary and make one for the other Ingress",
+		},
+		{
+			field: "spec.ingressRef.name",
+			yes:   each("ingressRef: {name: #}", "a"),
+			no:    each("ingressRef: {name: #}", `""`),
+			says:  notEmpty,
+		},
+		{
+			field: "spec.ingressRef.name",
+			yes:   each("ingressRef: {name: #}", long(246)),
+			no:    each("ingressRef: {name: #}", long(247)),
+			says:  "246",
 		},
 		{
 			field: "spec.metricsServer",

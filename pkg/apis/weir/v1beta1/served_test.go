@@ -28,6 +28,8 @@ func testDefaults(t *testing.T, c *cluster) {
 		"spec.abortScaleDownDelay":             "30s",
 		"spec.targetRef.apiVersion":            "apps/v1",
 		"spec.targetRef.kind":                  "Deployment",
+		"spec.ingressRef.apiVersion":           "networking.k8s.io/v1",
+		"spec.ingressRef.kind":                 "Ingress",
 		"spec.service.portName":                "http",
 		"spec.service.rewrite.type":            "ReplacePrefixMatch",
 		"spec.analysis.interval":               "1m",
@@ -44,7 +46,8 @@ func testDefaults(t *testing.T, c *cluster) {
 		"spec.analysis.metrics[].onError":      "Hold",
 	}
 	k := c.kind("Canary", canaryBase)
-	made, err := k.client.Create(t.Context(), k.with(t, "spec: {service: {rewrite: {uri: /}}}", `spec: {analysis: {
+	made, err := k.client.Create(t.Context(), k.with(t,
+		"spec: {ingressRef: {name: podinfo}, service: {rewrite: {uri: /}}}", `spec: {analysis: {
 		metrics: [{name: request-duration, thresholdRange: {max: 500}}], sessionAffinity: {cookieName: a},
 		webhooks: [{name: gate, url: 'http://gate'}]}}`), strictly(true))
 	require.NoError(t, err)

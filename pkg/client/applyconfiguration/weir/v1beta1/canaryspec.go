@@ -13,6 +13,9 @@ type CanarySpecApplyConfiguration struct {
 	// namespace, and no other Canary may name it. A canary of a Deployment has pods beside all of the primary's; the
 	// pods of a StatefulSet or a DaemonSet are replaced in place, with the provider `kubernetes`.
 	TargetRef *TargetRefApplyConfiguration `json:"targetRef,omitempty"`
+	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. The provider nginx
+	// makes a second one beside it, with `-canary` after its name, and leaves it as it is.
+	IngressRef *IngressRefApplyConfiguration `json:"ingressRef,omitempty"`
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
 	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted.
 	Provider *string `json:"provider,omitempty"`
@@ -69,6 +72,14 @@ func CanarySpec() *CanarySpecApplyConfiguration {
 // If called multiple times, the TargetRef field is set to the value of the last call.
 func (b *CanarySpecApplyConfiguration) WithTargetRef(value *TargetRefApplyConfiguration) *CanarySpecApplyConfiguration {
 	b.TargetRef = value
+	return b
+}
+
+// WithIngressRef sets the IngressRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the IngressRef field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithIngressRef(value *IngressRefApplyConfiguration) *CanarySpecApplyConfiguration {
+	b.IngressRef = value
 	return b
 }
 
