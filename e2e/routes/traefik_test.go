@@ -26,16 +26,12 @@ import (
 	"weir.dev/weir/pkg/router/gatewayapi"
 )
 
-const (
-	namespace = "routes-traefik"
-	host      = namespace + ".test"
-	// patience is how long any one thing may take; nothing here takes a tenth of it.
-	patience = 3 * time.Minute
-)
+// patience is how long any one thing may take; nothing here takes a tenth of it.
+const patience = 3 * time.Minute
 
 // TestTraefik sends requests over routes that the router gatewayapi renders.
 func TestTraefik(t *testing.T) {
-	p := raise(t)
+	p := raise(t, "routes-traefik")
 	t.Run("by weight", p.testWeight)
 	t.Run("by match", p.testMatch)
 	t.Run("by match, beside rules of the user's", p.testUsersRules)
@@ -45,13 +41,15 @@ func TestTraefik(t *testing.T) {
 
 // proxy is a cluster with the pods of two revisions, and a route to them.
 type proxy struct {
-	sandbox *sandbox.Sandbox
-	client  dynamic.Interface
+	sandbox   *sandbox.Sandbox
+	client    dynamic.Interface
+	namespace string
+	host      string
 	// owner stands for the Canary: what belongs to nobody would be collected.
 	owner *unstructured.Unstructured
 }
 
-func raise(t *testing.T) *proxy {
+func raise(t *testing.T, namespace string) *proxy {
 	t.Helper()
 	if os.Getenv("WEIR_E2E") != "1" || os.Geteuid() != 0 || os.Getenv("KUBECONFIG") != "" {
 		t.Skip("told by make e2e (WEIR_E2E=1), as root, on a cluster of the sandbox's: it is about its Traefik")
@@ -61,7 +59,7 @@ func raise(t *testing.T) *proxy {
 	require.NoError(t, err)
 	client, err := dynamic.NewForConfig(box.RESTConfig())
 	require.NoError(t, err)
-	p := &proxy{sandbox: box, client: client}
+	p := &proxy{sandbox: box, client: client, namespace: namespace, host: namespace + ".test"}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -112,9 +110,9 @@ spec: {selector: {app: %[1]s}, ports: [{name: http, port: 9898}]}
 // app is the application of a Canary that a test may change.
 func (p *proxy) app() router.App {
 	c := &v1beta1.Canary{}
-	c.Name, c.Namespace, c.UID = p.owner.GetName(), namespace, p.owner.GetUID()
+	c.Name, c.Namespace, c.UID = p.owner.GetName(), p.namespace, p.owner.GetUID()
 	c.Spec.Service = v1beta1.CanaryService{
-		Port: 9898, Hosts: []gatewayv1.Hostname{host},
+		Port: 9898, Hosts: []gatewayv1.Hostname{gatewayv1.Hostname(p.host)},
 		GatewayRefs: []gatewayv1.ParentReference{{
 			Name: gatewayv1.ObjectName(p.sandbox.Gateway.Name), Namespace: new(gatewayv1.Namespace(p.sandbox.Gateway.Namespace)),
 		}},
@@ -132,7 +130,7 @@ func (p *proxy) app() router.App {
 func (p *proxy) found(t *testing.T, app router.App) router.Found {
 	t.Helper()
 	ref := gatewayapi.Router{}.Refs(app)[0]
-	found, err := p.client.Resource(ref.Resource).Namespace(namespace).Get(t.Context(), ref.Name, metav1.GetOptions{})
+	found, err := p.client.Resource(ref.Resource).Namespace(p.namespace).Get(t.Context(), ref.Name, metav1.GetOptions{})
 	require.NoError(t, err)
 	return router.Found{ref: found}
 }
@@ -145,7 +143,7 @@ func (p *proxy) split(t *testing.T, app router.App, split rollout.Split, found r
 	objects, err := r.Render(app, split, found)
 	require.NoError(t, err)
 	for _, o := range objects {
-		_, err := p.client.Resource(o.Ref.Resource).Namespace(namespace).
+		_, err := p.client.Resource(o.Ref.Resource).Namespace(p.namespace).
 			Apply(t.Context(), o.Ref.Name, o.Intent, metav1.ApplyOptions{FieldManager: "weir", Force: true})
 		require.NoError(t, err)
 	}
@@ -172,7 +170,7 @@ func (p *proxy) send(t *testing.T, a ask) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.sandbox.TraefikURL+"/"+a.path, http.NoBody)
 	require.NoError(t, err)
-	request.Host = host
+	request.Host = p.host
 	for name, value := range a.headers {
 		request.Header.Set(name, value)
 	}
@@ -266,7 +264,7 @@ func (p *proxy) testMatch(t *testing.T) {
 func (p *proxy) testUsersRules(t *testing.T) {
 	app := p.app()
 	ref := gatewayapi.Router{}.Refs(app)[0]
-	routes := p.client.Resource(ref.Resource).Namespace(namespace)
+	routes := p.client.Resource(ref.Resource).Namespace(p.namespace)
 	gone := func() {
 		require.NoError(t, routes.Delete(t.Context(), ref.Name, metav1.DeleteOptions{}))
 		require.Eventually(t, func() bool { return p.send(t, ask{}).status == http.StatusNotFound }, patience, 200*time.Millisecond)
@@ -285,7 +283,7 @@ spec:
     backendRefs: [{name: podinfo-legacy, port: 9898}]
   - matches: [{path: {value: /api/info}}]
     backendRefs: [{name: podinfo-legacy, port: 9898}]
-`, namespace, p.sandbox.Gateway.Name, p.sandbox.Gateway.Namespace, host)))
+`, p.namespace, p.sandbox.Gateway.Name, p.sandbox.Gateway.Namespace, p.host)))
 	app.Canary.Spec.Service = v1beta1.CanaryService{Port: 9898}
 	insider := map[string]string{"x-insider": "yes"}
 	split := rollout.Split{Match: []v1beta1.RequestMatch{{Headers: map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}}}}}
@@ -350,7 +348,7 @@ func (p *proxy) testMirror(t *testing.T) {
 			"backendRef": map[string]any{"name": "podinfo-canary", "port": int64(9898)},
 		}}}
 		require.NoError(t, unstructured.SetNestedSlice(o.Object, rules, "spec", "rules"))
-		_, err = p.client.Resource(gatewayapi.Resource()).Namespace(namespace).Update(t.Context(), o, metav1.UpdateOptions{})
+		_, err = p.client.Resource(gatewayapi.Resource()).Namespace(p.namespace).Update(t.Context(), o, metav1.UpdateOptions{})
 		require.NoError(t, err)
 	}
 	require.Eventually(t, func() bool {
