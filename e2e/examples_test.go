@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -86,6 +87,7 @@ func resources() map[schema.GroupVersionKind]string {
 		appsv1.SchemeGroupVersion.WithKind("Deployment"):      "deployments",
 		appsv1.SchemeGroupVersion.WithKind("StatefulSet"):     "statefulsets",
 		corev1.SchemeGroupVersion.WithKind("Service"):         "services",
+		networkingv1.SchemeGroupVersion.WithKind("Ingress"):   "ingresses",
 		v1beta1.SchemeGroupVersion.WithKind("Canary"):         "canaries",
 		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"): "metrictemplates",
 	}

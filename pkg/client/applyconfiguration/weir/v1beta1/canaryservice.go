@@ -40,7 +40,7 @@ type CanaryServiceApplyConfiguration struct {
 	// Timeout of a whole request, as a duration such as `15s`.
 	Timeout *string `json:"timeout,omitempty"`
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
-	// follows it. Defaults to the router's own time (5s for gatewayapi).
+	// follows it. Defaults to the router's own time (5s for gatewayapi, 10s for nginx).
 	Settle *string `json:"settle,omitempty"`
 }
 
