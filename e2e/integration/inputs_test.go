@@ -77,7 +77,27 @@ spec:
 		change:    func(s *v1beta1.CanarySpec) { s.Service.GatewayRefs = nil },
 		condition: v1beta1.ConditionAccepted, reason: "RouteNotUsable",
 		sentence: "spec.service.gatewayRefs",
+	}, {
+		name:      "the Ingress is missing",
+		change:    onIngress,
+		condition: v1beta1.ConditionAccepted, reason: "RouteNotUsable",
+		sentence: "Ingress NS/web does not exist; make it, or correct spec.ingressRef",
+	}, {
+		name:   "the Ingress leads elsewhere",
+		change: onIngress,
+		before: `apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: %[1]s}
+spec:
+  rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: other, port: {number: 80}}}}]}}]
+`,
+		condition: v1beta1.ConditionAccepted, reason: "RouteNotUsable",
+		sentence: "Ingress NS/web has no path whose backend is Service app; add one to spec.rules, or correct spec.ingressRef",
 	},
+}
+
+func onIngress(s *v1beta1.CanarySpec) {
+	s.Provider, s.IngressRef, s.Service.GatewayRefs = "nginx", &v1beta1.IngressRef{Name: "web"}, nil
 }
 
 func custom(template string) []v1beta1.CanaryMetric {

@@ -85,6 +85,7 @@ var stories = []story{
 	{"return", "", "/good", promote, returnToOld, checkReturned},
 	{"gates", "", "", manageGated, promote, checkGated},
 	{"pods", "", "", managePods, promote, checkPods},
+	{"Ingress", "", "", manageIngress, promote, checkIngress},
 	{"StatefulSet promoted", statefulSetYAML, "", manageStatefulSet("/good"), promote, checkPromotedInPlace},
 	{"StatefulSet rolled back", statefulSetYAML, "", manageStatefulSet("/bad"), failAndReturn, checkReturnedInPlace},
 	{"DaemonSet promoted", daemonSetYAML, "", manageDaemonSet("/good"), promote, checkPromotedInPlace},

@@ -52,7 +52,7 @@ const (
 // specOf is a Canary with the rest of its spec.
 func specOf(a *application, rest string) string {
 	gateways := "\n    gatewayRefs: [{name: gateway}]"
-	if strings.Contains(rest, "provider: kubernetes") {
+	if strings.Contains(rest, "\n  provider: ") {
 		gateways = ""
 	}
 	return fmt.Sprintf(`apiVersion: weir.dev/v1beta1
