@@ -17,6 +17,7 @@ const overlay = `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources:
   - ../kustomize/gatewayapi
+  - nginx.yaml
 images:
   - name: weir
     newTag: %s
@@ -28,8 +29,8 @@ configMapGenerator:
       - WEIR_LOG_LEVEL=debug
 `
 
-// Install builds Weir's image, gives it to the cluster and applies the overlay of the Gateway API. It
-// returns when the operator is ready.
+// Install builds Weir's image, gives it to the cluster and applies the overlay of the Gateway API, with the rights on
+// Ingresses. It returns when the operator is ready.
 func (s *Stage) Install(ctx context.Context) error {
 	scratch, err := os.MkdirTemp("", "weir-install-")
 	if err != nil {
@@ -51,6 +52,13 @@ func (s *Stage) Install(ctx context.Context) error {
 	}
 	mine := filepath.Join(scratch, "mine")
 	if err := os.Mkdir(mine, 0o755); err != nil {
+		return fmt.Errorf("making the overlay: %w", err)
+	}
+	rights, err := os.ReadFile(filepath.Join(tree, "kustomize/nginx/rights.yaml"))
+	if err != nil {
+		return fmt.Errorf("reading the rights on Ingresses: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(mine, "nginx.yaml"), rights, 0o600); err != nil {
 		return fmt.Errorf("making the overlay: %w", err)
 	}
 	content := fmt.Sprintf(overlay, tag, s.Sandbox.PrometheusURL)

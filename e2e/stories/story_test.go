@@ -77,6 +77,7 @@ func TestStories(t *testing.T) {
 		{"gates", false, everyGate},
 		{"gate-closed", false, closedGate},
 		{"pods-alone", false, podsAlone},
+		{"nginx", false, canaryIngress},
 		{"flapping", false, flapping},
 		{"never-ready", false, neverReady},
 		{"dead-primary", false, deadPrimary},
