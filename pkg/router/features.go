@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"strings"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
@@ -22,6 +23,10 @@ const (
 	FromIngress Feature = "a route beside an Ingress"
 	// Gateways: the route that it makes hangs on Gateways that the spec names.
 	Gateways Feature = "gateways"
+	// NamedGateways: the route that it makes hangs on gateways that the spec names as Istio does.
+	NamedGateways Feature = "gateways by name"
+	// Delegates: the route that it makes is a part of another one, which says where it hangs.
+	Delegates Feature = "delegation"
 	// Hosts: the route that it makes answers to hosts that the spec names.
 	Hosts Feature = "hosts"
 	// Matches: the route that it makes takes only the requests that the spec describes.
@@ -32,6 +37,14 @@ const (
 	EditsHeaders Feature = "changing of headers"
 	// Timeouts: it bounds the time of a request.
 	Timeouts Feature = "timeouts"
+	// Retries: it tries requests again that have failed.
+	Retries Feature = "retries"
+	// CORS: it lets pages of other origins read answers.
+	CORS Feature = "a CORS policy"
+	// TrafficPolicies: it says how proxies connect to the pods.
+	TrafficPolicies Feature = "a traffic policy"
+	// TCP: connections are shared out, of whatever protocol.
+	TCP Feature = "shares of connections that are not HTTP"
 	// HeaderMatch: requests go to the canary by their headers.
 	HeaderMatch Feature = "matching by header"
 	// QueryMatch: requests go to the canary by their query parameters.
@@ -91,11 +104,19 @@ func asks(c *v1beta1.Canary) []ask {
 		{"spec.analysis.stepWeights", Weighted, len(a.StepWeights) > 0},
 		{"spec.analysis.sessionAffinity", SessionAffinity, a.SessionAffinity != nil},
 		{"spec.service.gatewayRefs", Gateways, len(s.GatewayRefs) > 0},
+		{"spec.service.gateways", NamedGateways, len(s.Gateways) > 0},
+		{"spec.service.delegation", Delegates, s.Delegation},
 		{"spec.service.hosts", Hosts, len(s.Hosts) > 0},
 		{"spec.service.match", Matches, len(s.Match) > 0},
 		{"spec.service.rewrite", Rewrites, s.Rewrite != nil},
 		{"spec.service.headers", EditsHeaders, s.Headers != nil},
 		{"spec.service.timeout", Timeouts, s.Timeout != ""},
+		{"spec.service.retries", Retries, s.Retries != nil},
+		{"spec.service.corsPolicy", CORS, s.CorsPolicy != nil},
+		{"spec.service.trafficPolicy", TrafficPolicies, s.TrafficPolicy != nil},
+	}
+	if field, protocol := Protocol(s); opaque(protocol) {
+		all = append(all, ask{field, TCP, true})
 	}
 	all = append(all, matchAsks("spec.analysis", a.Match)...)
 	mirrors := a.Mirror
@@ -130,4 +151,29 @@ func conditions(matches []v1beta1.RequestMatch) int {
 		n += len(m.Headers) + len(m.QueryParams) + len(m.SourceLabels)
 	}
 	return n
+}
+
+// Protocol is what the port speaks, in lower case, and the field that says so. A name's part before the first
+// hyphen is the protocol, as proxies have it.
+func Protocol(s *v1beta1.CanaryService) (field, protocol string) {
+	if s.AppProtocol != nil {
+		return "spec.service.appProtocol", strings.ToLower(*s.AppProtocol)
+	}
+	protocol, _, _ = strings.Cut(strings.ToLower(s.PortName), "-")
+	return "spec.service.portName", protocol
+}
+
+// opaque says that a protocol is carried by TCP and has no requests that a proxy of HTTP could tell apart.
+func opaque(protocol string) bool {
+	switch protocol {
+	case "tcp", "mongo", "mysql", "redis":
+		return true
+	}
+	return false
+}
+
+// SpeaksTCP says that the port speaks something of which a router knows connections alone.
+func SpeaksTCP(c *v1beta1.Canary) bool {
+	_, protocol := Protocol(&c.Spec.Service)
+	return opaque(protocol)
 }

@@ -19,7 +19,8 @@ func everything() *v1beta1.Canary {
 			Port:        9898,
 			GatewayRefs: []gatewayv1.ParentReference{{Name: "edge"}}, Hosts: []gatewayv1.Hostname{"podinfo.example.com"},
 			Match: []gatewayv1.HTTPRouteMatch{{}}, Rewrite: &v1beta1.Rewrite{}, Headers: &v1beta1.Headers{},
-			Timeout: "1s",
+			Timeout: "1s", Gateways: []string{"public"}, Delegation: true, Retries: &v1beta1.Retries{},
+			CorsPolicy: &v1beta1.CorsPolicy{}, TrafficPolicy: &v1beta1.TrafficPolicy{}, PortName: "tcp-cache",
 		},
 		Analysis: v1beta1.CanaryAnalysis{
 			StepWeight: new(int32(10)), StepWeights: []int32{10}, Mirror: true, MirrorWeight: 30,
@@ -64,6 +65,12 @@ func TestFeaturesRefuse(t *testing.T) {
 		{router.Rewrites, []string{"spec.service.rewrite"}},
 		{router.EditsHeaders, []string{"spec.service.headers"}},
 		{router.Timeouts, []string{"spec.service.timeout"}},
+		{router.NamedGateways, []string{"spec.service.gateways"}},
+		{router.Delegates, []string{"spec.service.delegation"}},
+		{router.Retries, []string{"spec.service.retries"}},
+		{router.CORS, []string{"spec.service.corsPolicy"}},
+		{router.TrafficPolicies, []string{"spec.service.trafficPolicy"}},
+		{router.TCP, []string{"spec.service.portName"}},
 		{router.HeaderMatch, []string{"spec.analysis.match[0].headers", "spec.analysis.steps[2].match[0].headers"}},
 		{router.QueryMatch, []string{"spec.analysis.match[1].queryParams", "spec.analysis.steps[2].match[0].queryParams"}},
 		{router.SourceMatch, []string{"spec.analysis.steps[2].match[0].sourceLabels"}},
@@ -109,4 +116,32 @@ func TestFeaturesRefuseTargetsInPlace(t *testing.T) {
 		require.Contains(t, problems[0].Message, "spec.targetRef.kind "+kind)
 		require.Contains(t, problems[0].Message, "provider toy does; set spec.provider to kubernetes")
 	}
+}
+
+// A port's protocol is what it is said to be, before what it is called.
+func TestSpeaksTCP(t *testing.T) {
+	for _, c := range []struct {
+		portName    string
+		appProtocol *string
+		tcp         bool
+	}{
+		{"", nil, false},
+		{"http", nil, false},
+		{"tcp", nil, true},
+		{"tcp-cache", nil, true},
+		{"tcpish", nil, false},
+		{"redis", nil, true},
+		{"grpc-web", nil, false},
+		{"http", new("TCP"), true},
+		{"tcp", new("http"), false},
+		{"http", new("kubernetes.io/h2c"), false},
+	} {
+		canary := &v1beta1.Canary{}
+		canary.Spec.Service.PortName, canary.Spec.Service.AppProtocol = c.portName, c.appProtocol
+		require.Equal(t, c.tcp, router.SpeaksTCP(canary), "%+v", c)
+	}
+	canary := &v1beta1.Canary{}
+	canary.Spec.Service.AppProtocol = new("tcp")
+	refused := router.Features{}.Refuse("toy", canary)
+	require.Contains(t, refused[0].Message, "spec.service.appProtocol asks for shares of connections")
 }

@@ -38,18 +38,36 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.CanaryWebhookApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CheckStatus"):
 		return &weirv1beta1.CheckStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ClientTLS"):
+		return &weirv1beta1.ClientTLSApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CommandStatus"):
 		return &weirv1beta1.CommandStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ConfigStatus"):
 		return &weirv1beta1.ConfigStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ConnectionPool"):
+		return &weirv1beta1.ConnectionPoolApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ConsistentHash"):
+		return &weirv1beta1.ConsistentHashApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CorsPolicy"):
+		return &weirv1beta1.CorsPolicyApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("GateStatus"):
 		return &weirv1beta1.GateStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("HeaderOperations"):
 		return &weirv1beta1.HeaderOperationsApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Headers"):
 		return &weirv1beta1.HeadersApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("HTTPCookie"):
+		return &weirv1beta1.HTTPCookieApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("HTTPPool"):
+		return &weirv1beta1.HTTPPoolApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("IngressRef"):
 		return &weirv1beta1.IngressRefApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("LoadBalancer"):
+		return &weirv1beta1.LoadBalancerApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("LocalityFailover"):
+		return &weirv1beta1.LocalityFailoverApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("LocalityLbSetting"):
+		return &weirv1beta1.LocalityLbSettingApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("LocalSecretRef"):
 		return &weirv1beta1.LocalSecretRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MetricProvider"):
@@ -58,10 +76,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.MetricTemplateApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MetricTemplateSpec"):
 		return &weirv1beta1.MetricTemplateSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OutlierDetection"):
+		return &weirv1beta1.OutlierDetectionApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("PauseStatus"):
 		return &weirv1beta1.PauseStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RequestMatch"):
 		return &weirv1beta1.RequestMatchApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("Retries"):
+		return &weirv1beta1.RetriesApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RevisionStatus"):
 		return &weirv1beta1.RevisionStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Rewrite"):
@@ -80,10 +102,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.StringMatchApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("TargetRef"):
 		return &weirv1beta1.TargetRefApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("TCPPool"):
+		return &weirv1beta1.TCPPoolApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("TemplateRef"):
 		return &weirv1beta1.TemplateRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ThresholdRange"):
 		return &weirv1beta1.ThresholdRangeApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("TrafficPolicy"):
+		return &weirv1beta1.TrafficPolicyApplyConfiguration{}
 
 	}
 	return nil

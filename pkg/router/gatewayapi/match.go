@@ -18,8 +18,8 @@ import (
 // chosen are the requests that go to the canary whatever its weight.
 func chosen(app router.App, split rollout.Split) []v1beta1.RequestMatch {
 	requests := slices.Clone(split.Match)
-	if c, ok := cookieOf(app, split); ok {
-		requests = append(requests, v1beta1.RequestMatch{Headers: map[string]v1beta1.StringMatch{"cookie": c.comes()}})
+	if c, ok := router.CookieOf(app, split); ok {
+		requests = append(requests, v1beta1.RequestMatch{Headers: map[string]v1beta1.StringMatch{"cookie": c.Comes()}})
 	}
 	return requests
 }

@@ -41,9 +41,9 @@ var _ router.Router = Router{}
 // Name is "kubernetes".
 func (Router) Name() string { return "kubernetes" }
 
-// Features are weights, as traffic follows pods. There is no place where anything else could be said.
+// Features are weights, as traffic follows pods, whatever it is made of. There is no place where anything else could be said.
 func (Router) Features() router.Features {
-	return router.Features{router.Weighted: true, router.FollowsPods: true}
+	return router.Features{router.Weighted: true, router.FollowsPods: true, router.TCP: true}
 }
 
 // Settle is five seconds.

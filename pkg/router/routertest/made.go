@@ -28,6 +28,11 @@ func (s Subject) makes(t *testing.T, server dynamic.Interface) {
 			b.inForce(share(weight))
 		}
 	})
+	for _, w := range aloneWishes() {
+		if s.Router.Features().Has(w.feature) {
+			t.Run("with "+w.field+" alone", func(t *testing.T) { s.makesAlone(t, server, w) })
+		}
+	}
 	t.Run("that has every field that it serves", s.serves)
 	t.Run("once", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs, s.everything)
@@ -74,6 +79,20 @@ func (s Subject) makes(t *testing.T, server dynamic.Interface) {
 		t.Run("that follows "+change.Name, func(t *testing.T) { s.bench(t, server, s.Needs, s.everything).follow(change) })
 	}
 	t.Run("that serves on when the Canary is gone", func(t *testing.T) { s.outlives(t, server) })
+}
+
+// makesAlone makes a route with what cannot be wished for with all else.
+func (s Subject) makesAlone(t *testing.T, server dynamic.Interface, w wish) {
+	b := s.bench(t, server, s.Needs, w.set)
+	for _, weight := range []int32{0, 1, 50, 99, 100} {
+		b.apply(share(weight))
+		b.stands(share(weight))
+	}
+	b.release()
+	b.app.Canary.UID += "-again"
+	b.app.Owner["uid"] = string(b.app.Canary.UID)
+	b.apply(share(60))
+	b.inForce(share(60))
 }
 
 // outlives releases a route of Weir's, and lets later Canaries take it on.

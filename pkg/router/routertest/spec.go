@@ -21,7 +21,12 @@ type wish struct {
 }
 
 func wishes() []wish {
-	return append(serviceWishes(), analysisWishes()...)
+	return slices.Concat(together(), aloneWishes())
+}
+
+// together are those that can be wished for at once.
+func together() []wish {
+	return slices.Concat(serviceWishes(), meshWishes(), analysisWishes())
 }
 
 // serviceWishes shape a route that is made, whatever the split.
@@ -55,6 +60,72 @@ func serviceWishes() []wish {
 			}
 		}},
 		{"spec.service.timeout", router.Timeouts, func(s *v1beta1.CanarySpec) { s.Service.Timeout = "15s" }},
+	}
+}
+
+// meshWishes are those of serviceWishes that a mesh alone can grant.
+func meshWishes() []wish {
+	return []wish{
+		{"spec.service.gateways", router.NamedGateways, func(s *v1beta1.CanarySpec) {
+			s.Service.Gateways = []string{"gateways/edge", "mesh", "inner"}
+		}},
+		{"spec.service.retries", router.Retries, func(s *v1beta1.CanarySpec) {
+			s.Service.Retries = &v1beta1.Retries{
+				Attempts: 3, PerTryTimeout: "2s", RetryOn: "5xx,reset", RetryRemoteLocalities: new(true),
+			}
+		}},
+		{"spec.service.corsPolicy", router.CORS, func(s *v1beta1.CanarySpec) {
+			s.Service.CorsPolicy = &v1beta1.CorsPolicy{
+				AllowOrigins: []v1beta1.StringMatch{{Exact: "https://example.com"}, {Regex: "https://.+[.]example[.]com"}},
+				AllowMethods: []string{"GET", "POST"}, AllowHeaders: []string{"x-a"}, ExposeHeaders: []string{"x-b"},
+				MaxAge: "24h", AllowCredentials: new(false),
+			}
+		}},
+		{"spec.service.trafficPolicy", router.TrafficPolicies, func(s *v1beta1.CanarySpec) {
+			s.Service.TrafficPolicy = trafficPolicy()
+		}},
+	}
+}
+
+// aloneWishes are those of serviceWishes that cannot be wished for with all of the others.
+func aloneWishes() []wish {
+	return []wish{
+		{"spec.service.delegation", router.Delegates, func(s *v1beta1.CanarySpec) {
+			s.Service.Delegation = true
+		}},
+		{"spec.service.portName", router.TCP, func(s *v1beta1.CanarySpec) {
+			s.Service.PortName = "tcp"
+		}},
+		{"spec.service.appProtocol", router.TCP, func(s *v1beta1.CanarySpec) {
+			s.Service.AppProtocol = new("TCP")
+		}},
+	}
+}
+
+func trafficPolicy() *v1beta1.TrafficPolicy {
+	return &v1beta1.TrafficPolicy{
+		LoadBalancer: &v1beta1.LoadBalancer{
+			ConsistentHash: &v1beta1.ConsistentHash{
+				HTTPCookie: &v1beta1.HTTPCookie{Name: "user", Path: "/", TTL: "0s"}, MinimumRingSize: 1024,
+			},
+			LocalityLbSetting: &v1beta1.LocalityLbSetting{
+				Enabled: new(true), Failover: []v1beta1.LocalityFailover{{From: "eu", To: "us"}},
+			},
+		},
+		ConnectionPool: &v1beta1.ConnectionPool{
+			TCP: &v1beta1.TCPPool{MaxConnections: 100, ConnectTimeout: "1s"},
+			HTTP: &v1beta1.HTTPPool{
+				HTTP1MaxPendingRequests: 10, HTTP2MaxRequests: 100, MaxRequestsPerConnection: 10, MaxRetries: 3,
+				IdleTimeout: "1m30s", H2UpgradePolicy: "UPGRADE", UseClientProtocol: true,
+			},
+		},
+		OutlierDetection: &v1beta1.OutlierDetection{
+			Consecutive5xxErrors: new(int32(0)), ConsecutiveGatewayErrors: new(int32(5)), Interval: "10s",
+			BaseEjectionTime: "30s", MaxEjectionPercent: 50, MinHealthPercent: 25,
+		},
+		TLS: &v1beta1.ClientTLS{
+			Mode: "MUTUAL", ClientCertificate: "/a", PrivateKey: "/b", CACertificates: "/c", SubjectAltNames: []string{"a"}, SNI: "a",
+		},
 	}
 }
 
@@ -109,7 +180,7 @@ func sticky(s *v1beta1.CanarySpec) {
 
 // everything asks for all that the router claims to do.
 func (s Subject) everything(spec *v1beta1.CanarySpec) {
-	for _, w := range wishes() {
+	for _, w := range together() {
 		if s.Router.Features().Has(w.feature) {
 			w.set(spec)
 		}
@@ -123,7 +194,9 @@ func (s Subject) serves(t *testing.T) {
 		require.NoError(t, err)
 		return objects
 	}
-	shaping := append(serviceWishes(), wish{"spec.analysis.sessionAffinity", router.SessionAffinity, sticky})
+	shaping := slices.Concat(serviceWishes(), meshWishes(), aloneWishes(), []wish{
+		{"spec.analysis.sessionAffinity", router.SessionAffinity, sticky},
+	})
 	for _, w := range shaping {
 		if s.Router.Features().Has(w.feature) {
 			require.NotEqual(t, made(s.Needs), made(s.Needs, w.set), "%s is ignored", w.field)

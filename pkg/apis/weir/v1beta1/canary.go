@@ -233,6 +233,7 @@ type IngressRef struct {
 // CanaryService says how the target is reached: by which Service, and over which routes.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.rewrite) || !has(self.rewrite.uri) || self.rewrite.type != 'ReplacePrefixMatch' || !has(self.match) || size(self.match) == 0 || (size(self.match) == 1 && has(self.match[0].path) && self.match[0].path.type == 'PathPrefix')",message="spec.service.rewrite replaces the matched prefix, so spec.service.match must have one entry with a path of type PathPrefix; or set rewrite.type to ReplaceFullPath"
+// +kubebuilder:validation:XValidation:rule="!has(self.delegation) || !self.delegation || ((!has(self.hosts) || size(self.hosts) == 0) && (!has(self.gateways) || size(self.gateways) == 0))",message="with spec.service.delegation, hosts and gateways are those of the VirtualService that delegates; remove spec.service.hosts and spec.service.gateways"
 type CanaryService struct {
 	// Name of the apex Service, the one clients use. Defaults to the target's name. A Service of
 	// that name is adopted as it is; where there is none, Weir makes it.
@@ -271,7 +272,21 @@ type CanaryService struct {
 	// +kubebuilder:validation:MaxItems=16
 	GatewayRefs []gatewayv1.ParentReference `json:"gatewayRefs,omitempty"`
 
-	// Hosts that the route answers to. Empty means every host that the Gateway lets in.
+	// Gateways of Istio that the route hangs on, by name or by namespace and name; `mesh` are the proxies beside
+	// the pods. Empty means the mesh alone.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.all(g, g.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$'))",message="spec.service.gateways must be names, as in public, istio-system/public or mesh"
+	Gateways []string `json:"gateways,omitempty"`
+
+	// Delegation makes a VirtualService without hosts and gateways, to which another one delegates.
+	// +optional
+	Delegation bool `json:"delegation,omitempty"`
+
+	// Hosts that the route answers to. Empty means every host that the Gateway lets in; in a mesh of Istio, the
+	// apex Service is one of them in any case.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -296,6 +311,18 @@ type CanaryService struct {
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) > duration('0s')",message="spec.service.timeout must be a duration above zero without a fraction, for example 15s or 1500ms"
 	Timeout string `json:"timeout,omitempty"`
+
+	// Retries of requests that fail.
+	// +optional
+	Retries *Retries `json:"retries,omitempty"`
+
+	// CorsPolicy says which pages of other origins may read answers.
+	// +optional
+	CorsPolicy *CorsPolicy `json:"corsPolicy,omitempty"`
+
+	// TrafficPolicy is how proxies connect to the pods of primary and canary.
+	// +optional
+	TrafficPolicy *TrafficPolicy `json:"trafficPolicy,omitempty"`
 
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
 	// follows it. Defaults to the router's own time (5s for gatewayapi, 10s for nginx).

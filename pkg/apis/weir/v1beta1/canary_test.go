@@ -22,7 +22,7 @@ const (
 )
 
 func canaryRules() []rule {
-	return slices.Concat(targetRules(), delayRules(), serviceRules(), requestRules(), pathRules(),
+	return slices.Concat(targetRules(), delayRules(), serviceRules(), requestRules(), pathRules(), meshRules(),
 		planRules(), analysisRules(), stepRules(), matchRules(), affinityRules(), metricRules(), webhookRules(),
 		between("spec.progressDeadlineSeconds", "progressDeadlineSeconds: #", 1, 86400),
 		between("spec.service.port", "service: {port: #}", 1, 65535),

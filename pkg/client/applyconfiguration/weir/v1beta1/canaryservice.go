@@ -29,7 +29,13 @@ type CanaryServiceApplyConfiguration struct {
 	AppProtocol *string `json:"appProtocol,omitempty"`
 	// GatewayRefs are the Gateways, or for a mesh the Services, that the route hangs on.
 	GatewayRefs []v1.ParentReferenceApplyConfiguration `json:"gatewayRefs,omitempty"`
-	// Hosts that the route answers to. Empty means every host that the Gateway lets in.
+	// Gateways of Istio that the route hangs on, by name or by namespace and name; `mesh` are the proxies beside
+	// the pods. Empty means the mesh alone.
+	Gateways []string `json:"gateways,omitempty"`
+	// Delegation makes a VirtualService without hosts and gateways, to which another one delegates.
+	Delegation *bool `json:"delegation,omitempty"`
+	// Hosts that the route answers to. Empty means every host that the Gateway lets in; in a mesh of Istio, the
+	// apex Service is one of them in any case.
 	Hosts []apisv1.Hostname `json:"hosts,omitempty"`
 	// Match says which requests are the application's. Empty means all of them.
 	Match []v1.HTTPRouteMatchApplyConfiguration `json:"match,omitempty"`
@@ -39,6 +45,12 @@ type CanaryServiceApplyConfiguration struct {
 	Headers *HeadersApplyConfiguration `json:"headers,omitempty"`
 	// Timeout of a whole request, as a duration such as `15s`.
 	Timeout *string `json:"timeout,omitempty"`
+	// Retries of requests that fail.
+	Retries *RetriesApplyConfiguration `json:"retries,omitempty"`
+	// CorsPolicy says which pages of other origins may read answers.
+	CorsPolicy *CorsPolicyApplyConfiguration `json:"corsPolicy,omitempty"`
+	// TrafficPolicy is how proxies connect to the pods of primary and canary.
+	TrafficPolicy *TrafficPolicyApplyConfiguration `json:"trafficPolicy,omitempty"`
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
 	// follows it. Defaults to the router's own time (5s for gatewayapi, 10s for nginx).
 	Settle *string `json:"settle,omitempty"`
@@ -103,6 +115,24 @@ func (b *CanaryServiceApplyConfiguration) WithGatewayRefs(values ...*v1.ParentRe
 	return b
 }
 
+// WithGateways adds the given value to the Gateways field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Gateways field.
+func (b *CanaryServiceApplyConfiguration) WithGateways(values ...string) *CanaryServiceApplyConfiguration {
+	for i := range values {
+		b.Gateways = append(b.Gateways, values[i])
+	}
+	return b
+}
+
+// WithDelegation sets the Delegation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Delegation field is set to the value of the last call.
+func (b *CanaryServiceApplyConfiguration) WithDelegation(value bool) *CanaryServiceApplyConfiguration {
+	b.Delegation = &value
+	return b
+}
+
 // WithHosts adds the given value to the Hosts field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Hosts field.
@@ -147,6 +177,30 @@ func (b *CanaryServiceApplyConfiguration) WithHeaders(value *HeadersApplyConfigu
 // If called multiple times, the Timeout field is set to the value of the last call.
 func (b *CanaryServiceApplyConfiguration) WithTimeout(value string) *CanaryServiceApplyConfiguration {
 	b.Timeout = &value
+	return b
+}
+
+// WithRetries sets the Retries field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Retries field is set to the value of the last call.
+func (b *CanaryServiceApplyConfiguration) WithRetries(value *RetriesApplyConfiguration) *CanaryServiceApplyConfiguration {
+	b.Retries = value
+	return b
+}
+
+// WithCorsPolicy sets the CorsPolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CorsPolicy field is set to the value of the last call.
+func (b *CanaryServiceApplyConfiguration) WithCorsPolicy(value *CorsPolicyApplyConfiguration) *CanaryServiceApplyConfiguration {
+	b.CorsPolicy = value
+	return b
+}
+
+// WithTrafficPolicy sets the TrafficPolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TrafficPolicy field is set to the value of the last call.
+func (b *CanaryServiceApplyConfiguration) WithTrafficPolicy(value *TrafficPolicyApplyConfiguration) *CanaryServiceApplyConfiguration {
+	b.TrafficPolicy = value
 	return b
 }
 
