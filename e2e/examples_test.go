@@ -55,7 +55,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// apiServer serves Weir's kinds and the Gateway API's.
+// apiServer serves Weir's kinds, the Gateway API's and Istio's.
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
 	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{Progress: t.Output()})
@@ -71,6 +71,9 @@ func apiServer(t *testing.T) *rest.Config {
 		require.NoError(t, err)
 		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), content))
 	}
+	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
+	definitions, err = sandbox.IstioDefinitions(t.Context())
+	require.NoError(t, err)
 	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
 	return server.RESTConfig()
 }

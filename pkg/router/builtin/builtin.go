@@ -6,6 +6,7 @@ import (
 
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/gatewayapi"
+	"weir.dev/weir/pkg/router/istio"
 	"weir.dev/weir/pkg/router/kubernetes"
 	"weir.dev/weir/pkg/router/nginx"
 )
@@ -20,6 +21,7 @@ type Options struct {
 func Routers(o Options) []router.Router {
 	return []router.Router{
 		gatewayapi.Router{},
+		istio.Router{},
 		kubernetes.Router{},
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
 	}
