@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,15 +54,17 @@ func TestFindRouters(t *testing.T) {
 
 // kinds are the groups of all routers, with their kinds or without.
 func kinds(served bool, routers []router.Router) []*metav1.APIResourceList {
-	var lists []*metav1.APIResourceList
+	groups := map[string]*metav1.APIResourceList{}
 	for _, r := range routers {
 		for _, gvr := range r.Resources() {
-			list := &metav1.APIResourceList{GroupVersion: gvr.GroupVersion().String()}
-			if served {
-				list.APIResources = []metav1.APIResource{{Name: gvr.Resource}}
+			of := gvr.GroupVersion().String()
+			if groups[of] == nil {
+				groups[of] = &metav1.APIResourceList{GroupVersion: of}
 			}
-			lists = append(lists, list)
+			if served {
+				groups[of].APIResources = append(groups[of].APIResources, metav1.APIResource{Name: gvr.Resource})
+			}
 		}
 	}
-	return lists
+	return slices.Collect(maps.Values(groups))
 }
