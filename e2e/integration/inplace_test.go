@@ -164,10 +164,13 @@ func (a *application) idleInPlace() {
 		assert.Equal(a.t, workload.NoPartition, workload.Partition(s), "no pod is replaced by itself")
 		assert.Equal(a.t, s.Status.CurrentRevision, s.Status.UpdateRevision)
 	} else {
-		d, err := a.kube.AppsV1().DaemonSets(a.namespace).Get(a.t.Context(), "app", metav1.GetOptions{})
-		require.NoError(a.t, err)
+		var d *appsv1.DaemonSet
+		a.await("the DaemonSet's own count of its pods", func() bool {
+			var err error
+			d, err = a.kube.AppsV1().DaemonSets(a.namespace).Get(a.t.Context(), "app", metav1.GetOptions{})
+			return err == nil && d.Status.UpdatedNumberScheduled == inPlacePods
+		})
 		assert.True(a.t, workload.DeletionHeld(d))
-		assert.Equal(a.t, int32(inPlacePods), d.Status.UpdatedNumberScheduled)
 	}
 	for _, name := range []string{"app", "app-primary", "app-canary"} {
 		assert.NotContains(a.t, a.service(name).Spec.Selector, appsv1.ControllerRevisionHashLabelKey, name)

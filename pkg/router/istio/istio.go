@@ -62,7 +62,7 @@ func (Router) Features() router.Features {
 		router.Hosts: true, router.Matches: true, router.Rewrites: true, router.EditsHeaders: true,
 		router.Timeouts: true, router.Retries: true, router.CORS: true, router.TrafficPolicies: true,
 		router.TCP: true, router.HeaderMatch: true, router.QueryMatch: true, router.SourceMatch: true,
-		router.Mirrors: true, router.MirrorsPercent: true, router.SessionAffinity: true,
+		router.ManyConditions: true, router.Mirrors: true, router.MirrorsPercent: true, router.SessionAffinity: true,
 	}
 }
 

@@ -325,7 +325,7 @@ type CanaryService struct {
 	TrafficPolicy *TrafficPolicy `json:"trafficPolicy,omitempty"`
 
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
-	// follows it. Defaults to the router's own time (5s for gatewayapi, 10s for nginx).
+	// follows it. Defaults to the router's own time (10s for nginx, 5s for the others).
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('5m')",message="spec.service.settle must be a duration from 0s to 5m, for example 5s"
