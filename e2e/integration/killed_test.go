@@ -99,6 +99,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	c.joinNodes(t, inPlacePods)
 	for _, s := range stories {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			writes := c.live(t, s, newKiller(0, kube.Before))
 			for i, what := range writes {
 				t.Logf("write %d: %s", i+1, what)
