@@ -100,9 +100,10 @@ func targetRules() []rule {
 		},
 		{
 			field: "spec.provider",
-			yes:   each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "nginx, ingressRef: {name: podinfo}"),
-			no:    each("provider: #", "linkerd", `""`),
-			says:  oneOf,
+			yes: each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "nginx, ingressRef: {name: podinfo}",
+				"traefik"),
+			no:   each("provider: #", "linkerd", `""`),
+			says: oneOf,
 		},
 		{
 			field: "spec",
