@@ -113,18 +113,18 @@ func disturbed(app router.App, have, mirror *unstructured.Unstructured) string {
 		called(have), field)
 }
 
-// foreign is a field of a TraefikService beside those of its kind that are known.
-func foreign(have *unstructured.Unstructured, kind string, known ...string) string {
+// foreign is a field of a TraefikService that is none of the known ones of what it is of.
+func foreign(have *unstructured.Unstructured, of string, known ...string) string {
 	spec, _, _ := unstructured.NestedMap(have.Object, "spec")
 	for _, field := range slices.Sorted(maps.Keys(spec)) {
-		if field != kind {
+		if field != of {
 			return "spec." + field
 		}
 	}
-	of, _ := spec[kind].(object)
-	for _, field := range slices.Sorted(maps.Keys(of)) {
+	fields, _ := spec[of].(object)
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		if !slices.Contains(known, field) {
-			return "spec." + kind + "." + field
+			return "spec." + of + "." + field
 		}
 	}
 	return ""
@@ -141,9 +141,9 @@ func stands(app router.App, split rollout.Split, found router.Found) bool {
 		if have == nil {
 			return false
 		}
-		for kind, want := range intent.Intent.Object["spec"].(object) {
-			is, _, _ := unstructured.NestedMap(have.Object, "spec", kind)
-			for field, want := range want.(object) {
+		for of, fields := range intent.Intent.Object["spec"].(object) {
+			is, _, _ := unstructured.NestedMap(have.Object, "spec", of)
+			for field, want := range fields.(object) {
 				if !reflect.DeepEqual(is[field], want) {
 					return false
 				}
