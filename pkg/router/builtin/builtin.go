@@ -10,6 +10,7 @@ import (
 	"weir.dev/weir/pkg/router/kubernetes"
 	"weir.dev/weir/pkg/router/named"
 	"weir.dev/weir/pkg/router/nginx"
+	"weir.dev/weir/pkg/router/traefik"
 )
 
 // Options are what an operator's flags say to routers.
@@ -25,6 +26,7 @@ func Routers(o Options) []router.Router {
 		named.Over(istio.Router{}),
 		kubernetes.Router{},
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
+		named.Over(traefik.Router{}),
 	}
 }
 

@@ -102,7 +102,7 @@ func targetRules() []rule {
 			field: "spec.provider",
 			yes:   each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "nginx, ingressRef: {name: podinfo}"),
 			no:    each("provider: #", "Istio", `"gatewayapi:beta"`, `""`),
-			says:  oneOf,
+			says:  "should match",
 		},
 		{
 			field: "spec",
