@@ -65,9 +65,9 @@ type CanarySpec struct {
 	IngressRef *IngressRef `json:"ingressRef,omitempty"`
 
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
-	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted.
+	// --mesh-provider decides. A version suffix as in `smi:v1alpha1` asks for objects of that version.
 	// +optional
-	// +kubebuilder:validation:Enum=gatewayapi;"gatewayapi:v1";istio;kubernetes;nginx
+	// +kubebuilder:validation:Enum=gatewayapi;"gatewayapi:v1";istio;kubernetes;nginx;smi;"smi:v1alpha1";"smi:v1alpha2";"smi:v1alpha3";"smi:v1alpha4"
 	Provider string `json:"provider,omitempty"`
 
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.

@@ -100,9 +100,10 @@ func targetRules() []rule {
 		},
 		{
 			field: "spec.provider",
-			yes:   each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "nginx, ingressRef: {name: podinfo}"),
-			no:    each("provider: #", "linkerd", `""`),
-			says:  oneOf,
+			yes: each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "nginx, ingressRef: {name: podinfo}",
+				"smi", `"smi:v1alpha1"`, `"smi:v1alpha2"`, `"smi:v1alpha3"`, `"smi:v1alpha4"`),
+			no:   each("provider: #", "linkerd", `"smi:v1"`, `""`),
+			says: oneOf,
 		},
 		{
 			field: "spec",

@@ -17,7 +17,7 @@ type CanarySpecApplyConfiguration struct {
 	// makes a second one beside it, with `-canary` after its name, and leaves it as it is.
 	IngressRef *IngressRefApplyConfiguration `json:"ingressRef,omitempty"`
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
-	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted.
+	// --mesh-provider decides. A version suffix as in `smi:v1alpha1` asks for objects of that version.
 	Provider *string `json:"provider,omitempty"`
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.
 	// Without it, the operator's --metrics-server is asked.
