@@ -55,7 +55,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// apiServer serves Weir's kinds, the Gateway API's and Istio's.
+// apiServer serves Weir's kinds, the Gateway API's, Istio's, and SMI's.
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
 	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{Progress: t.Output()})
@@ -73,6 +73,9 @@ func apiServer(t *testing.T) *rest.Config {
 	}
 	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
 	definitions, err = sandbox.IstioDefinitions(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
+	definitions, err = sandbox.SMIDefinitions(t.Context(), "v1alpha4")
 	require.NoError(t, err)
 	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
 	return server.RESTConfig()
