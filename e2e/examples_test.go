@@ -57,7 +57,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// apiServer serves Weir's kinds, the Gateway API's, Istio's and Traefik's.
+// apiServer serves Weir's kinds, and those of every router that has any.
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
 	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{Progress: t.Output()})
@@ -73,6 +73,7 @@ func apiServer(t *testing.T) *rest.Config {
 	}
 	for _, definitions := range []func(context.Context) ([]byte, error){
 		sandbox.GatewayDefinitions, sandbox.IstioDefinitions, sandbox.TraefikDefinitions,
+		func(ctx context.Context) ([]byte, error) { return sandbox.SMIDefinitions(ctx, "v1alpha4") },
 	} {
 		manifests, err := definitions(t.Context())
 		require.NoError(t, err)

@@ -56,7 +56,7 @@ func allKinds() []kind {
 			lone: []string{"mirror"},
 		},
 	}
-	for _, version := range []string{"v1alpha2", "v1alpha4"} {
+	for _, version := range []string{"v1alpha2", "v1alpha3", "v1alpha4"} { // before them weights are quantities
 		all = append(all, kind{
 			name: "TrafficSplit", resource: resource("split.smi-spec.io", version, "trafficsplits"),
 			rules: []string{"spec"}, one: true, backends: "backends", service: []string{"service"}, absent: 1,

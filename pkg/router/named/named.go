@@ -232,6 +232,16 @@ func (r Router) Release(app router.App, found router.Found) ([]router.Released, 
 	return all, nil
 }
 
+// Over is the router beneath over the versions that are served, where it has several.
+func (r Router) Over(served []schema.GroupVersionResource) router.Router {
+	if v, ok := r.Router.(router.Versioned); ok {
+		return Router{v.Over(served)}
+	}
+	return r
+}
+
+var _ router.Versioned = Router{}
+
 // Settle is that of the router beneath.
 func (r Router) Settle() time.Duration { return r.Router.Settle() }
 

@@ -17,6 +17,7 @@
 //   - what a route is made from is left as it is, and a change of it by the user shows in the route;
 //   - a user's object comes back as it was found, or as the user has changed it meanwhile;
 //   - Validate refuses by name each field that asks for what it does not claim;
+//   - over one of several versions of its kind, it reads and writes that one alone;
 //   - where traffic follows pods, nothing is written, and what the apex selects is read as the split.
 package routertest
 
@@ -88,6 +89,7 @@ const (
 // Run runs the suite.
 func Run(t *testing.T, s Subject) {
 	t.Run("validates", s.validates)
+	t.Run("over what is served", s.overServed)
 	server := startServer(t, s.Definitions)
 	if s.Router.Features().Has(router.FollowsPods) {
 		t.Run("follows pods", func(t *testing.T) { s.follows(t, server) })

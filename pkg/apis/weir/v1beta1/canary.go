@@ -76,8 +76,8 @@ type CanarySpec struct {
 	RouteRefs []RouteRef `json:"routeRefs,omitempty"`
 
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
-	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted. Which there are is for the operator
-	// to say: a Canary with one that it does not have is not accepted.
+	// --mesh-provider decides. It may carry a version, as in `gatewayapi:v1`; `smi:v1alpha1` asks for objects of that
+	// one. Which there are is for the operator to say: a Canary with one that it does not have is not accepted.
 	// +optional
 	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9]*(:v[0-9][a-z0-9]*)?$`
 	// +kubebuilder:validation:MaxLength=63
