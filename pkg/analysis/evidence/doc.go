@@ -1,0 +1,2 @@
+// Package evidence compares.
+package evidence

@@ -1,0 +1,57 @@
+package evidence
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// State is all that is kept of past windows. Nobody but this package changes it. The zero State has seen nothing.
+type State struct {
+	// Of says which test it belongs to.
+	Of string `json:"of,omitempty"`
+	// Until is the end of the last window that was counted, in milliseconds of Unix time.
+	Until int64 `json:"until,omitempty"`
+	// Windows that were counted, and what they counted.
+	Windows int    `json:"windows,omitempty"`
+	Canary  Totals `json:"canary,omitzero"`
+	Primary Totals `json:"primary,omitzero"`
+
+	Fail         Pot          `json:"fail,omitzero"` // against a canary as good as tolerated
+	Less         Pot          `json:"less,omitzero"` // of a split: against one that gets as much as due
+	Pass         Pot          `json:"pass,omitzero"` // against a canary as bad as the limit
+	Learned      Learned      `json:"learned,omitzero"`
+	Distribution Distribution `json:"distribution,omitzero"`
+	Scale        Scale        `json:"scale,omitzero"`
+	PassScale    Scale        `json:"passScale,omitzero"`
+	Dispersion   Dispersion   `json:"dispersion,omitzero"`
+	Odds         Odds         `json:"odds,omitzero"`
+}
+
+// Totals are all requests, and those of them that were bad: failed, slower than the bound or, for distributions, than
+// the mark.
+type Totals struct {
+	Requests float64 `json:"requests,omitempty"`
+	Bad      float64 `json:"bad,omitempty"`
+}
+
+// End is the end of the last window that was counted, before which no other may begin.
+func (s State) End() time.Time { return time.UnixMilli(s.Until).UTC() }
+
+func (s *State) total(c counts) {
+	s.Canary = Totals{s.Canary.Requests + c.canary, s.Canary.Bad + c.canaryBad}
+	s.Primary = Totals{s.Primary.Requests + c.primary, s.Primary.Bad + c.primaryBad}
+}
+
+// sound tells whether a state is one that this package could have made. What was changed by hand is not.
+func (s State) sound() bool {
+	pot := func(p Pot) bool { return p.Starts >= 0 && (p.Starts > 0) == (len(p.Stakes) > 0) }
+	block := func(b []float32) bool { return len(b) == 0 || len(b) == 4 && slices.Min(b) >= 0 }
+	least := []float32{s.Learned.Bad, s.Learned.Requests - s.Learned.Bad, s.Dispersion.Sum, s.Dispersion.N,
+		s.Scale.Size, s.Scale.N, s.PassScale.Size, s.PassScale.N, s.Distribution.Variance, s.Odds.Canary, s.Odds.Primary}
+	least = slices.Concat(least, s.Distribution.Counts)
+	counts := len(s.Distribution.Counts)
+	return pot(s.Fail) && pot(s.Less) && pot(s.Pass) && block(s.Dispersion.Last) && block(s.Dispersion.Open) &&
+		slices.Min(least) >= 0 && slices.Max(least) < math.MaxFloat32/2 &&
+		(counts == 0 || counts == len(s.Distribution.Bounds)+1) && !math.IsNaN(s.Distribution.Mark)
+}
