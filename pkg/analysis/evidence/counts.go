@@ -58,33 +58,33 @@ func project(ratio, canary, primary, n, m float64) (t float64) {
 	return 2 * hit / (b + math.Sqrt(math.Max(0, b*b-4*ratio*(n+m)*hit)))
 }
 
-// Learned is how often requests of the primary were bad of late.
-type Learned struct {
+// learned is how often requests of the primary were bad of late.
+type learned struct {
 	Bad      float32 `json:"bad,omitempty"`
 	Requests float32 `json:"requests,omitempty"`
 }
 
-func (l Learned) share() float64 {
+func (l learned) share() float64 {
 	return (float64(l.Bad) + .18) / (float64(l.Requests) + .36)
 }
 
 // learn forgets only in windows that have something bad, so that empty ones may be cut as one likes.
-func (l Learned) learn(c counts) Learned {
+func (l learned) learn(c counts) learned {
 	keep := float32(1)
 	if c.bad() > 0 {
 		keep = memory
 	}
-	return Learned{Bad: l.Bad*keep + float32(c.primaryBad), Requests: l.Requests*keep + float32(c.primary)}
+	return learned{Bad: l.Bad*keep + float32(c.primaryBad), Requests: l.Requests*keep + float32(c.primary)}
 }
 
 // isFrequent decides from past windows alone in which form the next is taken.
-func (l Learned) isFrequent(null float64) bool {
+func (l learned) isFrequent(null float64) bool {
 	return l.Bad >= enoughBad && l.share() >= often && l.share()*null <= tooOften
 }
 
 // wagers are the logarithms of the e-values of a window against a ratio of at most null (up is 1) or of at least null
 // (up is -1). Nil means that the window has nothing to say.
-func (c counts) wagers(null, up float64, l Learned) []float64 {
+func (c counts) wagers(null, up float64, l learned) []float64 {
 	frequent := l.isFrequent(null)
 	if !c.comparable() || c.bad() <= 0 && !frequent {
 		return nil

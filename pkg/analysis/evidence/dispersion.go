@@ -11,10 +11,10 @@ const (
 	mostSurprise = 25
 )
 
-// A Dispersion is how much more the split of bad requests varies from one block of windows to the next than it would
+// A dispersion is how much more the split of bad requests varies from one block of windows to the next than it would
 // if requests failed independently. Neighbours are compared, so that a canary that is worse all the time is no
 // variation.
-type Dispersion struct {
+type dispersion struct {
 	Sum float32 `json:"sum,omitempty"`
 	N   float32 `json:"n,omitempty"`
 	// Last is the block that the next is compared with, Open the one that is being filled.
@@ -23,11 +23,11 @@ type Dispersion struct {
 }
 
 // factor is what the logarithms of e-values are divided by.
-func (d Dispersion) factor() float64 {
+func (d dispersion) factor() float64 {
 	return math.Max(1, (firstDispersion*priorBlocks+float64(d.Sum))/(priorBlocks+float64(d.N)))
 }
 
-func (d Dispersion) observe(chi2, most float64) Dispersion {
+func (d dispersion) observe(chi2, most float64) dispersion {
 	d.Sum += float32(math.Min(chi2, most))
 	d.N++
 	return d
@@ -50,7 +50,7 @@ func (b block) stored() []float32 {
 
 // count fills the open block, and when one more bad request would be due to the canary in it, compares it with the
 // last. When a block is full does not depend on whose the bad requests were.
-func (d Dispersion) count(c counts, most float64) Dispersion {
+func (d dispersion) count(c counts, most float64) dispersion {
 	if c.bad() <= 0 || !c.comparable() {
 		return d
 	}

@@ -42,7 +42,7 @@ func TestWagersAreFair(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {3, 5}, {6, 2}, {1, 9}} {
 		for _, null := range []float64{1, 1.25, 2} {
 			for _, up := range []float64{1, -1} {
-				for _, l := range []Learned{{}, {Bad: 10, Requests: 150}, {Bad: 40, Requests: 100}, {Bad: 90, Requests: 100}} {
+				for _, l := range []learned{{}, {Bad: 10, Requests: 150}, {Bad: 40, Requests: 100}, {Bad: 90, Requests: 100}} {
 					for primary := 0.0; primary <= 1/null; primary += 1 / null / 8 {
 						for _, off := range []float64{0, .3, .8} {
 							// From the edge into the null: less for the canary, or more.
@@ -65,10 +65,8 @@ func TestWagersAreFair(t *testing.T) {
 		}
 	}
 	for _, c := range []counts{{4, 20, 30, 400}, {9, 20, 100, 400}} {
-		for _, l := range []Learned{{}, {Bad: 100, Requests: 400}} {
-			logE := c.wagers(1.25, 1, l)
-			require.Greater(t, logSumAll(logE), math.Log(float64(len(logE))), "a canary that is worse is worth something")
-		}
+		logE := c.wagers(1.25, 1, learned{Bad: float32(c.primaryBad), Requests: float32(c.primary)})
+		require.Greater(t, logSumAll(logE), math.Log(float64(len(logE))), "a canary that is worse is worth something")
 	}
 }
 
@@ -231,13 +229,13 @@ func TestProcesses(t *testing.T) {
 		pass            bool
 	}{
 		"errors": {Test{Kind: Errors, Tolerance: 1.5, Alpha: .3}, State{},
-			func() ([]Sample, []float64) { return failures(3, .45) }, func() ([]Sample, []float64) { return failures(4, .3) }, 4, false},
-		"errors that are frequent": {Test{Kind: Errors, Tolerance: 1.5, Alpha: .3}, State{Learned: Learned{Bad: 11, Requests: 30}},
-			func() ([]Sample, []float64) { return failures(3, .45) }, func() ([]Sample, []float64) { return failures(4, .3) }, 4, false},
+			func() ([]Sample, []float64) { return failures(2, .45) }, func() ([]Sample, []float64) { return failures(3, .3) }, 4, false},
+		"errors that are frequent": {Test{Kind: Errors, Tolerance: 1.5, Alpha: .3}, State{Learned: learned{Bad: 11, Requests: 30}},
+			func() ([]Sample, []float64) { return failures(2, .45) }, func() ([]Sample, []float64) { return failures(3, .3) }, 4, false},
 		"as bad as the limit": {Test{Kind: Errors, Tolerance: 1, Alpha: .3, Limit: 2, Beta: .3}, State{},
-			func() ([]Sample, []float64) { return failures(3, .6) }, func() ([]Sample, []float64) { return failures(4, .3) }, 4, true},
+			func() ([]Sample, []float64) { return failures(2, .6) }, func() ([]Sample, []float64) { return failures(3, .3) }, 4, true},
 		"latency": {Test{Kind: Latency, Tolerance: 1.25, Alpha: .3},
-			State{Distribution: Distribution{Bounds: []float64{1, 2}, Counts: []float32{60, 50, 10}}},
+			State{Distribution: distribution{Bounds: []float64{1, 2}, Counts: []float32{60, 50, 10}}},
 			func() ([]Sample, []float64) { return slow(2, []float64{.375, .375, .25}) },
 			func() ([]Sample, []float64) { return slow(2, third) }, 3, false},
 		"latency by a bound": {Test{Kind: Latency, Bound: 2, Tolerance: 1, Alpha: .3}, State{},

@@ -16,8 +16,8 @@ const (
 	markShare = 0.1
 )
 
-// A Distribution is how long the primary's requests took of late.
-type Distribution struct {
+// A distribution is how long the primary's requests took of late.
+type distribution struct {
 	// Bounds of the buckets, without +Inf.
 	Bounds []float64 `json:"bounds,omitempty"`
 	// Counts has one more.
@@ -29,7 +29,7 @@ type Distribution struct {
 	Variance   float32 `json:"variance,omitempty"`
 }
 
-func (d Distribution) known() bool {
+func (d distribution) known() bool {
 	n := float32(0)
 	for _, c := range d.Counts {
 		n += c
@@ -38,7 +38,7 @@ func (d Distribution) known() bool {
 }
 
 // shares are the probabilities of the buckets, none of which is 0.
-func (d Distribution) shares() []float64 {
+func (d distribution) shares() []float64 {
 	q := make([]float64, len(d.Counts))
 	n := 0.0
 	for j, c := range d.Counts {
@@ -51,7 +51,7 @@ func (d Distribution) shares() []float64 {
 	return q
 }
 
-func (d Distribution) learn(primary []float64) Distribution {
+func (d distribution) learn(primary []float64) distribution {
 	next := d
 	next.Counts = make([]float32, len(primary))
 	for j, c := range primary {
@@ -64,7 +64,7 @@ func (d Distribution) learn(primary []float64) Distribution {
 }
 
 // mark is the bound for the ratio and the early pass.
-func (d Distribution) mark() float64 {
+func (d distribution) mark() float64 {
 	q := d.shares()
 	beyond := 1.0
 	for j, bound := range d.Bounds {
@@ -114,14 +114,14 @@ type tilt struct{ canary, primary []float64 }
 // nearest point of the edge is then found as for two proportions, in the first bucket or not, and within the rest by
 // mixing. Where the likelihood ratio would not grow with the latency, which the proof needs, there is no wager.
 func slower(q []float64, tolerance, n, m float64) (tilts []tilt, first int) {
-	q, first = merged(q, tolerance)
+	q, first = merged(q, tolerance) // of which nothing may be left but the first
 	rank, tail := scores(q)
-	rest := 1 - q[0]
+	rest := tailOf(q, 1)
 	for _, score := range [][]float64{rank, tail} {
 		for _, eta := range []float64{.1, .2, .4, .8} {
 			t := tilt{make([]float64, len(q)), make([]float64, len(q))}
 			tilts = append(tilts, t)
-			if len(q) < 2 || tolerance*rest >= 1 {
+			if rest < 1e-9 || tolerance*rest >= 1 {
 				continue
 			}
 			p := []float64{(1 - tolerance*rest) * math.Exp(4*eta*score[0])}

@@ -5,8 +5,8 @@ import "math"
 // boldest is the share of the capital that one window may cost.
 const boldest = 0.95
 
-// Scale is how far the means of canary and primary, compared with what is tolerated, lay apart of late.
-type Scale struct {
+// A scale is how far the means of canary and primary, compared with what is tolerated, lay apart of late.
+type scale struct {
 	Size float32 `json:"size,omitempty"`
 	N    float32 `json:"n,omitempty"`
 	// Canary and Primary are the sums of the means, for the ratio.
@@ -15,7 +15,7 @@ type Scale struct {
 }
 
 // signs are the logarithms of 1 + 0.95·tanh(lambda·difference/scale), the scale being that of past windows.
-func (s Scale) signs(difference float64) []float64 {
+func (s scale) signs(difference float64) []float64 {
 	if s.N == 0 {
 		return nil
 	}
@@ -30,7 +30,7 @@ func (s Scale) signs(difference float64) []float64 {
 	return out
 }
 
-func (s Scale) learn(difference, canary, primary float64) Scale {
+func (s scale) learn(difference, canary, primary float64) scale {
 	s.Size = memory*s.Size + float32(math.Abs(difference))
 	s.N = memory*s.N + 1
 	s.Canary += float32(canary)

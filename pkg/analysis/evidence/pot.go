@@ -10,11 +10,11 @@ const (
 	firstStake = 0.8
 )
 
-// A Pot is the capital of somebody who bets against a null hypothesis in fair or unfair games, beginning with 1. In
+// A pot is the capital of somebody who bets against a null hypothesis in fair or unfair games, beginning with 1. In
 // each window with anything in it a part of what is in reserve is staked, evenly on all wagers, and each wager is
 // multiplied with its e-value. So the capital is an e-process, and one that a long good time cannot ruin: what was not
 // staked then is there when a bad time begins.
-type Pot struct {
+type pot struct {
 	// Starts is how often something was staked.
 	Starts int `json:"starts,omitempty"`
 	// Stakes is the logarithm of what lies on each wager.
@@ -34,7 +34,7 @@ func reserve(n int, late bool) float64 {
 }
 
 // logCapital is the logarithm of the capital.
-func (p Pot) logCapital(late bool) float64 {
+func (p pot) logCapital(late bool) float64 {
 	if p.Starts == 0 {
 		return 0
 	}
@@ -44,12 +44,12 @@ func (p Pot) logCapital(late bool) float64 {
 // play stakes, and multiplies each wager with its e-value. With late, it stakes anew in each window; without, all of
 // it at once. What one window would make of the capital beyond the limit, counted from 1 or from what it was if that
 // was more, is thrown away.
-func (p Pot) play(logE []float64, late bool, logLimit float64) Pot {
+func (p pot) play(logE []float64, late bool, logLimit float64) pot {
 	if len(p.Stakes) != len(logE) {
-		p = Pot{}
+		p = pot{}
 	}
 	most := math.Max(0, p.logCapital(late)) + logLimit
-	next := Pot{Starts: p.Starts + 1, Stakes: make([]float32, len(logE))}
+	next := pot{Starts: p.Starts + 1, Stakes: make([]float32, len(logE))}
 	left := reserve(next.Starts, late)
 	staked := math.Log((reserve(p.Starts, late) - left) / float64(len(logE)))
 	logs := make([]float64, len(logE))

@@ -17,20 +17,20 @@ type Ratio struct {
 	Estimate, Low, High float64
 }
 
-// Odds is what is kept of all windows for the ratio: the tempered log-likelihood of each of some ratios less that of
+// odds are what is kept of all windows for the ratio: the tempered log-likelihood of each of some ratios less that of
 // 1, and the sums of Mantel and Haenszel.
-type Odds struct {
+type odds struct {
 	Likelihoods []float32 `json:"likelihoods,omitempty"`
 	Canary      float32   `json:"canary,omitempty"`
 	Primary     float32   `json:"primary,omitempty"`
 }
 
-func (o Odds) count(c counts, temper float64) Odds {
+func (o odds) count(c counts, temper float64) odds {
 	if c.bad() <= 0 || !c.comparable() {
 		return o
 	}
 	r := c.canary / c.primary
-	next := Odds{Likelihoods: make([]float32, ratios)}
+	next := odds{Likelihoods: make([]float32, ratios)}
 	copy(next.Likelihoods, o.Likelihoods)
 	for g := range next.Likelihoods {
 		R := ratioAt(g)
@@ -44,7 +44,7 @@ func (o Odds) count(c counts, temper float64) Odds {
 
 // ratio inverts, for each ratio, the test by the even mixture over all of them. Between two ratios of the list that
 // are both out, all are, because the logarithm of the likelihood is concave in that of the ratio.
-func (o Odds) ratio(alpha float64) Ratio {
+func (o odds) ratio(alpha float64) Ratio {
 	var r Ratio
 	if o.Canary > 0 && o.Primary > 0 {
 		r.Estimate = float64(o.Canary) / float64(o.Primary)

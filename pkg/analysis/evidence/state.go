@@ -17,15 +17,15 @@ type State struct {
 	Canary  Totals `json:"canary,omitzero"`
 	Primary Totals `json:"primary,omitzero"`
 
-	Fail         Pot          `json:"fail,omitzero"` // against a canary as good as tolerated
-	Less         Pot          `json:"less,omitzero"` // of a split: against one that gets as much as due
-	Pass         Pot          `json:"pass,omitzero"` // against a canary as bad as the limit
-	Learned      Learned      `json:"learned,omitzero"`
-	Distribution Distribution `json:"distribution,omitzero"`
-	Scale        Scale        `json:"scale,omitzero"`
-	PassScale    Scale        `json:"passScale,omitzero"`
-	Dispersion   Dispersion   `json:"dispersion,omitzero"`
-	Odds         Odds         `json:"odds,omitzero"`
+	Fail         pot          `json:"fail,omitzero"` // against a canary as good as tolerated
+	Less         pot          `json:"less,omitzero"` // of a split: against one that gets as much as due
+	Pass         pot          `json:"pass,omitzero"` // against a canary as bad as the limit
+	Learned      learned      `json:"learned,omitzero"`
+	Distribution distribution `json:"distribution,omitzero"`
+	Scale        scale        `json:"scale,omitzero"`
+	PassScale    scale        `json:"passScale,omitzero"`
+	Dispersion   dispersion   `json:"dispersion,omitzero"`
+	Odds         odds         `json:"odds,omitzero"`
 }
 
 // Totals are all requests, and those of them that were bad: failed, slower than the bound or, for distributions, than
@@ -45,13 +45,13 @@ func (s *State) total(c counts) {
 
 // sound tells whether a state is one that this package could have made. What was changed by hand is not.
 func (s State) sound() bool {
-	pot := func(p Pot) bool { return p.Starts >= 0 && (p.Starts > 0) == (len(p.Stakes) > 0) }
-	block := func(b []float32) bool { return len(b) == 0 || len(b) == 4 && slices.Min(b) >= 0 }
+	capital := func(p pot) bool { return p.Starts >= 0 && (p.Starts > 0) == (len(p.Stakes) > 0) }
+	filled := func(b []float32) bool { return len(b) == 0 || len(b) == 4 && slices.Min(b) >= 0 }
 	least := []float32{s.Learned.Bad, s.Learned.Requests - s.Learned.Bad, s.Dispersion.Sum, s.Dispersion.N,
 		s.Scale.Size, s.Scale.N, s.PassScale.Size, s.PassScale.N, s.Distribution.Variance, s.Odds.Canary, s.Odds.Primary}
 	least = slices.Concat(least, s.Distribution.Counts)
 	counts := len(s.Distribution.Counts)
-	return pot(s.Fail) && pot(s.Less) && pot(s.Pass) && block(s.Dispersion.Last) && block(s.Dispersion.Open) &&
+	return capital(s.Fail) && capital(s.Less) && capital(s.Pass) && filled(s.Dispersion.Last) && filled(s.Dispersion.Open) &&
 		slices.Min(least) >= 0 && slices.Max(least) < math.MaxFloat32/2 &&
 		(counts == 0 || counts == len(s.Distribution.Bounds)+1) && !math.IsNaN(s.Distribution.Mark)
 }

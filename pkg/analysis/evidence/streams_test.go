@@ -49,7 +49,9 @@ type stream struct {
 	base      func(window int) float64 // share of the primary's requests that fail
 	ratio     float64                  // of the canary's share to that
 	burst     float64                  // failures come so many at a time
+	late      int                      // the window from which on the canary differs
 	slower    float64                  // how many times as long the canary's requests take; 0 for no latencies
+	off       float64                  // how many times the odds of the weight the canary's requests have; 0 for once
 }
 
 func always(v float64) func(int) float64 { return func(int) float64 { return v } }
@@ -98,10 +100,16 @@ func histogram(r *rand.Rand, n, factor float64) []evidence.Bucket {
 func (s stream) next(r *rand.Rand, i int) evidence.Window {
 	start := time.Unix(1_700_000_000, 0).Add(time.Duration(i) * s.window)
 	n, w, base := s.perMinute*s.window.Minutes(), s.weight(i), s.base(i)
-	primaryFactor := math.Min(s.slower, 1)
+	ratio, share := s.ratio, w
+	if i < s.late {
+		ratio = 1
+	}
+	if s.off > 0 {
+		share = w * s.off / (1 - w + w*s.off)
+	}
 	return evidence.Window{
 		Start: start, End: start.Add(s.window), Weight: w,
-		Canary:  s.side(r, n*w, math.Min(1, base*s.ratio), s.slower),
-		Primary: s.side(r, n*(1-w), base, primaryFactor),
+		Canary:  s.side(r, n*share, math.Min(1, base*ratio), s.slower),
+		Primary: s.side(r, n*(1-share), base, math.Min(s.slower, 1)),
 	}
 }

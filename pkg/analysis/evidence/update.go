@@ -153,8 +153,8 @@ func (t Test) latency(s State, w Window) (State, bool) {
 	}
 	if !sameBounds(bounds, s.Distribution.Bounds) {
 		// Other buckets: what was learned of the old ones is of no use. The evidence stays.
-		s.Distribution = Distribution{Bounds: bounds}
-		s.Odds, s.Pass, s.Learned = Odds{}, Pot{}, Learned{}
+		s.Distribution = distribution{Bounds: bounds}
+		s.Odds, s.Pass, s.Learned = odds{}, pot{}, learned{}
 	}
 	return t.distributed(s, w, w.Canary.split(bounds), w.Primary.split(bounds)), true
 }
@@ -170,7 +170,7 @@ func (t Test) distributed(s State, w Window, canary, primary []float64) State {
 		c.canaryBad, _, _ = w.Canary.beyond(d.Mark)
 		c.primaryBad, _, _ = w.Primary.beyond(d.Mark)
 	}
-	if by := s.Dispersion.factor(); d.known() && n > 0 && m > 0 {
+	if by := s.Dispersion.factor(); d.known() && c.comparable() {
 		q := d.shares()
 		tilts, first := slower(q, t.Tolerance, n, m)
 		logE := make([]float64, len(tilts))
@@ -198,7 +198,7 @@ func (t Test) distributed(s State, w Window, canary, primary []float64) State {
 func (t Test) mean(s State, w Window) (State, bool) {
 	c := counts{canary: w.Canary.Requests, primary: w.Primary.Requests}
 	s.total(c)
-	if c.canary <= 0 || c.primary <= 0 {
+	if !c.comparable() {
 		return s, true
 	}
 	canary, primary := w.Canary.Sum/c.canary, w.Primary.Sum/c.primary
@@ -226,7 +226,7 @@ func (t Test) shared(s State, w Window) (State, bool) {
 	}
 	c := counts{w.Canary.Requests, w.Weight, w.Primary.Requests, 1 - w.Weight}
 	by := s.Dispersion.factor()
-	more, less := c.wagers(t.Tolerance, 1, Learned{}), c.wagers(1/t.Tolerance, -1, Learned{})
+	more, less := c.wagers(t.Tolerance, 1, learned{}), c.wagers(1/t.Tolerance, -1, learned{})
 	if more != nil {
 		s.Fail = s.Fail.play(tempered(more, by), true, limit(t.Alpha))
 		s.Less = s.Less.play(tempered(less, by), true, limit(t.Alpha))
