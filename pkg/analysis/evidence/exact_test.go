@@ -220,32 +220,61 @@ func TestProcesses(t *testing.T) {
 		}
 		return out, []float64{.2, .3, .3, .2}
 	}
-	type sides func() ([]Sample, []float64)
+	type possible struct {
+		window Window
+		chance float64
+	}
+	pairs := func(canaries []Sample, px []float64, primaries []Sample, py []float64) (out []possible) {
+		for i, x := range canaries {
+			for j, y := range primaries {
+				out = append(out, possible{Window{Canary: x, Primary: y}, px[i] * py[j]})
+			}
+		}
+		return out
+	}
+	erring := func(p, q float64) []possible {
+		xs, px := failures(2, p)
+		ys, py := failures(3, q)
+		return pairs(xs, px, ys, py)
+	}
+	slowly := func(p, q []float64) []possible {
+		xs, px := slow(2, p)
+		ys, py := slow(2, q)
+		return pairs(xs, px, ys, py)
+	}
+	meaning := func(canary, primary float64) []possible {
+		xs, px := means(canary)
+		ys, py := means(primary)
+		return pairs(xs, px, ys, py)
+	}
+	shared := func(n int, odds float64) (out []possible) {
+		for x := 0; x <= n; x++ {
+			w := Window{Weight: .25, Canary: Sample{Requests: float64(x)}, Primary: Sample{Requests: float64(n - x)}}
+			out = append(out, possible{w, binomial(n, x, odds/(1+odds))})
+		}
+		return out
+	}
 	for name, c := range map[string]struct {
-		test            Test
-		start           State
-		canary, primary sides
-		windows         int
-		pass            bool
+		test     Test
+		start    State
+		possible []possible
+		windows  int
+		pass     bool
 	}{
-		"errors": {Test{Kind: Errors, Tolerance: 1.5, Alpha: .3}, State{},
-			func() ([]Sample, []float64) { return failures(2, .45) }, func() ([]Sample, []float64) { return failures(3, .3) }, 4, false},
-		"errors that are frequent": {Test{Kind: Errors, Tolerance: 1.5, Alpha: .3}, State{Learned: learned{Bad: 11, Requests: 30}},
-			func() ([]Sample, []float64) { return failures(2, .45) }, func() ([]Sample, []float64) { return failures(3, .3) }, 4, false},
+		"errors": {Test{Kind: Errors, Tolerance: 1.5, Alpha: .3}, State{}, erring(.45, .3), 4, false},
+		"frequent errors": {Test{Kind: Errors, Tolerance: 1.5, Alpha: .3}, State{Learned: learned{Bad: 11, Requests: 30}},
+			erring(.45, .3), 4, false},
 		"as bad as the limit": {Test{Kind: Errors, Tolerance: 1, Alpha: .3, Limit: 2, Beta: .3}, State{},
-			func() ([]Sample, []float64) { return failures(2, .6) }, func() ([]Sample, []float64) { return failures(3, .3) }, 4, true},
+			erring(.6, .3), 4, true},
 		"latency": {Test{Kind: Latency, Tolerance: 1.25, Alpha: .3},
 			State{Distribution: distribution{Bounds: []float64{1, 2}, Counts: []float32{60, 50, 10}}},
-			func() ([]Sample, []float64) { return slow(2, []float64{.375, .375, .25}) },
-			func() ([]Sample, []float64) { return slow(2, third) }, 3, false},
-		"latency by a bound": {Test{Kind: Latency, Bound: 2, Tolerance: 1, Alpha: .3}, State{},
-			func() ([]Sample, []float64) { return slow(2, third) }, func() ([]Sample, []float64) { return slow(2, third) }, 3, false},
-		"mean": {Test{Kind: Mean, Tolerance: 2, Alpha: .3}, State{},
-			func() ([]Sample, []float64) { return means(20) }, func() ([]Sample, []float64) { return means(10) }, 4, false},
+			slowly([]float64{.375, .375, .25}, third), 3, false},
+		"latency by a bound": {Test{Kind: Latency, Bound: 2, Tolerance: 1, Alpha: .3}, State{}, slowly(third, third), 3, false},
+		"mean":               {Test{Kind: Mean, Tolerance: 2, Alpha: .3}, State{}, meaning(20, 10), 4, false},
+		"split":              {Test{Kind: Split, Tolerance: 1.5, Alpha: .3}, State{}, shared(8, .5), 5, false},
+		"split of too few":   {Test{Kind: Split, Tolerance: 1.5, Alpha: .3}, State{}, shared(8, 1./4.5), 5, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			xs, px := c.canary()
-			ys, py := c.primary()
 			c.start.Of = c.test.identity()
 			largest := 0.0
 			var play func(s State, window int, chance float64, capital []float64)
@@ -261,12 +290,11 @@ func TestProcesses(t *testing.T) {
 					return
 				}
 				at := time.Unix(int64(window), 0)
-				for i, x := range xs {
-					for j, y := range ys {
-						next, fate := c.test.Update(s, Window{Start: at, End: at.Add(time.Second), Canary: x, Primary: y})
-						require.Equal(t, Counted, fate)
-						play(next, window+1, chance*px[i]*py[j], capital)
-					}
+				for _, p := range c.possible {
+					p.window.Start, p.window.End = at, at.Add(time.Second)
+					next, fate := c.test.Update(s, p.window)
+					require.Equal(t, Counted, fate)
+					play(next, window+1, chance*p.chance, capital)
 				}
 			}
 			capital := make([]float64, c.windows+1)

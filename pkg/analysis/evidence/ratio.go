@@ -4,12 +4,12 @@ import "math"
 
 // The ratios that a confidence sequence tells apart: from 1/16 to 16, four to an octave.
 const (
-	octaves  = 4
-	perOctav = 4
-	ratios   = 2*octaves*perOctav + 1
+	octaves   = 4
+	perOctave = 4
+	ratios    = 2*octaves*perOctave + 1
 )
 
-func ratioAt(g int) float64 { return math.Exp2(float64(g)/perOctav - octaves) }
+func ratioAt(g int) float64 { return math.Exp2(float64(g)/perOctave - octaves) }
 
 // A Ratio estimates how many times the primary's share of bad requests the canary's is. Zero stands for what is not
 // known: no estimate, no bound.
@@ -29,21 +29,19 @@ func (o odds) count(c counts, temper float64) odds {
 	if c.bad() <= 0 || !c.comparable() {
 		return o
 	}
-	r := c.canary / c.primary
 	next := odds{Likelihoods: make([]float32, ratios)}
 	copy(next.Likelihoods, o.Likelihoods)
 	for g := range next.Likelihoods {
-		R := ratioAt(g)
-		l := c.canaryBad*math.Log(R) - c.bad()*math.Log1p(r*(R-1)/(1+r))
-		next.Likelihoods[g] = stored(float64(next.Likelihoods[g]) + l/temper)
+		l := c.rare(1, math.Log(ratioAt(g))) / temper
+		next.Likelihoods[g] = stored(float64(next.Likelihoods[g]) + l)
 	}
 	next.Canary = o.Canary + float32(c.canaryBad*c.primary/(c.canary+c.primary))
 	next.Primary = o.Primary + float32(c.primaryBad*c.canary/(c.canary+c.primary))
 	return next
 }
 
-// ratio inverts, for each ratio, the test by the even mixture over all of them. Between two ratios of the list that
-// are both out, all are, because the logarithm of the likelihood is concave in that of the ratio.
+// ratio inverts, for each ratio, the test by the even mixture over all of them. Below one that is out on the lower side
+// all are, and above one on the upper, because the logarithm of the likelihood is concave in that of the ratio.
 func (o odds) ratio(alpha float64) Ratio {
 	var r Ratio
 	if o.Canary > 0 && o.Primary > 0 {

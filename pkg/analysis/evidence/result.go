@@ -53,7 +53,11 @@ func (t Test) Result(s State) Result {
 	if t.Limit > 0 {
 		r.PassNeeded = -math.Log(t.Beta)
 	}
-	if s.Canary.Requests < t.MinRequests {
+	requests := s.Canary.Requests
+	if t.Kind == Split {
+		requests += s.Primary.Requests // a canary that gets none is what it is about
+	}
+	if requests < t.MinRequests {
 		return r
 	}
 	if r.Evidence >= r.Needed {

@@ -32,7 +32,7 @@ type Test struct {
 	Alpha float64
 	// Limit is a ratio, and Beta how probable it may be that a canary as bad as that passes early. With none, none does.
 	Limit, Beta float64
-	// MinRequests of the canary's are needed for any verdict.
+	// MinRequests of the canary's, or for Split of both, are needed for any verdict.
 	MinRequests float64
 }
 
@@ -71,7 +71,7 @@ type Fate string
 const (
 	Counted    Fate = "counted"
 	Repeated   Fate = "repeated"   // it begins before the end of the last that was counted, or has no length
-	Unreadable Fate = "unreadable" // it has what no counter counts, or lacks what the test asks for
+	Unreadable Fate = "unreadable" // it has what no counter counts, or lacks what the test asks for, or Check refuses that
 )
 
 // Update counts a window, once: a window that begins before the end of the last one changes nothing, and neither does
