@@ -270,14 +270,14 @@ func falseAlarms() table {
 		"repeated z-test, equal, 32 looks", "threshold rule, equal, 32 looks"}, []row{
 		errors("independent errors", true, func(*stream) {}),
 		errors("of which there are many (20 %)", false, func(s *stream) { s.base = always(.2) }),
-		bursts(3), bursts(5), bursts(10),
+		bursts(3), bursts(5), bursts(10), bursts(30),
 		errors("a base rate that drifts, 0.3 % to 3 %", false, func(s *stream) {
 			s.base = func(i int) float64 { return .01 * math.Pow(3.2, math.Sin(float64(i)/5)) }
 		}),
 		errors("a weight of 5, 10, 25, 50 %", false, func(s *stream) {
 			s.weight = func(i int) float64 { return []float64{.05, .1, .25, .5}[min(3, i/8)] }
 		}),
-		{"latencies, 5 % slower as the tolerated", false, alarms(other(evidence.Latency), slow, asSlow)},
+		{"latencies", false, alarms(other(evidence.Latency), slow, asSlow)},
 		{"means", false, alarms(other(evidence.Mean), mean, asMean)},
 		{"the split, its odds off by 1.25", false, alarms(other(evidence.Split), usual(), off)},
 	}}
@@ -361,6 +361,10 @@ func otherFindings() table {
 		return with(func(s *stream) { s.late, s.ratio = 180, ratio })
 	}
 	mean := evidence.Test{Kind: evidence.Mean, Tolerance: 1.25, Alpha: .05}
+	bound := evidence.Test{Kind: evidence.Latency, Tolerance: 1.25, Alpha: .05, Bound: .25}
+	strict := evidence.Test{Kind: evidence.Latency, Tolerance: 1, Alpha: .05}
+	slow := with(func(s *stream) { s.slower = 1.1 })
+	slower := with(func(s *stream) { s.slower = 1.2 })
 	split := evidence.Test{Kind: evidence.Split, Tolerance: 1.25, Alpha: .05}
 	return table{"other findings", []string{"what", "found", "after (median, 90 %)"}, []row{
 		one("bad from the 31st minute on, 5×", true, errors, late(5), 540, byEvidence),
@@ -371,6 +375,9 @@ func otherFindings() table {
 			with(func(s *stream) { s.perMinute = 100_000 }), 360, pass),
 		one("early pass of a canary at the limit, weight 50 %", false, passes,
 			with(func(s *stream) { s.weight, s.ratio = always(.5), 2 }), 360, pass),
+		one("latencies, 1.1× as slow, tolerance 1", false, strict, slow, 360, byEvidence),
+		one("latencies, 1.1× as slow, by the bound 0.25 s", false, bound, slow, 360, byEvidence),
+		one("latencies, 1.2× as slow, by the bound 0.25 s", false, bound, slower, 360, byEvidence),
 		one("means, 1.5× as slow", false, mean, with(func(s *stream) { s.slower = 1.5 }), 360, byEvidence),
 		one("means, 2× as slow", false, mean, with(func(s *stream) { s.slower = 2 }), 360, byEvidence),
 		one("a split of twice the odds", false, split, with(func(s *stream) { s.off = 2 }), 360, byEvidence),

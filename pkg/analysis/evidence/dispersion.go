@@ -3,28 +3,64 @@ package evidence
 import "math"
 
 const (
-	// firstDispersion is what bursts are taken for before anything is known, and priorBlocks how many observations
-	// that belief is worth.
+	// firstDispersion is what bursts are taken for before anything is known. That belief is worth one observation.
 	firstDispersion = 3
-	priorBlocks     = 1
+	// mostDispersion is what the primary alone can make of it. Its errors also vary with what both sides have in
+	// common, which is no trouble to a comparison.
+	mostDispersion = 10
+	// enoughDue is how many bad requests the primary is expected to have in a block.
+	enoughDue = 2
 	// mostSurprise bounds what one observation can say: the moment in which a canary turns bad is not a burst.
 	mostSurprise = 25
 )
 
 // A dispersion is how much more the split of bad requests varies from one block of windows to the next than it would
 // if requests failed independently. Neighbours are compared, so that a canary that is worse all the time is no
-// variation.
+// variation. A canary with few requests says little for long; until it does, the primary's errors alone are asked
+// whether they come in bursts.
 type dispersion struct {
 	Sum float32 `json:"sum,omitempty"`
 	N   float32 `json:"n,omitempty"`
 	// Last is the block that the next is compared with, Open the one that is being filled.
 	Last []float32 `json:"last,omitempty"`
 	Open []float32 `json:"open,omitempty"`
+	// Alone is the same for the primary by itself.
+	Alone alone `json:"alone,omitzero"`
+}
+
+// alone is how the primary's share of bad requests varies from one block to the next.
+type alone struct {
+	Sum float32 `json:"sum,omitempty"`
+	N   float32 `json:"n,omitempty"`
+	// Last and Open are blocks, of bad requests and all.
+	Last [2]float32 `json:"last,omitzero"`
+	Open [2]float32 `json:"open,omitzero"`
 }
 
 // factor is what the logarithms of e-values are divided by.
 func (d dispersion) factor() float64 {
-	return math.Max(1, (firstDispersion*priorBlocks+float64(d.Sum))/(priorBlocks+float64(d.N)))
+	prior := (firstDispersion + float64(d.Alone.Sum)) / (1 + float64(d.Alone.N))
+	prior = math.Max(1, math.Min(prior, mostDispersion))
+	return math.Max(1, (prior+float64(d.Sum))/(1+float64(d.N)))
+}
+
+// count fills the open block of the primary. It is full when, by the share that was learned before, enough bad requests
+// were due in it; how many there were has no say in that.
+func (a alone) count(c counts, share float64) alone {
+	a.Open[0] += float32(c.primaryBad)
+	a.Open[1] += float32(c.primary)
+	if c.bad() <= 0 || float64(a.Open[1])*share < enoughDue {
+		return a
+	}
+	x, n := float64(a.Open[0]), float64(a.Open[1])
+	y, m := float64(a.Last[0]), float64(a.Last[1])
+	if rate := (x + y) / (n + m); m > 0 && rate > 0 && rate < 1 {
+		off := x - n*rate // and -off in the other
+		a.Sum += float32(math.Min(mostSurprise, off*off*(1/n+1/m)/(rate*(1-rate))))
+		a.N++
+	}
+	a.Last, a.Open = a.Open, [2]float32{}
+	return a
 }
 
 func (d dispersion) observe(chi2, most float64) dispersion {

@@ -81,11 +81,13 @@
 // arXiv 2203.03532, but of a total of 1, which keeps alpha for the whole.)
 //
 // Bursts. Errors are not independent. The logarithm of every e-value of a window is divided by F, which is
-// max(1, (3 + sum)/(1 + number)) of chi-squares, of one degree of freedom, that compare the split of bad requests in
+// max(1, (P + sum)/(1 + number)) of chi-squares, of one degree of freedom, that compare the split of bad requests in
 // neighbouring blocks of past windows. (For distributions, the difference of mean scores in neighbouring windows.)
-// F is known before the window and at least 1, so that what is fair stays so, by Jensen's inequality; what is not
-// because of bursts becomes less unfair. Neighbours are compared because a canary that is worse varies as little as one
-// that is not, and comparing with what is expected of a good one would take a regression for a burst.
+// P is 3 at first, and then (3 + sum)/(1 + number), from 1 to 10, of such that compare the primary's own share of bad
+// requests in neighbouring blocks: a canary with few requests says nothing about bursts for long. F is known before the
+// window and at least 1, so that what is fair stays so, by Jensen's inequality; what is not because of bursts becomes
+// less unfair. Neighbours are compared because a canary that is worse varies as little as one that is not, and
+// comparing with what is expected of a good one would take a regression for a burst.
 //
 // Two windows. One window cannot take the capital further than alpha to the power of -0.6, from 1 or from what it was.
 // The rest is thrown away, which only makes e smaller.

@@ -104,6 +104,15 @@ func TestSecondOpinion(t *testing.T) {
 		table += (cell[0] - cell[1]) * (cell[0] - cell[1]) / cell[1]
 	}
 	require.InDelta(t, table*.99, chi2, 1e-6)
+
+	// And of the primary alone: 9 of 400 after 4 of 500.
+	a := alone{Last: [2]float32{4, 500}}.count(counts{0, 20, 9, 400}, .01)
+	table = 0
+	for _, cell := range [][2]float64{{4, 500 * 13. / 900}, {496, 500 * 887. / 900}, {9, 400 * 13. / 900}, {391, 400 * 887. / 900}} {
+		table += (cell[0] - cell[1]) * (cell[0] - cell[1]) / cell[1]
+	}
+	require.InDelta(t, table, float64(a.Sum), 1e-5)
+	require.Equal(t, alone{Sum: a.Sum, N: 1, Last: [2]float32{9, 400}}, a)
 }
 
 // TestPot follows the capital by hand.

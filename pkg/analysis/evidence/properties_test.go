@@ -428,3 +428,31 @@ func throw(t *testing.T, seed uint64, a, b, c, d, weight, tolerance, limit float
 		}
 	}
 }
+
+// TestBurstsAreSeen: what the evidence is divided by follows the size of bursts, and neither a canary that is worse nor
+// a base rate that drifts is taken for one.
+func TestBurstsAreSeen(t *testing.T) {
+	test := tests()["errors"]
+	dispersion := func(change func(*stream)) float64 {
+		sum := 0.0
+		for run := range 20 {
+			s := usual()
+			s.perMinute, s.weight = 10_000, always(.2)
+			change(&s)
+			var state evidence.State
+			r := rand.New(rand.NewPCG(uint64(run), 13))
+			for w := range 40 {
+				state, _ = test.Update(state, s.next(r, w))
+			}
+			sum += test.Result(state).Dispersion
+		}
+		return sum / 20
+	}
+	require.InDelta(t, 1.1, dispersion(func(*stream) {}), .2)
+	require.InDelta(t, 1.1, dispersion(func(s *stream) { s.ratio = 5 }), .2)
+	require.InDelta(t, 1.3, dispersion(func(s *stream) {
+		s.base = func(w int) float64 { return .01 * math.Exp(math.Sin(float64(w))) }
+	}), .3)
+	require.InDelta(t, 5, dispersion(func(s *stream) { s.burst = 5 }), 1.5)
+	require.InDelta(t, 10, dispersion(func(s *stream) { s.burst = 10 }), 3)
+}

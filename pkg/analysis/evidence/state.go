@@ -49,7 +49,9 @@ func (s State) sound() bool {
 	filled := func(b []float32) bool { return len(b) == 0 || len(b) == 4 && slices.Min(b) >= 0 }
 	least := []float32{s.Learned.Bad, s.Learned.Requests - s.Learned.Bad, s.Dispersion.Sum, s.Dispersion.N,
 		s.Scale.Size, s.Scale.N, s.PassScale.Size, s.PassScale.N, s.Distribution.Variance, s.Odds.Canary, s.Odds.Primary}
-	least = slices.Concat(least, s.Distribution.Counts)
+	a := s.Dispersion.Alone
+	least = append(least, a.Sum, a.N, a.Last[0], a.Last[1]-a.Last[0], a.Open[0], a.Open[1]-a.Open[0])
+	least = append(least, s.Distribution.Counts...)
 	counts := len(s.Distribution.Counts)
 	return capital(s.Fail) && capital(s.Less) && capital(s.Pass) && filled(s.Dispersion.Last) && filled(s.Dispersion.Open) &&
 		slices.Min(least) >= 0 && slices.Max(least) < math.MaxFloat32/2 &&

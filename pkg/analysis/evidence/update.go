@@ -118,12 +118,13 @@ func tempered(logE []float64, by float64) []float64 {
 
 // failed compares shares of bad requests.
 func (t Test) failed(s State, c counts) State {
-	by := s.Dispersion.factor()
+	by, share := s.Dispersion.factor(), s.Learned.share()
 	if e := c.wagers(t.Tolerance, 1, s.Learned); e != nil {
 		s.Fail = s.Fail.play(tempered(e, by), true, limit(t.Alpha))
 	}
 	s = t.passing(s, c, by)
 	s.Dispersion = s.Dispersion.count(c, mostSurprise)
+	s.Dispersion.Alone = s.Dispersion.Alone.count(c, share)
 	s.total(c)
 	return s
 }
