@@ -9,6 +9,7 @@ import (
 	"weir.dev/weir/pkg/router/istio"
 	"weir.dev/weir/pkg/router/kubernetes"
 	"weir.dev/weir/pkg/router/nginx"
+	"weir.dev/weir/pkg/router/skipper"
 )
 
 // Options are what an operator's flags say to routers.
@@ -24,6 +25,7 @@ func Routers(o Options) []router.Router {
 		istio.Router{},
 		kubernetes.Router{},
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
+		skipper.Router{},
 	}
 }
 
