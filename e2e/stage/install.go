@@ -18,6 +18,7 @@ kind: Kustomization
 resources:
   - ../kustomize/gatewayapi
   - nginx.yaml
+  - skipper.yaml
 images:
   - name: weir
     newTag: %s
@@ -29,8 +30,8 @@ configMapGenerator:
       - WEIR_LOG_LEVEL=debug
 `
 
-// Install builds Weir's image, gives it to the cluster and applies the overlay of the Gateway API, with the rights on
-// Ingresses. It returns when the operator is ready.
+// Install builds Weir's image, gives it to the cluster and applies the overlay of the Gateway API, with the rights of
+// further routers. It returns when the operator is ready.
 func (s *Stage) Install(ctx context.Context) error {
 	scratch, err := os.MkdirTemp("", "weir-install-")
 	if err != nil {
@@ -54,12 +55,14 @@ func (s *Stage) Install(ctx context.Context) error {
 	if err := os.Mkdir(mine, 0o755); err != nil {
 		return fmt.Errorf("making the overlay: %w", err)
 	}
-	rights, err := os.ReadFile(filepath.Join(tree, "kustomize/nginx/rights.yaml"))
-	if err != nil {
-		return fmt.Errorf("reading the rights on Ingresses: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(mine, "nginx.yaml"), rights, 0o600); err != nil {
-		return fmt.Errorf("making the overlay: %w", err)
+	for _, router := range []string{"nginx", "skipper"} {
+		rights, err := os.ReadFile(filepath.Join(tree, "kustomize", router, "rights.yaml"))
+		if err != nil {
+			return fmt.Errorf("reading the rights of router %s: %w", router, err)
+		}
+		if err := os.WriteFile(filepath.Join(mine, router+".yaml"), rights, 0o600); err != nil {
+			return fmt.Errorf("making the overlay: %w", err)
+		}
 	}
 	content := fmt.Sprintf(overlay, tag, s.Sandbox.PrometheusURL)
 	if err := os.WriteFile(filepath.Join(mine, "kustomization.yaml"), []byte(content), 0o600); err != nil {
