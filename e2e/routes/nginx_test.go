@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/e2e/seen"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
@@ -25,10 +26,11 @@ func TestNginx(t *testing.T) {
 	p := raise(t, "routes-nginx")
 	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil, ingressYAML, p.namespace, p.host)))
 	require.Eventually(t, func() bool { return p.send(t, ask{}).from == "primary" }, patience, 200*time.Millisecond)
-	t.Run("by weight", p.testIngressWeight)
-	t.Run("by header", p.testIngressMatch)
-	t.Run("of a canary without pods", p.testIngressEmpty)
-	t.Run("as it was", p.testIngressReleased)
+	w := seen.By(t, nginx.Router{}, "Traefik 3.7.9, by the annotations of ingress-nginx")
+	w.Sees("by weight", p.testIngressWeight, router.Weighted, router.FromIngress, router.OwnsRoute)
+	w.Sees("by header", p.testIngressMatch, router.HeaderMatch)
+	w.Sees("of a canary without pods", p.testIngressEmpty)
+	w.Sees("as it was", p.testIngressReleased)
 }
 
 // ingressYAML is what a user has. The apex is held to the primary's pods, as Weir holds it in a run.

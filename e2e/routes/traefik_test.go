@@ -3,6 +3,7 @@ package routes
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -20,11 +21,14 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/e2e/seen"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/gatewayapi"
 )
+
+var _ = flag.Bool("rewrite", false, "write down anew what is seen of each router")
 
 // patience is how long any one thing may take; nothing here takes a tenth of it.
 const patience = 3 * time.Minute
@@ -32,11 +36,12 @@ const patience = 3 * time.Minute
 // TestTraefik sends requests over routes that the router gatewayapi renders.
 func TestTraefik(t *testing.T) {
 	p := raise(t, "routes-traefik")
-	t.Run("by weight", p.testWeight)
-	t.Run("by match", p.testMatch)
-	t.Run("by match, beside rules of the user's", p.testUsersRules)
-	t.Run("with session affinity", p.testSessionAffinity)
-	t.Run("a mirror fails every request", p.testMirror)
+	w := seen.By(t, gatewayapi.Router{}, "Traefik 3.7.9")
+	w.Sees("by weight", p.testWeight, router.Weighted, router.OwnsRoute, router.Gateways, router.Hosts)
+	w.Sees("by match", p.testMatch, router.HeaderMatch, router.QueryMatch)
+	w.Sees("by match, beside rules of the user's", p.testUsersRules, router.AdoptsRoute)
+	w.Sees("with session affinity", p.testSessionAffinity, router.SessionAffinity)
+	w.Sees("a mirror fails every request", p.testMirror)
 }
 
 // proxy is a cluster with the pods of two revisions, and a route to them.

@@ -69,8 +69,12 @@ type Found map[Ref]*unstructured.Unstructured
 
 // Object is one object of an intent.
 type Object struct {
-	Ref    Ref
+	Ref Ref
+	// Intent is all that Weir owns of it.
 	Intent *unstructured.Unstructured
+	// Whole is instead of an Intent: an object of the user's, written back whole on the version that was found,
+	// of which Weir owns nothing. It is given only where something is to be changed.
+	Whole *unstructured.Unstructured
 }
 
 // Released is how one object is left behind: as Object says, or, without one, deleted.

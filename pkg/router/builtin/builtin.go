@@ -8,6 +8,7 @@ import (
 	"weir.dev/weir/pkg/router/gatewayapi"
 	"weir.dev/weir/pkg/router/istio"
 	"weir.dev/weir/pkg/router/kubernetes"
+	"weir.dev/weir/pkg/router/named"
 	"weir.dev/weir/pkg/router/nginx"
 	"weir.dev/weir/pkg/router/skipper"
 )
@@ -21,8 +22,8 @@ type Options struct {
 // Routers are all of them, one a line.
 func Routers(o Options) []router.Router {
 	return []router.Router{
-		gatewayapi.Router{},
-		istio.Router{},
+		named.Over(gatewayapi.Router{}),
+		named.Over(istio.Router{}),
 		kubernetes.Router{},
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
 		skipper.Router{},
