@@ -78,6 +78,7 @@ func TestStories(t *testing.T) {
 		{"gate-closed", false, closedGate},
 		{"pods-alone", false, podsAlone},
 		{"nginx", false, canaryIngress},
+		{"skipper", false, throughSkipper},
 		{"flapping", false, flapping},
 		{"never-ready", false, neverReady},
 		{"dead-primary", false, deadPrimary},
