@@ -33,6 +33,7 @@ func Rewriting() bool {
 type Witness struct {
 	t      *testing.T
 	router router.Router
+	file   string
 	// looks are how many parts there are, looked how many of them ran.
 	looks, looked int
 	features      map[router.Feature]bool
@@ -42,7 +43,13 @@ type Witness struct {
 // 3.7.9". When the test ends well and all of its parts ran, what it saw is compared with its file.
 func By(t *testing.T, r router.Router, consumer string) *Witness {
 	t.Helper()
-	w := &Witness{t: t, router: r, features: map[router.Feature]bool{}}
+	tree, err := sandbox.Tree(t.Context())
+	require.NoError(t, err)
+	test := strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())
+	w := &Witness{
+		t: t, router: r, features: map[router.Feature]bool{},
+		file: filepath.Join(tree, folder, fmt.Sprintf("%s.%s.txt", r.Name(), test)),
+	}
 	t.Cleanup(func() {
 		if t.Failed() || t.Skipped() || w.looked < w.looks {
 			return
@@ -72,15 +79,11 @@ func (w *Witness) compare(consumer string) {
 		lines = append(lines, string(f))
 	}
 	now := strings.Join(lines, "\n") + "\n"
-	tree, err := sandbox.Tree(w.t.Context())
-	require.NoError(w.t, err)
-	test := strings.NewReplacer("/", "-", "_", "-").Replace(w.t.Name())
-	path := filepath.Join(tree, folder, fmt.Sprintf("%s.%s.txt", w.router.Name(), test))
 	if Rewriting() {
-		require.NoError(w.t, os.WriteFile(path, []byte(now), 0o644))
+		require.NoError(w.t, os.WriteFile(w.file, []byte(now), 0o644))
 		return
 	}
-	before, err := os.ReadFile(path)
+	before, err := os.ReadFile(w.file)
 	require.NoError(w.t, err, "nothing is written down of what this test sees; run it with -rewrite")
 	assert.Equal(w.t, string(before), now, "what this test sees is not what is written down; run it with -rewrite, "+
 		"and then go test ./e2e/seen -rewrite")

@@ -89,6 +89,7 @@ func (b borrowed) meant(weights []*int64) int64 {
 // folded is the route without the canary, as the user has it.
 func (b borrowed) folded(app router.App, have *unstructured.Unstructured) *unstructured.Unstructured {
 	users := have.DeepCopy()
+	users.SetManagedFields(nil) // whose they are is not said by whoever writes
 	annotations := users.GetAnnotations()
 	note, noted := annotations[WeightsAnnotation]
 	var original [][]*int64
@@ -164,6 +165,11 @@ func (b borrowed) stands(app router.App, have *unstructured.Unstructured) bool {
 		}
 	}
 	return have.GetAnnotations()[WeightsAnnotation] != ""
+}
+
+// held says that there is something of Weir's in a route.
+func (b borrowed) held(app router.App, have *unstructured.Unstructured) bool {
+	return have != nil && (b.stands(app, have) || managed(have))
 }
 
 // largestShare is the most that the canary has in any rule, in percent rounded up.

@@ -13,8 +13,10 @@ package named
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -128,11 +130,25 @@ func (r Router) Render(app router.App, split rollout.Split, found router.Found) 
 			}
 			return nil, err
 		}
-		if !reflect.DeepEqual(want.Object, have.Object) {
+		if !same(want, have) || managed(have) {
 			objects = append(objects, router.Object{Ref: b.ref, Whole: want})
 		}
 	}
 	return objects, nil
+}
+
+// same compares a route as it ought to be with one that was found, which alone says whose its fields are.
+func same(want, have *unstructured.Unstructured) bool {
+	have = have.DeepCopy()
+	have.SetManagedFields(nil)
+	return reflect.DeepEqual(want.Object, have.Object)
+}
+
+// managed says that some field of a route is Weir's: it died between writing and giving its fields back.
+func managed(have *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(have.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
+		return m.Manager == v1beta1.FieldManager
+	})
 }
 
 // reaches says that the canary stands in any of the routes.
@@ -151,6 +167,9 @@ func (r Router) Read(app router.App, committed rollout.Split, found router.Found
 	if len(app.Canary.Spec.RouteRefs) == 0 {
 		return r.Router.Read(app, committed, found)
 	}
+	if r.over(app, found) {
+		return rollout.Route{}
+	}
 	route := rollout.Route{Found: true, Accepted: true}
 	for _, b := range r.borrowed(app) {
 		if have := found[b.ref]; have != nil {
@@ -163,7 +182,7 @@ func (r Router) Read(app router.App, committed rollout.Split, found router.Found
 		switch {
 		case err != nil:
 			route.Accepted, route.Refused = false, err.Error()
-		case !reflect.DeepEqual(want.Object, have.Object):
+		case !same(want, have):
 			route.Accepted = false
 		default:
 			accepted, refused := r.accepted(have)
@@ -174,6 +193,15 @@ func (r Router) Read(app router.App, committed rollout.Split, found router.Found
 		}
 	}
 	return route
+}
+
+// over says that a Canary that is being deleted has nothing in its routes any more. As long as the canary's pods are
+// there the routes count: it is by them that the pods are known to get no requests.
+func (r Router) over(app router.App, found router.Found) bool {
+	if app.Canary.DeletionTimestamp == nil || app.Canary.Status.Retiring != nil {
+		return false
+	}
+	return !slices.ContainsFunc(r.borrowed(app), func(b borrowed) bool { return b.held(app, found[b.ref]) })
 }
 
 // Acceptor is a router whose objects tell whether they are served as they are.
@@ -197,10 +225,9 @@ func (r Router) Release(app router.App, found router.Found) ([]router.Released, 
 	var all []router.Released
 	for _, b := range r.borrowed(app) {
 		have := found[b.ref]
-		if have == nil || !b.stands(app, have) {
-			continue
+		if b.held(app, have) {
+			all = append(all, router.Released{Ref: b.ref, Object: b.folded(app, have)})
 		}
-		all = append(all, router.Released{Ref: b.ref, Object: b.folded(app, have)})
 	}
 	return all, nil
 }

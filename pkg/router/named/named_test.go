@@ -162,6 +162,11 @@ func (b *bench) release() {
 	released, err = b.router.Release(b.app, b.found())
 	require.NoError(b, err)
 	require.Empty(b, released)
+	deleted := metav1.Now()
+	b.app.Canary.DeletionTimestamp = &deleted
+	require.Equal(b, rollout.Route{}, b.router.Read(b.app, rollout.Split{}, b.found()), "nothing of Weir's is found")
+	b.app.Canary.Status.Retiring = &v1beta1.RevisionStatus{}
+	b.stands(0)
 }
 
 // changed has somebody else add a label, and move the weight.
