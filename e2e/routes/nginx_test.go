@@ -24,7 +24,7 @@ import (
 // annotations of ingress-nginx.
 func TestNginx(t *testing.T) {
 	p := raise(t, "routes-nginx")
-	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil, ingressYAML, p.namespace, p.host)))
+	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil, ingressYAML, p.namespace, p.host, "nginx")))
 	require.Eventually(t, func() bool { return p.send(t, ask{}).from == "primary" }, patience, 200*time.Millisecond)
 	w := seen.By(t, nginx.Router{}, "Traefik 3.7.9, by the annotations of ingress-nginx")
 	w.Sees("by weight", p.testIngressWeight, router.Weighted, router.FromIngress, router.OwnsRoute)
@@ -43,7 +43,7 @@ apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: web, namespace: %[1]s}
 spec:
-  ingressClassName: nginx
+  ingressClassName: %[3]s
   rules:
   - host: %[2]s
     http:
@@ -59,10 +59,11 @@ func (p *proxy) ingressApp() router.App {
 	return app
 }
 
-func (p *proxy) ingresses(t *testing.T, app router.App) router.Found {
+// ingresses are what a router finds.
+func (p *proxy) ingresses(t *testing.T, r router.Router, app router.App) router.Found {
 	t.Helper()
 	found := router.Found{}
-	for _, ref := range (nginx.Router{}).Refs(app) {
+	for _, ref := range r.Refs(app) {
 		object, err := p.client.Resource(ref.Resource).Namespace(p.namespace).Get(t.Context(), ref.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			continue
@@ -73,11 +74,10 @@ func (p *proxy) ingresses(t *testing.T, app router.App) router.Found {
 	return found
 }
 
-// divide renders a split, and waits for Traefik, of which nothing tells that it has taken it over.
-func (p *proxy) divide(t *testing.T, split rollout.Split) {
+// divide renders a split, and waits for the proxy, of which nothing tells that it has taken it over.
+func (p *proxy) divide(t *testing.T, r router.Router, app router.App, split rollout.Split) {
 	t.Helper()
-	app := p.ingressApp()
-	objects, err := nginx.Router{}.Render(app, split, p.ingresses(t, app))
+	objects, err := r.Render(app, split, p.ingresses(t, r, app))
 	require.NoError(t, err)
 	for _, o := range objects {
 		_, err := p.client.Resource(o.Ref.Resource).Namespace(p.namespace).
@@ -85,8 +85,8 @@ func (p *proxy) divide(t *testing.T, split rollout.Split) {
 		require.NoError(t, err)
 	}
 	in := rollout.Route{Found: true, Split: split, Accepted: true}
-	require.Equal(t, in, nginx.Router{}.Read(app, split, p.ingresses(t, app)))
-	time.Sleep(3 * time.Second) // Traefik of the sandbox takes changes over after a tenth of a second
+	require.Equal(t, in, r.Read(app, split, p.ingresses(t, r, app)))
+	time.Sleep(p.follows)
 }
 
 // shared says that the canary's share of requests is within what chance allows: five standard deviations.
@@ -106,7 +106,7 @@ func (p *proxy) shared(t *testing.T, weight int, a ask) {
 
 func (p *proxy) testIngressWeight(t *testing.T) {
 	for _, weight := range []int{0, 10, 50, 100, 0} {
-		p.divide(t, rollout.Split{Weight: int32(weight)})
+		p.divide(t, nginx.Router{}, p.ingressApp(), rollout.Split{Weight: int32(weight)})
 		p.shared(t, weight, ask{})
 		p.only(t, "legacy", ask{path: "api/info"})
 	}
@@ -144,7 +144,7 @@ func (p *proxy) testIngressMatch(t *testing.T) {
 		},
 	} {
 		match := []v1beta1.RequestMatch{{Headers: map[string]v1beta1.StringMatch{c.header: c.text}}}
-		p.divide(t, rollout.Split{Match: match})
+		p.divide(t, nginx.Router{}, p.ingressApp(), rollout.Split{Match: match})
 		for _, a := range c.yes {
 			p.only(t, "canary", a)
 		}
@@ -155,14 +155,14 @@ func (p *proxy) testIngressMatch(t *testing.T) {
 	both := rollout.Split{Weight: 50, Match: []v1beta1.RequestMatch{
 		{Headers: map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}}},
 	}}
-	p.divide(t, both)
+	p.divide(t, nginx.Router{}, p.ingressApp(), both)
 	p.only(t, "canary", header("X-Insider", "yes"))
 	p.shared(t, 50, header("X-Insider", "no"))
 }
 
 // testIngressEmpty has a canary lose its pods: nobody is sent there.
 func (p *proxy) testIngressEmpty(t *testing.T) {
-	p.divide(t, rollout.Split{Weight: 50})
+	p.divide(t, nginx.Router{}, p.ingressApp(), rollout.Split{Weight: 50})
 	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil,
 		"apiVersion: v1\nkind: Service\nmetadata: {name: podinfo-canary, namespace: %s}\n"+
 			"spec: {selector: {app: nobody}, ports: [{name: http, port: 9898}]}\n", p.namespace)))
@@ -171,12 +171,20 @@ func (p *proxy) testIngressEmpty(t *testing.T) {
 }
 
 func (p *proxy) testIngressReleased(t *testing.T) {
-	app := p.ingressApp()
-	released, err := nginx.Router{}.Release(app, p.ingresses(t, app))
-	require.NoError(t, err)
-	require.Len(t, released, 1)
-	require.NoError(t, p.client.Resource(released[0].Ref.Resource).Namespace(p.namespace).
-		Delete(t.Context(), released[0].Ref.Name, metav1.DeleteOptions{}))
+	p.release(t, nginx.Router{})
 	p.only(t, "primary", ask{})
 	require.Equal(t, http.StatusOK, p.send(t, ask{path: "api/info"}).status)
+}
+
+// release lets go of what a router has made.
+func (p *proxy) release(t *testing.T, r router.Router) {
+	t.Helper()
+	app := p.ingressApp()
+	released, err := r.Release(app, p.ingresses(t, r, app))
+	require.NoError(t, err)
+	require.NotEmpty(t, released)
+	for _, o := range released {
+		require.NoError(t, p.client.Resource(o.Ref.Resource).Namespace(p.namespace).
+			Delete(t.Context(), o.Ref.Name, metav1.DeleteOptions{}))
+	}
 }

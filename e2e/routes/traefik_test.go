@@ -50,6 +50,10 @@ type proxy struct {
 	client    dynamic.Interface
 	namespace string
 	host      string
+	// url is where requests are sent to.
+	url string
+	// follows is how long the proxy takes at most to follow a change of which nobody tells.
+	follows time.Duration
 	// owner stands for the Canary: what belongs to nobody would be collected.
 	owner *unstructured.Unstructured
 }
@@ -64,7 +68,10 @@ func raise(t *testing.T, namespace string) *proxy {
 	require.NoError(t, err)
 	client, err := dynamic.NewForConfig(box.RESTConfig())
 	require.NoError(t, err)
-	p := &proxy{sandbox: box, client: client, namespace: namespace, host: namespace + ".test"}
+	p := &proxy{
+		sandbox: box, client: client, namespace: namespace, host: namespace + ".test", url: box.TraefikURL,
+		follows: 3 * time.Second, // in the sandbox it takes changes over after a tenth of a second
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -173,7 +180,7 @@ type answer struct {
 
 func (p *proxy) send(t *testing.T, a ask) answer {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.sandbox.TraefikURL+"/"+a.path, http.NoBody)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/"+a.path, http.NoBody)
 	require.NoError(t, err)
 	request.Host = p.host
 	for name, value := range a.headers {

@@ -79,6 +79,7 @@ func TestStories(t *testing.T) {
 		{"pods-alone", false, podsAlone},
 		{"nginx", false, canaryIngress},
 		{"traefik", false, traefikService},
+		{"skipper", false, throughSkipper},
 		{"flapping", false, flapping},
 		{"never-ready", false, neverReady},
 		{"dead-primary", false, deadPrimary},

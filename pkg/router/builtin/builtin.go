@@ -10,6 +10,7 @@ import (
 	"weir.dev/weir/pkg/router/kubernetes"
 	"weir.dev/weir/pkg/router/named"
 	"weir.dev/weir/pkg/router/nginx"
+	"weir.dev/weir/pkg/router/skipper"
 	"weir.dev/weir/pkg/router/smi"
 	"weir.dev/weir/pkg/router/traefik"
 )
@@ -29,6 +30,7 @@ func Routers(o Options) []router.Router {
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
 		named.Over(traefik.Router{}),
 		named.Over(smi.Router{}),
+		skipper.Router{},
 	}
 }
 
