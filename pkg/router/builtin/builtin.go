@@ -28,9 +28,9 @@ func Routers(o Options) []router.Router {
 		named.Over(istio.Router{}),
 		kubernetes.Router{},
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
-		named.Over(traefik.Router{}),
-		named.Over(smi.Router{}),
 		skipper.Router{},
+		named.Over(smi.Router{}),
+		named.Over(traefik.Router{}),
 	}
 }
 

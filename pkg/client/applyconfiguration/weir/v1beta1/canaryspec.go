@@ -21,8 +21,8 @@ type CanarySpecApplyConfiguration struct {
 	// found before and after. Which kinds there may be is up to the provider.
 	RouteRefs []RouteRefApplyConfiguration `json:"routeRefs,omitempty"`
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
-	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted. Which there are is for the operator
-	// to say: a Canary with one that it does not have is not accepted.
+	// --mesh-provider decides. It may carry a version, as in `gatewayapi:v1`; `smi:v1alpha1` asks for objects of that
+	// one. Which there are is for the operator to say: a Canary with one that it does not have is not accepted.
 	Provider *string `json:"provider,omitempty"`
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.
 	// Without it, the operator's --metrics-server is asked.
