@@ -58,8 +58,8 @@ type CanarySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.targetRef cannot change; delete this Canary and make one for the other workload"
 	TargetRef TargetRef `json:"targetRef"`
 
-	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. The provider nginx
-	// makes a second one beside it, with `-canary` after its name, and leaves it as it is.
+	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. A provider that
+	// shifts the traffic of Ingresses makes others beside it, with `-canary` after its name, and leaves it as it is.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.kind == 'Ingress' && self.apiVersion == 'networking.k8s.io/v1'",message="spec.ingressRef must name an Ingress of networking.k8s.io/v1"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.ingressRef cannot change; delete this Canary and make one for the other Ingress"
@@ -362,7 +362,7 @@ type CanaryService struct {
 	TrafficPolicy *TrafficPolicy `json:"trafficPolicy,omitempty"`
 
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
-	// follows it. Defaults to the router's own time (10s for nginx, 5s for the others).
+	// follows it. Defaults to the router's own time, which is 5s for most and 10s for those of Ingresses.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('5m')",message="spec.service.settle must be a duration from 0s to 5m, for example 5s"

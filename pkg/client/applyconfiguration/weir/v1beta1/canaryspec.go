@@ -13,8 +13,8 @@ type CanarySpecApplyConfiguration struct {
 	// namespace, and no other Canary may name it. A canary of a Deployment has pods beside all of the primary's; the
 	// pods of a StatefulSet or a DaemonSet are replaced in place, with the provider `kubernetes`.
 	TargetRef *TargetRefApplyConfiguration `json:"targetRef,omitempty"`
-	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. The provider nginx
-	// makes a second one beside it, with `-canary` after its name, and leaves it as it is.
+	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. A provider that
+	// shifts the traffic of Ingresses makes others beside it, with `-canary` after its name, and leaves it as it is.
 	IngressRef *IngressRefApplyConfiguration `json:"ingressRef,omitempty"`
 	// RouteRefs name routes of the user's own, in the Canary's namespace, in whose rules the weights are shifted: a
 	// rule that sends traffic to the apex Service gets the canary Service beside it during a run, and is just as it was
