@@ -348,7 +348,7 @@ func (p *proxy) testMirror(t *testing.T) {
 			"backendRef": map[string]any{"name": "podinfo-canary", "port": int64(9898)},
 		}}}
 		require.NoError(t, unstructured.SetNestedSlice(o.Object, rules, "spec", "rules"))
-		_, err = p.client.Resource(gatewayapi.Resource()).Namespace(p.namespace).Update(t.Context(), o, metav1.UpdateOptions{})
+		_, err = p.client.Resource(gatewayapi.HTTPRoutes()).Namespace(p.namespace).Update(t.Context(), o, metav1.UpdateOptions{})
 		require.NoError(t, err)
 	}
 	require.Eventually(t, func() bool {

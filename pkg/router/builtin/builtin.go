@@ -23,6 +23,7 @@ func Routers(o Options) []router.Router {
 		gatewayapi.Router{},
 		istio.Router{},
 		kubernetes.Router{},
+		gatewayapi.Linkerd(),
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
 	}
 }

@@ -100,8 +100,8 @@ func targetRules() []rule {
 		},
 		{
 			field: "spec.provider",
-			yes:   each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "nginx, ingressRef: {name: podinfo}"),
-			no:    each("provider: #", "linkerd", `""`),
+			yes:   each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "linkerd", "nginx, ingressRef: {name: podinfo}"),
+			no:    each("provider: #", "consul", `""`),
 			says:  oneOf,
 		},
 		{
