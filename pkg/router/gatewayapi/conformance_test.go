@@ -139,7 +139,11 @@ func ways(objects []*unstructured.Unstructured) []string {
 	for _, r := range objects {
 		for i, rule := range rules(r) {
 			if added(rule) {
-				for _, match := range rule.(map[string]any)["matches"].([]any) {
+				matches, ok := rule.(map[string]any)["matches"].([]any)
+				if !ok {
+					matches = []any{"all"} // a GRPCRoute says it by saying nothing
+				}
+				for _, match := range matches {
 					all = append(all, fmt.Sprintf("%v to %v", match, backends(r, i)))
 				}
 			}
@@ -156,34 +160,47 @@ func ways(objects []*unstructured.Unstructured) []string {
 }
 
 // accept speaks for every parent that the route names, of this version of it.
-func accept(r *unstructured.Unstructured) {
-	says(r, "example.com/gateway", func(parent, condition map[string]any) {
-		condition["observedGeneration"] = r.GetGeneration()
-	})
+func accept(r *unstructured.Unstructured) { by("example.com/gateway")(r) }
+
+// by signs for all parents of a route.
+func by(controller string) func(*unstructured.Unstructured) {
+	return func(r *unstructured.Unstructured) {
+		says(r, func(_, condition map[string]any) string {
+			condition["observedGeneration"] = r.GetGeneration()
+			return controller
+		})
+	}
 }
 
-// acceptAsLinkerd does so as Linkerd does: of no version, and with names of its own for what is written otherwise.
+// acceptAsLinkerd speaks for Services as Linkerd does: of no version, and with another name of their group. Others
+// speak for Gateways.
 func acceptAsLinkerd(r *unstructured.Unstructured) {
-	says(r, "linkerd.io/policy-controller", func(parent, _ map[string]any) {
+	says(r, func(parent, condition map[string]any) string {
+		if parent["kind"] != "Service" {
+			condition["observedGeneration"] = r.GetGeneration()
+			return "example.com/gateway"
+		}
 		parent["group"], parent["namespace"] = "core", r.GetNamespace()
+		return "linkerd.io/policy-controller"
 	})
 }
 
-func says(r *unstructured.Unstructured, controller string, how func(parent, condition map[string]any)) {
+// says has each parent accept a route; how it does so, and who says it, is told by a function.
+func says(r *unstructured.Unstructured, how func(parent, condition map[string]any) string) {
 	parents, _, _ := unstructured.NestedSlice(r.Object, "spec", "parentRefs")
-	says := []any{}
+	all := []any{}
 	for _, p := range parents {
-		parent := p.(map[string]any)
+		parent, controller := p.(map[string]any), ""
 		var conditions []any
 		for _, kind := range []string{"Accepted", "ResolvedRefs"} {
 			condition := map[string]any{
 				"type": kind, "status": "True", "reason": kind, "message": "",
 				"lastTransitionTime": metav1.Now().UTC().Format(time.RFC3339),
 			}
-			how(parent, condition)
+			controller = how(parent, condition)
 			conditions = append(conditions, condition)
 		}
-		says = append(says, map[string]any{"controllerName": controller, "parentRef": parent, "conditions": conditions})
+		all = append(all, map[string]any{"controllerName": controller, "parentRef": parent, "conditions": conditions})
 	}
-	r.Object["status"] = map[string]any{"parents": says}
+	r.Object["status"] = map[string]any{"parents": all}
 }

@@ -99,18 +99,23 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 // Render gives the route.
 func (r Router) Render(app router.App, split rollout.Split, found router.Found) ([]router.Object, error) {
 	a, have := r.routeOf(app, found)
-	render := adopted
-	if have == nil || isMade(a, have) {
-		render = made
-	}
-	intent, err := render(a, split, have)
-	if err == nil {
-		err = a.settled(split, found)
-	}
+	intent, err := a.render(split, have, found)
 	if err != nil {
 		return nil, fmt.Errorf("rendering %s %s/%s: %w", a.kind, app.Canary.Namespace, app.Apex, err)
 	}
 	return []router.Object{{Ref: a.ref(), Intent: intent}}, nil
+}
+
+func (a application) render(
+	split rollout.Split, have *unstructured.Unstructured, found router.Found,
+) (*unstructured.Unstructured, error) {
+	if err := a.settled(split, found); err != nil {
+		return nil, err
+	}
+	if have == nil || isMade(a, have) {
+		return made(a, split, have)
+	}
+	return adopted(a, split, have)
 }
 
 func blank(app application, spec map[string]any) *unstructured.Unstructured {

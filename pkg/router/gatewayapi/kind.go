@@ -58,7 +58,7 @@ func (r Router) routeOf(app router.App, found router.Found) (application, *unstr
 	return kinds[0], found[kinds[0].ref()]
 }
 
-// settled refuses, while the canary gets nothing, a route that is of the wrong kind for what the port speaks, or
+// settled refuses, while the canary gets nothing, a route that is of the wrong kind for what the port speaks, and one
 // that would not be the only one.
 func (a application) settled(split rollout.Split, found router.Found) error {
 	have := found[a.ref()]
@@ -75,7 +75,7 @@ func (a application) settled(split rollout.Split, found router.Found) error {
 		other.kind = grpcRoute
 	}
 	if route := found[other.ref()]; route != nil && other.leads(route) {
-		return fmt.Errorf("the %s of that name leads to port %d of Service %s as well, and Weir would shift one of the two; "+
+		return fmt.Errorf("the %s of that name leads to port %d of Service %s, and Weir would leave that one alone; "+
 			"delete it, or correct %s, which says that the port speaks %q",
 			other.kind, a.Canary.Spec.Service.Port, a.Apex, field, protocol)
 	}

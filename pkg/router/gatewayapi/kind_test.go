@@ -33,7 +33,7 @@ func both(app router.App, routes ...*unstructured.Unstructured) router.Found {
 	found := router.Found{}
 	for _, ref := range (gatewayapi.Router{}).Refs(app) {
 		for _, r := range routes {
-			if strings.ToLower(r.GetKind())+"s" == ref.Resource.Resource {
+			if r != nil && strings.ToLower(r.GetKind())+"s" == ref.Resource.Resource {
 				found[ref] = r
 			}
 		}
@@ -64,9 +64,11 @@ func TestRouteOfTheOtherKindInTheWay(t *testing.T) {
 		says  string
 	}{
 		{"HTTP", "http", asKind(t, "HTTPRoute", "podinfo=1"), asKind(t, "GRPCRoute", "podinfo=1"),
-			"the GRPCRoute of that name leads to port 9898 of Service podinfo as well"},
+			"the GRPCRoute of that name leads to port 9898 of Service podinfo, and Weir would leave that one alone"},
 		{"gRPC", "grpc", asKind(t, "GRPCRoute", "podinfo=1"), asKind(t, "HTTPRoute", "podinfo=1"),
-			"the HTTPRoute of that name leads to port 9898 of Service podinfo as well"},
+			"the HTTPRoute of that name leads to port 9898 of Service podinfo, and Weir would leave that one alone"},
+		{"a route of the other kind alone", "http", nil, asKind(t, "GRPCRoute", "podinfo=1"),
+			"HTTPRoute shop/podinfo: the GRPCRoute of that name leads to port 9898"},
 		{"another Service", "grpc", asKind(t, "GRPCRoute", "podinfo=1"), asKind(t, "HTTPRoute", "legacy=1"), ""},
 		{"another port", "http", asKind(t, "HTTPRoute", "podinfo=1"), elsewhere, ""},
 	} {

@@ -193,13 +193,6 @@ func adds(header, value string) map[string]any {
 
 const traefik = "traefik.io/gateway-controller"
 
-// by signs for all parents of a route.
-func by(controller string) func(*unstructured.Unstructured) {
-	return func(r *unstructured.Unstructured) {
-		says(r, controller, func(_, condition map[string]any) { condition["observedGeneration"] = r.GetGeneration() })
-	}
-}
-
 // setShare gives a weight to all pairs.
 func setShare(r *unstructured.Unstructured, weight int64) {
 	for i := range rules(r) {
