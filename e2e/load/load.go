@@ -1,6 +1,6 @@
-// Package load sends a steady stream of requests through a gateway and counts every answer by the pod
-// that gave it. A request is never retried and never left out of the count: what the client could not
-// get is a failure, whoever is to blame.
+// Package load sends a steady stream of requests through a gateway, or of calls through a mesh, and counts
+// every answer by the pod that gave it. A request is never retried and never left out of the count: what the
+// client could not get is a failure, whoever is to blame.
 package load
 
 import (
@@ -31,10 +31,13 @@ type Config struct {
 
 // Load is a stream of requests that is under way.
 type Load struct {
-	client *http.Client
-	config Config
-	stop   context.CancelFunc
-	done   sync.WaitGroup
+	// send sends one and waits for its answer. It is not cancelled when the load stops: a request under way is
+	// waited for and counted.
+	send func() Answer
+	// close gives up the connections.
+	close func()
+	stop  context.CancelFunc
+	done  sync.WaitGroup
 
 	mu      sync.Mutex
 	answers []Answer
@@ -62,41 +65,47 @@ func (a Answer) Failed() bool {
 
 // Start begins to send. Requests are spaced evenly and are not held back by slow answers.
 func Start(ctx context.Context, config Config) *Load {
-	ctx, stop := context.WithCancel(ctx)
-	l := &Load{
-		config: config, stop: stop,
-		client: &http.Client{
-			Timeout:   10 * time.Second,
-			Transport: &http.Transport{MaxIdleConnsPerHost: config.Rate, MaxIdleConns: config.Rate, IdleConnTimeout: time.Minute},
-		},
+	client := &http.Client{
+		Timeout:   10 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: config.Rate, MaxIdleConns: config.Rate, IdleConnTimeout: time.Minute},
 	}
+	return begin(ctx, config.Rate, func() Answer { return config.send(client) }, client.CloseIdleConnections)
+}
+
+func begin(ctx context.Context, rate int, send func() Answer, end func()) *Load {
+	ctx, stop := context.WithCancel(ctx)
+	l := &Load{send: send, close: end, stop: stop}
 	l.done.Add(1)
-	go l.run(ctx)
+	go l.run(ctx, rate)
 	return l
 }
 
 // AwaitOK returns when the first request succeeds, and fails after a minute without.
 func AwaitOK(ctx context.Context, config Config) error {
+	what := fmt.Sprintf("%s%s of host %s", config.URL, config.Path, config.Host)
+	return awaitOK(ctx, what, func() Answer { return config.send(http.DefaultClient) })
+}
+
+func awaitOK(ctx context.Context, what string, send func() Answer) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	probe := &Load{config: config, client: http.DefaultClient}
 	for {
-		answer := probe.send()
+		answer := send()
 		if !answer.Failed() {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s%s of host %s to answer, which gives status %d %s: %w",
-				config.URL, config.Path, config.Host, answer.Status, answer.Err, ctx.Err())
+			return fmt.Errorf("waiting for %s to answer, which gives status %d %s: %w",
+				what, answer.Status, answer.Err, ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-func (l *Load) run(ctx context.Context) {
+func (l *Load) run(ctx context.Context, rate int) {
 	defer l.done.Done()
-	tick := time.NewTicker(time.Second / time.Duration(l.config.Rate))
+	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
 	for {
 		select {
@@ -112,20 +121,19 @@ func (l *Load) run(ctx context.Context) {
 	}
 }
 
-// send is not cancelled when the load stops: a request under way is waited for and counted.
-func (l *Load) send() Answer {
-	a := Answer{At: time.Now()}
+func (c Config) send(client *http.Client) (a Answer) {
+	a.At = time.Now()
 	defer func() { a.Took = time.Since(a.At) }()
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, l.config.URL+l.config.Path, http.NoBody)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, c.URL+c.Path, http.NoBody)
 	if err != nil {
 		a.Err = err.Error()
 		return a
 	}
-	req.Host = l.config.Host
-	if l.config.Header != nil {
-		req.Header = l.config.Header.Clone()
+	req.Host = c.Host
+	if c.Header != nil {
+		req.Header = c.Header.Clone()
 	}
-	res, err := l.client.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		a.Err = err.Error()
 		return a
@@ -169,6 +177,7 @@ func (l *Load) record(a Answer) {
 func (l *Load) Stop() []Answer {
 	l.stop()
 	l.done.Wait()
+	l.close()
 	return l.Answers()
 }
 

@@ -1,10 +1,12 @@
 package routes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -39,6 +41,7 @@ func TestTraefik(t *testing.T) {
 	w := seen.By(t, gatewayapi.Router{}, "Traefik 3.7.9")
 	w.Sees("by weight", p.testWeight, router.Weighted, router.OwnsRoute, router.Gateways, router.Hosts)
 	w.Sees("by match", p.testMatch, router.HeaderMatch, router.QueryMatch)
+	w.Sees("by method", p.testMethod, router.MethodMatch)
 	w.Sees("by match, beside rules of the user's", p.testUsersRules, router.AdoptsRoute)
 	w.Sees("with session affinity", p.testSessionAffinity, router.SessionAffinity)
 	w.Sees("a mirror fails every request", p.testMirror)
@@ -109,7 +112,7 @@ spec:
       - name: podinfo
         image: %[3]s
         imagePullPolicy: Never
-        command: ["/podinfo", "--port=9898", "--level=warn"]
+        command: ["/podinfo", "--port=9898", "--grpc-port=9999", "--level=warn"]
         env: [{name: PODINFO_UI_MESSAGE, value: %[1]s}]
         readinessProbe: {httpGet: {path: /readyz, port: 9898}, periodSeconds: 1}
 ---
@@ -165,10 +168,11 @@ func (p *proxy) split(t *testing.T, app router.App, split rollout.Split, found r
 	}, patience, 200*time.Millisecond)
 }
 
-// ask is a request.
+// ask is a request. Without a method it gets.
 type ask struct {
 	path    string
 	headers map[string]string
+	method  string
 }
 
 // answer is who answered, with which status, and the cookie that was set.
@@ -180,7 +184,7 @@ type answer struct {
 
 func (p *proxy) send(t *testing.T, a ask) answer {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/"+a.path, http.NoBody)
+	request, err := http.NewRequestWithContext(t.Context(), cmp.Or(a.method, http.MethodGet), p.url+"/"+a.path, http.NoBody)
 	require.NoError(t, err)
 	request.Host = p.host
 	for name, value := range a.headers {
@@ -189,9 +193,25 @@ func (p *proxy) send(t *testing.T, a ask) answer {
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return answer{said(body), response.StatusCode, response.Cookies()}
+}
+
+// said is who has answered, by his message, or by his environment, which can be posted to. An error page is nobody's.
+func said(body []byte) string {
 	var says struct{ Message string }
-	_ = json.NewDecoder(response.Body).Decode(&says) // an error page is nobody's message
-	return answer{says.Message, response.StatusCode, response.Cookies()}
+	if json.Unmarshal(body, &says) == nil {
+		return says.Message
+	}
+	var environment []string
+	_ = json.Unmarshal(body, &environment)
+	for _, variable := range environment {
+		if message, ok := strings.CutPrefix(variable, "PODINFO_UI_MESSAGE="); ok {
+			return message
+		}
+	}
+	return ""
 }
 
 // count sends a request a hundred times and counts who answered.
@@ -270,6 +290,28 @@ func (p *proxy) testMatch(t *testing.T) {
 	p.split(t, app, both, p.found(t, app), "canary", header("eu"))
 	p.only(t, "canary", header("eu"))
 	assert.InDelta(t, 50, p.count(t, ask{})["canary"], 3)
+}
+
+func (p *proxy) testMethod(t *testing.T) {
+	app := p.app()
+	get, post := ask{path: "env"}, ask{path: "env", method: http.MethodPost}
+	insider := ask{path: "env", method: http.MethodPost, headers: map[string]string{"X-Insider": "yes"}}
+	p.split(t, app, rollout.Split{}, p.found(t, app), "primary", get)
+	p.split(t, app, rollout.Split{Match: []v1beta1.RequestMatch{{Method: "GET"}}}, p.found(t, app), "canary", get)
+	p.only(t, "canary", get)
+	p.only(t, "primary", post)
+	posts := []v1beta1.RequestMatch{{Method: "POST", Headers: map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}}}}
+	p.split(t, app, rollout.Split{Match: posts}, p.found(t, app), "canary", insider)
+	p.only(t, "canary", insider)
+	p.only(t, "primary", get)
+	p.only(t, "primary", post)
+
+	// The route takes one method, and that is all that is asked for: its own rule is no more specific.
+	app.Canary.Spec.Service.Match = []gatewayv1.HTTPRouteMatch{{Method: new(gatewayv1.HTTPMethodGet)}}
+	p.split(t, app, rollout.Split{}, p.found(t, app), "primary", get)
+	p.split(t, app, rollout.Split{Weight: 10, Match: []v1beta1.RequestMatch{{Method: "GET"}}}, p.found(t, app), "canary", get)
+	p.only(t, "canary", get)
+	require.Equal(t, http.StatusNotFound, p.send(t, post).status)
 }
 
 // testUsersRules has rules beside that of the apex: what is theirs stays theirs.
@@ -360,7 +402,7 @@ func (p *proxy) testMirror(t *testing.T) {
 			"backendRef": map[string]any{"name": "podinfo-canary", "port": int64(9898)},
 		}}}
 		require.NoError(t, unstructured.SetNestedSlice(o.Object, rules, "spec", "rules"))
-		_, err = p.client.Resource(gatewayapi.Resource()).Namespace(p.namespace).Update(t.Context(), o, metav1.UpdateOptions{})
+		_, err = p.client.Resource(gatewayapi.HTTPRoutes()).Namespace(p.namespace).Update(t.Context(), o, metav1.UpdateOptions{})
 		require.NoError(t, err)
 	}
 	require.Eventually(t, func() bool {

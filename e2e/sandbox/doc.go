@@ -19,7 +19,8 @@
 //	                     |    own /run and /var, own nftables, own sysctls
 //
 // Metrics-server joins them when a test asks for it ([Sandbox.StartMetricsServer]),
-// so that an autoscaler sees what pods use.
+// so that an autoscaler sees what pods use; and so does Istio's control plane
+// ([Sandbox.StartIstiod]), for clients that it tells where to send their calls.
 //
 // So two sandboxes cannot meet each other, nor a real containerd; and when the
 // ground dies, the kernel takes bridge, nftables tables, mounts, containers and

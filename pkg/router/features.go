@@ -48,10 +48,14 @@ const (
 	TrafficPolicies Feature = "a traffic policy"
 	// TCP: connections are shared out, of whatever protocol.
 	TCP Feature = "shares of connections that are not HTTP"
+	// GRPC: calls of gRPC are shared out, by a kind of route that is made for them.
+	GRPC Feature = "a route for gRPC"
 	// HeaderMatch: requests go to the canary by their headers.
 	HeaderMatch Feature = "matching by header"
 	// QueryMatch: requests go to the canary by their query parameters.
 	QueryMatch Feature = "matching by query parameter"
+	// MethodMatch: requests go to the canary by their method.
+	MethodMatch Feature = "matching by method"
 	// ManyConditions: what goes to the canary can be described by several conditions, and in several ways.
 	ManyConditions Feature = "matching by more than one condition"
 	// SourceMatch: requests go to the canary by the labels of the pods that send them.
@@ -155,7 +159,8 @@ func matchAsks(of string, matches []v1beta1.RequestMatch) []ask {
 		field := fmt.Sprintf("%s.match[%d]", of, i)
 		all = append(all, ask{field + ".headers", HeaderMatch, len(m.Headers) > 0},
 			ask{field + ".queryParams", QueryMatch, len(m.QueryParams) > 0},
-			ask{field + ".sourceLabels", SourceMatch, len(m.SourceLabels) > 0})
+			ask{field + ".sourceLabels", SourceMatch, len(m.SourceLabels) > 0},
+			ask{field + ".method", MethodMatch, m.Method != ""})
 	}
 	return all
 }
@@ -164,6 +169,9 @@ func conditions(matches []v1beta1.RequestMatch) int {
 	n := 0
 	for _, m := range matches {
 		n += len(m.Headers) + len(m.QueryParams) + len(m.SourceLabels)
+		if m.Method != "" {
+			n++
+		}
 	}
 	return n
 }
@@ -191,4 +199,12 @@ func opaque(protocol string) bool {
 func SpeaksTCP(c *v1beta1.Canary) bool {
 	_, protocol := Protocol(&c.Spec.Service)
 	return opaque(protocol)
+}
+
+// SpeaksGRPC says that the port speaks gRPC. gRPC-Web, which browsers speak, is not it.
+func SpeaksGRPC(c *v1beta1.Canary) bool {
+	s := &c.Spec.Service
+	_, protocol := Protocol(s)
+	web := s.AppProtocol == nil && strings.HasPrefix(strings.ToLower(s.PortName)+"-", "grpc-web-")
+	return protocol == "grpc" && !web
 }

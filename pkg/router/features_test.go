@@ -28,7 +28,7 @@ func everything() *v1beta1.Canary {
 			Steps: []v1beta1.CanaryStep{
 				{Weight: new(int32(0))}, {Weight: new(int32(30)), Mirror: true},
 				{Weight: new(int32(99)), Match: []v1beta1.RequestMatch{
-					{Headers: insider, QueryParams: insider, SourceLabels: map[string]string{"app": "shop"}},
+					{Headers: insider, QueryParams: insider, SourceLabels: map[string]string{"app": "shop"}, Method: "GET"},
 				}},
 				{Weight: new(int32(100))},
 			},
@@ -74,6 +74,7 @@ func TestFeaturesRefuse(t *testing.T) {
 		{router.HeaderMatch, []string{"spec.analysis.match[0].headers", "spec.analysis.steps[2].match[0].headers"}},
 		{router.QueryMatch, []string{"spec.analysis.match[1].queryParams", "spec.analysis.steps[2].match[0].queryParams"}},
 		{router.SourceMatch, []string{"spec.analysis.steps[2].match[0].sourceLabels"}},
+		{router.MethodMatch, []string{"spec.analysis.steps[2].match[0].method"}},
 		{router.Mirrors, []string{"spec.analysis.mirror", "spec.analysis.steps[1].mirror"}},
 		{router.MirrorsPercent, []string{"spec.analysis.mirrorWeight"}},
 		{router.SessionAffinity, []string{"spec.analysis.sessionAffinity"}},
@@ -119,26 +120,35 @@ func TestFeaturesRefuseTargetsInPlace(t *testing.T) {
 }
 
 // A port's protocol is what it is said to be, before what it is called.
-func TestSpeaksTCP(t *testing.T) {
+func TestSpeaks(t *testing.T) {
 	for _, c := range []struct {
 		portName    string
 		appProtocol *string
-		tcp         bool
+		tcp, grpc   bool
 	}{
-		{"", nil, false},
-		{"http", nil, false},
-		{"tcp", nil, true},
-		{"tcp-cache", nil, true},
-		{"tcpish", nil, false},
-		{"redis", nil, true},
-		{"grpc-web", nil, false},
-		{"http", new("TCP"), true},
-		{"tcp", new("http"), false},
-		{"http", new("kubernetes.io/h2c"), false},
+		{"", nil, false, false},
+		{"http", nil, false, false},
+		{"tcp", nil, true, false},
+		{"tcp-cache", nil, true, false},
+		{"tcpish", nil, false, false},
+		{"redis", nil, true, false},
+		{"grpc", nil, false, true},
+		{"grpc-orders", nil, false, true},
+		{"grpc-web", nil, false, false},
+		{"grpc-web-orders", nil, false, false},
+		{"grpc-webs", nil, false, true},
+		{"http", new("TCP"), true, false},
+		{"tcp", new("http"), false, false},
+		{"http", new("kubernetes.io/h2c"), false, false},
+		{"http", new("GRPC"), false, true},
+		{"grpc-web", new("grpc"), false, true},
+		{"grpc", new("grpc-web"), false, false},
+		{"grpc", new("http"), false, false},
 	} {
 		canary := &v1beta1.Canary{}
 		canary.Spec.Service.PortName, canary.Spec.Service.AppProtocol = c.portName, c.appProtocol
 		require.Equal(t, c.tcp, router.SpeaksTCP(canary), "%+v", c)
+		require.Equal(t, c.grpc, router.SpeaksGRPC(canary), "%+v", c)
 	}
 	canary := &v1beta1.Canary{}
 	canary.Spec.Service.AppProtocol = new("tcp")

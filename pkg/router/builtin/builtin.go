@@ -27,6 +27,7 @@ func Routers(o Options) []router.Router {
 		named.Over(gatewayapi.Router{}),
 		named.Over(istio.Router{}),
 		kubernetes.Router{},
+		named.Over(gatewayapi.Linkerd()),
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
 		skipper.Router{},
 		named.Over(smi.Router{}),

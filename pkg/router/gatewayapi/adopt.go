@@ -5,19 +5,20 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weir.dev/weir/pkg/rollout"
-	"weir.dev/weir/pkg/router"
 )
 
 // OriginalAnnotation holds the rules of an adopted route as the user has them, as JSON.
 const OriginalAnnotation = "weir.dev/original-rules"
 
 // adopted is what Weir owns of a user's route: its rules.
-func adopted(app router.App, split rollout.Split, have *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func adopted(app application, split rollout.Split, have *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if err := adoptable(app, have); err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func adopted(app router.App, split rollout.Split, have *unstructured.Unstructure
 
 // adoptable refuses a route, before Weir has ever touched it, whose adoption would ignore or change
 // something in silence. Later it says nothing: a rollback must not wait for a correction of the spec.
-func adoptable(app router.App, have *unstructured.Unstructured) error {
+func adoptable(app application, have *unstructured.Unstructured) error {
 	if _, adopted := have.GetAnnotations()[OriginalAnnotation]; adopted {
 		return nil
 	}
@@ -56,6 +57,10 @@ func adoptable(app router.App, have *unstructured.Unstructured) error {
 	if err := taken(app, rules); err != nil {
 		return err
 	}
+	if app.linkerd && !slices.ContainsFunc(typed(have).Spec.ParentRefs, app.isApex) {
+		return fmt.Errorf("it does not hang on Service %s, so Linkerd does not serve it for that one; "+
+			"add the Service to its spec.parentRefs", app.Apex)
+	}
 	if field := ignored(app, have); field != "" {
 		return fmt.Errorf("it is not Weir's and is adopted as it is, so %s would not hold; "+
 			"remove the field and say so in the route, or delete the route", field)
@@ -64,7 +69,7 @@ func adoptable(app router.App, have *unstructured.Unstructured) error {
 }
 
 // taken refuses rules in which there is something already by which Weir knows its own.
-func taken(app router.App, rules []object) error {
+func taken(app application, rules []object) error {
 	for i, rule := range rules {
 		if isAdded(rule) {
 			return fmt.Errorf("its rule %d has the name %s, and Weir has names of that kind for rules of its own; rename it",
@@ -79,7 +84,7 @@ func taken(app router.App, rules []object) error {
 }
 
 // ignored is a field of spec.service that shapes a route, and so says nothing to an adopted one.
-func ignored(app router.App, have *unstructured.Unstructured) string {
+func ignored(app application, have *unstructured.Unstructured) string {
 	s := app.Canary.Spec.Service
 	for _, f := range []struct {
 		name string
@@ -94,11 +99,8 @@ func ignored(app router.App, have *unstructured.Unstructured) string {
 	}
 	route := typed(have)
 	for _, want := range s.GatewayRefs {
-		hangs := false
-		for _, parent := range route.Spec.ParentRefs {
-			hangs = hangs || sameParent(parent, want, have.GetNamespace())
-		}
-		if !hangs {
+		is := func(p gatewayv1.ParentReference) bool { return sameParent(p, want, have.GetNamespace()) }
+		if !slices.ContainsFunc(route.Spec.ParentRefs, is) {
 			return fmt.Sprintf("%s in spec.service.gatewayRefs", want.Name)
 		}
 	}
@@ -107,7 +109,7 @@ func ignored(app router.App, have *unstructured.Unstructured) string {
 
 // originals are the rules as the user has them now: the pairs folded back, what Weir has added taken away, all
 // else as it is found.
-func originals(app router.App, have *unstructured.Unstructured) []object {
+func originals(app application, have *unstructured.Unstructured) []object {
 	var kept []any
 	// An annotation that cannot be read is as good as none; the next apply writes it anew.
 	_ = utiljson.Unmarshal([]byte(have.GetAnnotations()[OriginalAnnotation]), &kept)
@@ -124,7 +126,7 @@ func originals(app router.App, have *unstructured.Unstructured) []object {
 
 // remembered is a rule with the backends that it had at the apex before somebody damaged its pair. Where
 // none is remembered, the rule is what can be made of it.
-func remembered(app router.App, rule object, kept []object, otherwise object) object {
+func remembered(app application, rule object, kept []object, otherwise object) object {
 	frame := func(r object) object {
 		f := maps.Clone(r)
 		delete(f, "backendRefs")

@@ -3,6 +3,7 @@ package gatewayapi_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/gatewayapi"
 	"weir.dev/weir/pkg/router/routertest"
 )
@@ -28,202 +30,75 @@ spec:
 `
 
 func TestConformance(t *testing.T) {
-	manyRules, err := os.ReadFile("testdata/user.yaml")
-	require.NoError(t, err)
-	routertest.Run(t, routertest.Subject{
-		Router: gatewayapi.Router{},
+	s := subject(t, gatewayapi.Router{})
+	s.Damage = slices.Concat(damage(0), additions(), mirrorings(), cookies(), takeovers())
+	s.Users = []routertest.User{
+		{Name: "of one rule", Route: plainRoute, Edits: slices.Concat(damage(0), additions(), mirrorings(), cookies(), marks())},
+		{Name: "of many rules", Route: manifest(t, "user.yaml"), Edits: slices.Concat(damage(0), damage(5), wishes())},
+	}
+	routertest.Run(t, s)
+}
+
+func TestConformanceOverGRPC(t *testing.T) {
+	s := subject(t, overGRPC{})
+	s.Always = speaksGRPC
+	s.Match = []gatewayv1.HTTPRouteMatch{
+		{Path: &gatewayv1.HTTPPathMatch{Value: new("/shop.Orders")}, Headers: []gatewayv1.HTTPHeaderMatch{
+			{Name: "x-tenant", Value: "blue|green", Type: new(gatewayv1.HeaderMatchRegularExpression)},
+		}},
+		{Path: &gatewayv1.HTTPPathMatch{Type: new(gatewayv1.PathMatchExact), Value: new("/shop.Stock/Get")}},
+	}
+	s.Damage = slices.Concat(damage(0), additions(), mirrorings(), takeovers())
+	s.Users = []routertest.User{
+		{Name: "of one rule", Route: strings.Replace(plainRoute, "HTTPRoute", "GRPCRoute", 1), Edits: slices.Concat(damage(0), marks())},
+		{Name: "of many rules", Route: manifest(t, "grpc-user.yaml"), Edits: slices.Concat(damage(0), damage(4), mirrorings())},
+	}
+	routertest.Run(t, s)
+}
+
+// overGRPC is the router for ports of gRPC.
+type overGRPC struct{ gatewayapi.Router }
+
+func (overGRPC) Features() router.Features {
+	return router.Features{
+		router.Weighted: true, router.OwnsRoute: true, router.AdoptsRoute: true, router.Gateways: true, router.GRPC: true,
+		router.Hosts: true, router.Matches: true, router.EditsHeaders: true,
+		router.HeaderMatch: true, router.ManyConditions: true, router.Mirrors: true, router.MirrorsPercent: true,
+	}
+}
+
+func speaksGRPC(s *v1beta1.CanarySpec) { s.Service.PortName = "grpc" }
+
+func TestConformanceOfLinkerd(t *testing.T) {
+	s := subject(t, gatewayapi.Linkerd())
+	s.Needs, s.Accept, s.Unversioned = nil, acceptAsLinkerd, true
+	s.Damage = slices.Concat(damage(0), additions(), cookies(), takeovers())
+	s.Users = []routertest.User{{
+		Name:  "of a Service",
+		Route: strings.Replace(plainRoute, "{name: edge}", "{name: podinfo, kind: Service, group: core}", 1),
+		Edits: slices.Concat(damage(0), marks()),
+	}}
+	routertest.Run(t, s)
+}
+
+func subject(t *testing.T, r router.Router) routertest.Subject {
+	t.Helper()
+	return routertest.Subject{
+		Router: r,
 		Definitions: routertest.Module(t, "sigs.k8s.io/gateway-api",
-			"config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
+			"config/crd/standard/gateway.networking.k8s.io_[gh][rt][pt][cp]routes.yaml"),
 		Needs: func(s *v1beta1.CanarySpec) {
 			s.Service.GatewayRefs = []gatewayv1.ParentReference{{Name: "edge"}}
 		},
-		Shares: shares,
-		Ways:   ways,
-		Accept: accept,
-		Damage: append(append(damage(0), additions()...), []routertest.Edit{
-			{Name: "its owner was removed", Do: func(r *unstructured.Unstructured) { r.SetOwnerReferences(nil) }},
-			{Name: "it was sent to the apex", Do: func(r *unstructured.Unstructured) {
-				setBackends(r, 0, map[string]any{"name": "podinfo", "port": int64(9898)})
-			}},
-			{Name: "a rule was added", Do: func(r *unstructured.Unstructured) {
-				to := map[string]any{"name": "podinfo", "port": int64(9898)}
-				setRules(r, append(rules(r), map[string]any{"backendRefs": []any{to}}))
-			}},
-			{Name: "it was taken off its Gateway", Do: func(r *unstructured.Unstructured) {
-				unstructured.RemoveNestedField(r.Object, "spec", "parentRefs")
-			}},
-		}...),
-		Users: []routertest.User{
-			{Name: "of one rule", Route: plainRoute, Edits: append(append(damage(0), additions()...), marks()...)},
-			{Name: "of many rules", Route: string(manyRules), Edits: append(append(damage(0), damage(5)...), wishes()...)},
-		},
-	})
-}
-
-// damage is done to the pair of one rule.
-func damage(rule int) []routertest.Edit {
-	return []routertest.Edit{
-		{Name: "the shares were swapped", Do: func(r *unstructured.Unstructured) {
-			p, c := pairOf(r, rule)
-			p["weight"], c["weight"] = c["weight"], p["weight"]
-		}},
-		{Name: "the weights were made odd", Do: func(r *unstructured.Unstructured) {
-			p, c := pairOf(r, rule)
-			p["weight"], c["weight"] = int64(7), int64(5)
-		}},
-		{Name: "all traffic was stopped", Do: func(r *unstructured.Unstructured) {
-			p, c := pairOf(r, rule)
-			p["weight"], c["weight"] = int64(0), int64(0)
-		}},
-		{Name: "the canary was removed", Do: func(r *unstructured.Unstructured) { removeBackend(r, rule, "podinfo-canary") }},
-		{Name: "the primary was removed", Do: func(r *unstructured.Unstructured) { removeBackend(r, rule, "podinfo-primary") }},
-		{Name: "the two were exchanged", Do: func(r *unstructured.Unstructured) {
-			p, c := pairOf(r, rule)
-			p["name"], c["name"] = c["name"], p["name"]
-		}},
+		Shares: shares, Ways: ways, Accept: accept,
 	}
 }
 
-// additions is what is done to what Weir adds to a route whose first rule has a pair.
-func additions() []routertest.Edit {
-	first := func(r *unstructured.Unstructured) map[string]any { return rules(r)[0].(map[string]any) }
-	last := func(r *unstructured.Unstructured) map[string]any { return rules(r)[len(rules(r))-1].(map[string]any) }
-	mirror := func(r *unstructured.Unstructured) map[string]any {
-		filters := first(r)["filters"].([]any)
-		return filters[len(filters)-1].(map[string]any)["requestMirror"].(map[string]any)
-	}
-	cookie := func(r *unstructured.Unstructured) map[string]any {
-		_, canary := pairOf(r, 0)
-		modifier := canary["filters"].([]any)[0].(map[string]any)["responseHeaderModifier"].(map[string]any)
-		return modifier["add"].([]any)[0].(map[string]any)
-	}
-	return []routertest.Edit{
-		{Name: "a rule for matching requests was removed", Do: func(r *unstructured.Unstructured) {
-			setRules(r, rules(r)[:len(rules(r))-1])
-		}},
-		{Name: "a rule for matching requests was put in front", Do: func(r *unstructured.Unstructured) {
-			setRules(r, append([]any{last(r)}, rules(r)[:len(rules(r))-1]...))
-		}},
-		{Name: "a rule for matching requests was sent elsewhere", Do: func(r *unstructured.Unstructured) {
-			last(r)["backendRefs"] = []any{map[string]any{"name": "legacy", "port": int64(80)}}
-		}},
-		{Name: "a rule for matching requests was made to match all", Do: func(r *unstructured.Unstructured) {
-			delete(last(r), "matches")
-		}},
-		{Name: "a second rule for matching requests was added", Do: func(r *unstructured.Unstructured) {
-			more := map[string]any{}
-			for k, v := range last(r) {
-				more[k] = v
-			}
-			more["name"] = "weir-canary-99"
-			setRules(r, append(rules(r), more))
-		}},
-		{Name: "the mirror was removed", Do: func(r *unstructured.Unstructured) {
-			filters := first(r)["filters"].([]any)
-			if first(r)["filters"] = filters[:len(filters)-1]; len(filters) == 1 {
-				delete(first(r), "filters")
-			}
-		}},
-		{Name: "the mirror was made smaller", Do: func(r *unstructured.Unstructured) { mirror(r)["percent"] = int64(0) }},
-		{Name: "the mirror was made a fraction", Do: func(r *unstructured.Unstructured) {
-			mirror(r)["fraction"] = map[string]any{"numerator": int64(1), "denominator": int64(3)}
-		}},
-		{Name: "the mirror was sent elsewhere", Do: func(r *unstructured.Unstructured) {
-			mirror(r)["backendRef"].(map[string]any)["port"] = int64(80)
-		}},
-		{Name: "the cookie was changed", Do: func(r *unstructured.Unstructured) { cookie(r)["value"] = "weir.canary=mine" }},
-		{Name: "the cookie was removed", Do: func(r *unstructured.Unstructured) {
-			_, canary := pairOf(r, 0)
-			delete(canary, "filters")
-		}},
-	}
-}
-
-// marks is what is done to Weir's annotation.
-func marks() []routertest.Edit {
-	mark := func(value func(map[string]string)) func(*unstructured.Unstructured) {
-		return func(r *unstructured.Unstructured) {
-			annotations := r.GetAnnotations()
-			value(annotations)
-			r.SetAnnotations(annotations)
-		}
-	}
-	return []routertest.Edit{
-		{Name: "its annotation was removed", Do: mark(func(a map[string]string) { delete(a, gatewayapi.OriginalAnnotation) })},
-		{Name: "its annotation was spoilt", Do: mark(func(a map[string]string) { a[gatewayapi.OriginalAnnotation] = "{" })},
-	}
-}
-
-// wishes are the user's to have in the middle of a run. Each works on his own route and on the divided one.
-func wishes() []routertest.Edit {
-	return []routertest.Edit{
-		{Name: "a change of another rule", Stays: true, Do: func(r *unstructured.Unstructured) {
-			setBackends(r, 1, map[string]any{"name": "cdn-2", "port": int64(80)})
-		}},
-		{Name: "a new rule in front", Stays: true, Do: func(r *unstructured.Unstructured) {
-			setRules(r, append([]any{map[string]any{
-				"matches":     []any{map[string]any{"path": map[string]any{"type": "Exact", "value": "/about"}}},
-				"backendRefs": []any{map[string]any{"name": "about", "port": int64(80)}},
-			}}, rules(r)...))
-		}},
-		{Name: "one rule less", Stays: true, Do: func(r *unstructured.Unstructured) { setRules(r, rules(r)[1:]) }},
-		{Name: "a change of a divided rule's timeout", Stays: true, Do: func(r *unstructured.Unstructured) {
-			rules(r)[0].(map[string]any)["timeouts"] = map[string]any{"request": "20s"}
-		}},
-		{Name: "one backend beside the apex less", Stays: true, Do: func(r *unstructured.Unstructured) {
-			removeBackend(r, 0, "legacy")
-		}},
-		{Name: "a new way for the tester", Stays: true, Do: func(r *unstructured.Unstructured) {
-			rules(r)[2].(map[string]any)["timeouts"] = map[string]any{"request": "1s"}
-		}},
-		{Name: "other hosts and parents", Stays: true, Do: func(r *unstructured.Unstructured) {
-			spec := r.Object["spec"].(map[string]any)
-			spec["hostnames"] = []any{"other.example.com"}
-			spec["parentRefs"] = []any{map[string]any{"name": "outer"}}
-		}},
-		{Name: "no hosts", Stays: true, Do: func(r *unstructured.Unstructured) {
-			unstructured.RemoveNestedField(r.Object, "spec", "hostnames")
-		}},
-	}
-}
-
-func rules(r *unstructured.Unstructured) []any {
-	return r.Object["spec"].(map[string]any)["rules"].([]any)
-}
-
-func setRules(r *unstructured.Unstructured, to []any) {
-	r.Object["spec"].(map[string]any)["rules"] = to
-}
-
-func backends(r *unstructured.Unstructured, rule int) []any {
-	list, _ := rules(r)[rule].(map[string]any)["backendRefs"].([]any)
-	return list
-}
-
-func setBackends(r *unstructured.Unstructured, rule int, to ...any) {
-	rules(r)[rule].(map[string]any)["backendRefs"] = to
-}
-
-func removeBackend(r *unstructured.Unstructured, rule int, name string) {
-	var rest []any
-	for _, b := range backends(r, rule) {
-		if b.(map[string]any)["name"] != name {
-			rest = append(rest, b)
-		}
-	}
-	setBackends(r, rule, rest...)
-}
-
-func pairOf(r *unstructured.Unstructured, rule int) (primary, canary map[string]any) {
-	for _, b := range backends(r, rule) {
-		switch b := b.(map[string]any); b["name"] {
-		case "podinfo-primary":
-			primary = b
-		case "podinfo-canary":
-			canary = b
-		}
-	}
-	return primary, canary
+func manifest(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/" + name)
+	require.NoError(t, err)
+	return string(raw)
 }
 
 // shares are those of every rule that sends traffic to the application, but for the tester's and for
@@ -243,10 +118,8 @@ func shares(objects []*unstructured.Unstructured) []map[string]int64 {
 					total += shares[name]
 				}
 			}
-			match := rule.(map[string]any)["matches"].([]any)[0].(map[string]any)
-			path, _, _ := unstructured.NestedString(match, "path", "value")
-			_, byHeader, _ := unstructured.NestedSlice(match, "headers")
-			tester, off := byHeader && path == "/", path == "/beta" && total == 0
+			match := fmt.Sprint(rule.(map[string]any)["matches"])
+			tester, off := strings.Contains(match, "x-tester"), strings.Contains(match, "beta") && total == 0
 			if len(shares) > 0 && !tester && !off {
 				all = append(all, shares)
 			}
@@ -266,7 +139,11 @@ func ways(objects []*unstructured.Unstructured) []string {
 	for _, r := range objects {
 		for i, rule := range rules(r) {
 			if added(rule) {
-				for _, match := range rule.(map[string]any)["matches"].([]any) {
+				matches, ok := rule.(map[string]any)["matches"].([]any)
+				if !ok {
+					matches = []any{"all"} // a GRPCRoute says it by saying nothing
+				}
+				for _, match := range matches {
 					all = append(all, fmt.Sprintf("%v to %v", match, backends(r, i)))
 				}
 			}
@@ -282,21 +159,48 @@ func ways(objects []*unstructured.Unstructured) []string {
 	return all
 }
 
-// accept speaks for every Gateway that the route names.
-func accept(r *unstructured.Unstructured) {
-	parents, _, _ := unstructured.NestedSlice(r.Object, "spec", "parentRefs")
-	says := []any{}
-	for _, parent := range parents {
-		var conditions []any
-		for _, kind := range []string{"Accepted", "ResolvedRefs"} {
-			conditions = append(conditions, map[string]any{
-				"type": kind, "status": "True", "reason": kind, "message": "", "observedGeneration": r.GetGeneration(),
-				"lastTransitionTime": metav1.Now().UTC().Format(time.RFC3339),
-			})
-		}
-		says = append(says, map[string]any{
-			"controllerName": "example.com/gateway", "parentRef": parent, "conditions": conditions,
+// accept speaks for every parent that the route names, of this version of it.
+func accept(r *unstructured.Unstructured) { by("example.com/gateway")(r) }
+
+// by signs for all parents of a route.
+func by(controller string) func(*unstructured.Unstructured) {
+	return func(r *unstructured.Unstructured) {
+		says(r, func(_, condition map[string]any) string {
+			condition["observedGeneration"] = r.GetGeneration()
+			return controller
 		})
 	}
-	r.Object["status"] = map[string]any{"parents": says}
+}
+
+// acceptAsLinkerd speaks for Services as Linkerd does: of no version, and with another name of their group. Others
+// speak for Gateways.
+func acceptAsLinkerd(r *unstructured.Unstructured) {
+	says(r, func(parent, condition map[string]any) string {
+		if parent["kind"] != "Service" {
+			condition["observedGeneration"] = r.GetGeneration()
+			return "example.com/gateway"
+		}
+		parent["group"], parent["namespace"] = "core", r.GetNamespace()
+		return "linkerd.io/policy-controller"
+	})
+}
+
+// says has each parent accept a route; how it does so, and who says it, is told by a function.
+func says(r *unstructured.Unstructured, how func(parent, condition map[string]any) string) {
+	parents, _, _ := unstructured.NestedSlice(r.Object, "spec", "parentRefs")
+	all := []any{}
+	for _, p := range parents {
+		parent, controller := p.(map[string]any), ""
+		var conditions []any
+		for _, kind := range []string{"Accepted", "ResolvedRefs"} {
+			condition := map[string]any{
+				"type": kind, "status": "True", "reason": kind, "message": "",
+				"lastTransitionTime": metav1.Now().UTC().Format(time.RFC3339),
+			}
+			controller = how(parent, condition)
+			conditions = append(conditions, condition)
+		}
+		all = append(all, map[string]any{"controllerName": controller, "parentRef": parent, "conditions": conditions})
+	}
+	r.Object["status"] = map[string]any{"parents": all}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"weir.dev/weir/pkg/rollout"
-	"weir.dev/weir/pkg/router"
 )
 
 // The bounds of the Gateway API.
@@ -46,36 +45,38 @@ func parts(rules []object) (own, added []object) {
 //
 // What is added comes last. Among rules the more specific match wins, and only where two are equally specific
 // the one that is first. A match that is added to is more specific than it was, so it wins over its own rule
-// wherever it stands; from another rule of the user's it must not take what is that rule's.
-func divide(app router.App, split rollout.Split, rules []object) ([]object, error) {
+// wherever it stands; from another rule of the user's it must not take what is that rule's. A match that says
+// already all that is asked for stands before its own rule, and so after those that it must not take from.
+func divide(app application, split rollout.Split, rules []object) ([]object, error) {
 	requests := chosen(app, split)
-	var own, added []object
-	shifts := false
+	if err := met(app, rules, requests); err != nil {
+		return nil, err
+	}
+	var all, last []object
 	for i, rule := range rules {
 		if sends(app, rule, app.Apex) {
 			fail := func(err error) ([]object, error) { return nil, fmt.Errorf("its rule %d %w", i+1, err) }
-			extra, err := choose(app, rule, requests)
+			whole, some, err := choose(app, rule, requests)
 			if err != nil {
 				return fail(err)
 			}
-			added = append(added, extra...)
+			all, last = append(all, whole...), append(last, some...)
 			if rule, err = divideRule(app, split, rule); err != nil {
 				return fail(err)
 			}
 		}
-		own = append(own, rule)
+		all = append(all, rule)
 	}
-	for _, p := range pairsOf(app, own) {
-		shifts = shifts || p.share() > 0
-	}
-	if !shifts {
+	all = append(all, last...)
+	own, added := parts(all)
+	if !slices.ContainsFunc(pairsOf(app, own), func(p pair) bool { return p.share() > 0 }) {
 		return nil, fmt.Errorf("none of its rules sends traffic to Service %s; "+
 			"correct the route, or rename it so that Weir can make its own", app.Apex)
 	}
 	for i, rule := range added {
 		rule["name"] = fmt.Sprintf("%s%d", addedName, i+1)
 	}
-	return slices.Concat(own, added), fits(own, added)
+	return all, fits(own, added)
 }
 
 // fits refuses more rules than a route can hold.
@@ -98,7 +99,7 @@ func fits(own, added []object) error {
 	return nil
 }
 
-func divideRule(app router.App, split rollout.Split, rule object) (object, error) {
+func divideRule(app application, split rollout.Split, rule object) (object, error) {
 	backends, err := divideBackends(app, split, backendsOf(rule))
 	if err != nil {
 		return nil, err
@@ -112,13 +113,13 @@ func divideRule(app router.App, split rollout.Split, rule object) (object, error
 }
 
 // served are the pairs of a rule that get any traffic; the user may send nothing some way.
-func served(app router.App, rule object) []pair {
+func served(app application, rule object) []pair {
 	return slices.DeleteFunc(pairsOf(app, []object{rule}), func(p pair) bool { return p.share() == 0 })
 }
 
 // divideBackends has both halves of a pair at weight 0 too: a backend that comes and goes could be seen
 // half-done.
-func divideBackends(app router.App, split rollout.Split, backends []object) ([]object, error) {
+func divideBackends(app application, split rollout.Split, backends []object) ([]object, error) {
 	var out []object
 	for _, b := range backends {
 		w := weightOf(b)

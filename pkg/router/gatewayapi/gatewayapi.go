@@ -1,4 +1,5 @@
-// Package gatewayapi shifts traffic by the weights of an HTTPRoute (gateway.networking.k8s.io/v1).
+// Package gatewayapi shifts traffic by the weights of an HTTPRoute, or of a GRPCRoute where the port speaks gRPC
+// (gateway.networking.k8s.io/v1). The two differ in a few words and are handled alike.
 //
 // The route has the name of the apex Service. Where there is none, Weir makes it from spec.service and
 // owns all of it. Where the user has one, it is adopted: in every rule that sends traffic to the apex
@@ -11,6 +12,9 @@
 // The pair can be folded back, so what the user's rules are is always read from the route itself: a rule
 // that is changed, added or taken away in the middle of a run stays so. An annotation remembers the rules
 // as they were, for one case alone, in which somebody has damaged a pair.
+//
+// A route hangs on Gateways, or, in a mesh, on Services whose callers it is for. The router linkerd is the same
+// with the apex Service as the parent, and without what Linkerd does not know.
 package gatewayapi
 
 import (
@@ -26,73 +30,98 @@ import (
 	"weir.dev/weir/pkg/router"
 )
 
-// settle is above the two seconds for which Traefik gathers changes before it takes them over.
+// settle is above the two seconds for which Traefik gathers changes before it takes them over. Linkerd's
+// controller tells its proxies at once.
 const settle = 5 * time.Second
 
-// Resource of HTTPRoutes.
-func Resource() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: gatewayv1.GroupName, Version: "v1", Resource: "httproutes"}
-}
+// HTTPRoutes and their resource.
+func HTTPRoutes() schema.GroupVersionResource { return httpRoute.resource() }
 
-// Router is the Gateway API's.
-type Router struct{}
+// GRPCRoutes and their resource.
+func GRPCRoutes() schema.GroupVersionResource { return grpcRoute.resource() }
+
+// Router is any implementation's of the Gateway API, or Linkerd's.
+type Router struct{ linkerd bool }
 
 var _ router.Router = Router{}
 
-// Name is "gatewayapi".
-func (Router) Name() string { return "gatewayapi" }
+// Linkerd is the router of a mesh of Linkerd.
+func Linkerd() Router { return Router{linkerd: true} }
 
-// Features of HTTPRoutes in the standard channel.
-func (Router) Features() router.Features {
+// Name is "gatewayapi" or "linkerd".
+func (r Router) Name() string {
+	if r.linkerd {
+		return "linkerd"
+	}
+	return "gatewayapi"
+}
+
+// Features of HTTPRoutes in the standard channel. Linkerd drops a route with a filter that rewrites or mirrors,
+// reads a timeout from annotations alone, and takes a host for a condition on requests from within the mesh, which
+// go by other names.
+func (r Router) Features() router.Features {
 	return router.Features{
-		router.Weighted: true, router.OwnsRoute: true, router.AdoptsRoute: true, router.Gateways: true,
-		router.Hosts: true, router.Matches: true, router.Rewrites: true, router.EditsHeaders: true,
-		router.Timeouts: true, router.HeaderMatch: true, router.QueryMatch: true,
-		router.ManyConditions: true, router.Mirrors: true,
-		router.MirrorsPercent: true, router.SessionAffinity: true,
+		router.Weighted: true, router.OwnsRoute: true, router.AdoptsRoute: true, router.Gateways: true, router.GRPC: true,
+		router.Matches: true, router.EditsHeaders: true,
+		router.HeaderMatch: true, router.QueryMatch: true, router.MethodMatch: true, router.ManyConditions: true,
+		router.SessionAffinity: true,
+		router.Hosts:           !r.linkerd, router.Rewrites: !r.linkerd, router.Timeouts: !r.linkerd,
+		router.Mirrors: !r.linkerd, router.MirrorsPercent: !r.linkerd,
 	}
 }
 
 // Settle is five seconds.
 func (Router) Settle() time.Duration { return settle }
 
-// Resources are HTTPRoutes.
+// Resources are HTTPRoutes and GRPCRoutes.
 func (Router) Resources() []schema.GroupVersionResource {
-	return []schema.GroupVersionResource{Resource()}
+	return []schema.GroupVersionResource{HTTPRoutes(), GRPCRoutes()}
 }
 
-// Refs is the one HTTPRoute.
-func (Router) Refs(app router.App) []router.Ref { return []router.Ref{ref(app)} }
-
-func ref(app router.App) router.Ref {
-	return router.Ref{Resource: Resource(), Namespace: app.Canary.Namespace, Name: app.Apex}
+// Refs are the route that goes with what the port speaks, and one of the other kind that may be there instead.
+func (r Router) Refs(app router.App) []router.Ref {
+	var refs []router.Ref
+	for _, a := range r.asKinds(app) {
+		refs = append(refs, a.ref())
+	}
+	return refs
 }
 
 // Validate refuses what the features do not hold. Whether a Gateway must be named depends on whether
 // there is a route to adopt, so that is for Render to say.
 func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
+	if router.SpeaksGRPC(c) {
+		return append(overGRPC(r.Features()).Refuse(r.Name()+" over gRPC", c), callProblems(&c.Spec.Service)...)
+	}
 	return r.Features().Refuse(r.Name(), c)
 }
 
-// Render gives the HTTPRoute.
-func (Router) Render(app router.App, split rollout.Split, found router.Found) ([]router.Object, error) {
-	r := ref(app)
-	have := found[r]
-	render := adopted
-	if have == nil || isMade(app, have) {
-		render = made
-	}
-	intent, err := render(app, split, have)
+// Render gives the route.
+func (r Router) Render(app router.App, split rollout.Split, found router.Found) ([]router.Object, error) {
+	a, have := r.routeOf(app, found)
+	intent, err := a.render(split, have, found)
 	if err != nil {
-		return nil, fmt.Errorf("rendering HTTPRoute %s/%s: %w", r.Namespace, r.Name, err)
+		return nil, fmt.Errorf("rendering %s %s/%s: %w", a.kind, app.Canary.Namespace, app.Apex, err)
 	}
-	return []router.Object{{Ref: r, Intent: intent}}, nil
+	return []router.Object{{Ref: a.ref(), Intent: intent}}, nil
 }
 
-func blank(app router.App, spec map[string]any) *unstructured.Unstructured {
+func (a application) render(
+	split rollout.Split, have *unstructured.Unstructured, found router.Found,
+) (*unstructured.Unstructured, error) {
+	if err := a.settled(split, found); err != nil {
+		return nil, err
+	}
+	if have == nil || isMade(a, have) {
+		return made(a, split, have)
+	}
+	return adopted(a, split, have)
+}
+
+func blank(app application, spec map[string]any) *unstructured.Unstructured {
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 	u.SetAPIVersion(gatewayv1.GroupVersion.String())
-	u.SetKind("HTTPRoute")
+	u.SetKind(string(app.kind))
 	u.SetNamespace(app.Canary.Namespace)
 	u.SetName(app.Apex)
 	return u

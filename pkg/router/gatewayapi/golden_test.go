@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -44,6 +45,39 @@ func TestGolden(t *testing.T) {
 	}}, userRoute(t)))
 }
 
+// TestGoldenOverGRPC shows routes of calls.
+func TestGoldenOverGRPC(t *testing.T) {
+	c := ofCalls(canary(t))
+	golden(t, "grpc-made.yaml", render(t, appOf(c), 10, nil))
+
+	c.Spec.Service = v1beta1.CanaryService{Port: 9898, PortName: "grpc"}
+	golden(t, "grpc-user-all.yaml", renderSplit(t, appOf(c), rollout.Split{Weight: 10, Mirror: 50, Match: []v1beta1.RequestMatch{
+		{Headers: map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}}},
+	}}, parse(t, manifest(t, "grpc-user.yaml"))))
+}
+
+// TestGoldenOfLinkerd shows a route of the callers of a Service.
+func TestGoldenOfLinkerd(t *testing.T) {
+	c := canary(t)
+	c.Spec.Service = v1beta1.CanaryService{Port: 9898, Headers: c.Spec.Service.Headers, Match: c.Spec.Service.Match}
+	app := appOf(c)
+	intent, err := gatewayapi.Linkerd().Render(app, rollout.Split{Weight: 10}, nil)
+	require.NoError(t, err)
+	require.Len(t, intent, 1)
+	golden(t, "linkerd.yaml", intent[0].Intent)
+}
+
+// ofCalls is a Canary whose port speaks gRPC, without what only HTTP has.
+func ofCalls(c *v1beta1.Canary) *v1beta1.Canary {
+	s := &c.Spec.Service
+	s.PortName, s.Rewrite, s.Timeout = "grpc", nil, ""
+	s.Match = []gatewayv1.HTTPRouteMatch{
+		{Path: &gatewayv1.HTTPPathMatch{Value: new("/shop.Orders/")}, Headers: s.Match[0].Headers},
+		{Path: &gatewayv1.HTTPPathMatch{Type: new(gatewayv1.PathMatchExact), Value: new("/shop.Stock/Get")}},
+	}
+	return c
+}
+
 func golden(t *testing.T, name string, route *unstructured.Unstructured) {
 	t.Helper()
 	got, err := yaml.Marshal(route.Object)
@@ -59,18 +93,14 @@ func golden(t *testing.T, name string, route *unstructured.Unstructured) {
 
 func canary(t *testing.T) *v1beta1.Canary {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/canary.yaml")
-	require.NoError(t, err)
 	var c v1beta1.Canary
-	require.NoError(t, yaml.UnmarshalStrict(raw, &c))
+	require.NoError(t, yaml.UnmarshalStrict([]byte(manifest(t, "canary.yaml")), &c))
 	return &c
 }
 
 func userRoute(t *testing.T) *unstructured.Unstructured {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/user.yaml")
-	require.NoError(t, err)
-	return parse(t, string(raw))
+	return parse(t, manifest(t, "user.yaml"))
 }
 
 // parse reads a route as an API server would give it.

@@ -12,46 +12,62 @@ import (
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
-	"weir.dev/weir/pkg/router"
 )
 
 // made is a route of Weir's, whole.
-func made(app router.App, split rollout.Split, have *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	s := app.Canary.Spec.Service
-	spec := gatewayv1.HTTPRouteSpec{
-		CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: s.GatewayRefs},
+func made(app application, split rollout.Split, have *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	s := &app.Canary.Spec.Service
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&gatewayv1.HTTPRouteSpec{
+		CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: parents(app)},
 		Hostnames:       s.Hosts,
-		Rules: []gatewayv1.HTTPRouteRule{{
-			Matches: s.Match, Filters: filters(s), Timeouts: timeouts(s),
-			BackendRefs: []gatewayv1.HTTPBackendRef{backend(app)},
-		}},
-	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&spec)
+		Rules:           []gatewayv1.HTTPRouteRule{rule(app)},
+	})
 	if err != nil {
 		return nil, err
 	}
-	divided, err := share(app, split, have, listIn(content, "rules"))
+	rules := listIn(content, "rules")
+	if matches := calls(s); app.kind == grpcRoute && len(matches) > 0 {
+		rules[0]["matches"] = list(matches)
+	}
+	divided, err := share(app, split, have, rules)
 	if err != nil {
 		return nil, err
 	}
 	content["rules"] = list(divided)
-	if len(s.GatewayRefs) == 0 {
+	if len(parents(app)) == 0 {
 		// A route that serves stays where it is; taking it off its Gateways would be an outage.
-		parents := parentsOf(have)
-		if len(parents) == 0 {
+		kept := parentsOf(have)
+		if len(kept) == 0 {
 			return nil, errors.New("there is no such route to adopt, and no Gateway to make one for; " +
 				"name one in spec.service.gatewayRefs")
 		}
-		content["parentRefs"] = parents
+		content["parentRefs"] = kept
 	}
 	u := blank(app, content)
 	u.SetLabels(app.Labels)
 	return u, unstructured.SetNestedSlice(u.Object, []any{app.Owner}, "metadata", "ownerReferences")
 }
 
+// rule is the one rule of a route of Weir's, before it is divided. A GRPCRoute has the same words for backends and
+// headers, others for matches, and none for the rest.
+func rule(app application) gatewayv1.HTTPRouteRule {
+	s := &app.Canary.Spec.Service
+	r := gatewayv1.HTTPRouteRule{Filters: edits(s.Headers), BackendRefs: []gatewayv1.HTTPBackendRef{backend(app)}}
+	if app.kind == grpcRoute {
+		return r
+	}
+	r.Matches, r.Timeouts = s.Match, timeouts(s)
+	if s.Rewrite != nil {
+		r.Filters = append(r.Filters, gatewayv1.HTTPRouteFilter{
+			Type: gatewayv1.HTTPRouteFilterURLRewrite, URLRewrite: rewrite(s.Rewrite),
+		})
+	}
+	return r
+}
+
 // isMade says that a route is one that Weir made for this Canary, or for one of the same name that is
 // gone: a released route keeps its label, and spec.service holds for it again.
-func isMade(app router.App, route *unstructured.Unstructured) bool {
+func isMade(app application, route *unstructured.Unstructured) bool {
 	if owner := metav1.GetControllerOf(route); owner != nil {
 		return owner.UID == app.Canary.UID
 	}
@@ -73,7 +89,7 @@ func parentsOf(route *unstructured.Unstructured) []any {
 }
 
 // backend is the apex, which becomes a pair.
-func backend(app router.App) gatewayv1.HTTPBackendRef {
+func backend(app application) gatewayv1.HTTPBackendRef {
 	group, kind, port := gatewayv1.Group(""), gatewayv1.Kind("Service"), app.Canary.Spec.Service.Port
 	weight := int32(1)
 	return gatewayv1.HTTPBackendRef{BackendRef: gatewayv1.BackendRef{
@@ -84,7 +100,7 @@ func backend(app router.App) gatewayv1.HTTPBackendRef {
 	}}
 }
 
-func timeouts(s v1beta1.CanaryService) *gatewayv1.HTTPRouteTimeouts {
+func timeouts(s *v1beta1.CanaryService) *gatewayv1.HTTPRouteTimeouts {
 	if s.Timeout == "" {
 		return nil
 	}
@@ -92,20 +108,18 @@ func timeouts(s v1beta1.CanaryService) *gatewayv1.HTTPRouteTimeouts {
 	return &gatewayv1.HTTPRouteTimeouts{Request: &limit}
 }
 
-func filters(s v1beta1.CanaryService) []gatewayv1.HTTPRouteFilter {
+// edits are the filters that change headers.
+func edits(h *v1beta1.Headers) []gatewayv1.HTTPRouteFilter {
 	var out []gatewayv1.HTTPRouteFilter
-	if s.Headers != nil && s.Headers.Request != nil {
+	if h != nil && h.Request != nil {
 		out = append(out, gatewayv1.HTTPRouteFilter{
-			Type: gatewayv1.HTTPRouteFilterRequestHeaderModifier, RequestHeaderModifier: headers(s.Headers.Request),
+			Type: gatewayv1.HTTPRouteFilterRequestHeaderModifier, RequestHeaderModifier: headers(h.Request),
 		})
 	}
-	if s.Headers != nil && s.Headers.Response != nil {
+	if h != nil && h.Response != nil {
 		out = append(out, gatewayv1.HTTPRouteFilter{
-			Type: gatewayv1.HTTPRouteFilterResponseHeaderModifier, ResponseHeaderModifier: headers(s.Headers.Response),
+			Type: gatewayv1.HTTPRouteFilterResponseHeaderModifier, ResponseHeaderModifier: headers(h.Response),
 		})
-	}
-	if s.Rewrite != nil {
-		out = append(out, gatewayv1.HTTPRouteFilter{Type: gatewayv1.HTTPRouteFilterURLRewrite, URLRewrite: rewrite(s.Rewrite)})
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,61 +17,107 @@ import (
 )
 
 // chosen are the requests that go to the canary whatever its weight.
-func chosen(app router.App, split rollout.Split) []v1beta1.RequestMatch {
+func chosen(app application, split rollout.Split) []v1beta1.RequestMatch {
 	requests := slices.Clone(split.Match)
-	if c, ok := router.CookieOf(app, split); ok {
+	if c, ok := router.CookieOf(app.App, split); ok {
 		requests = append(requests, v1beta1.RequestMatch{Headers: map[string]v1beta1.StringMatch{"cookie": c.Comes()}})
 	}
 	return requests
 }
 
+// met refuses requests that no rule with the apex takes: none would go to the canary.
+func met(app application, rules []object, requests []v1beta1.RequestMatch) error {
+	for _, r := range requests {
+		sends := func(rule object) bool {
+			return len(chosenBackends(app, rule)) > 0 && slices.ContainsFunc(matchesOf(rule), func(m object) bool { return takes(m, r) })
+		}
+		if r.Method != "" && !slices.ContainsFunc(rules, sends) {
+			return fmt.Errorf("none of its rules sends requests of method %s to Service %s, so none of them would go to the canary; "+
+				"correct the route, or the match", r.Method, app.Apex)
+		}
+	}
+	return nil
+}
+
+// takes says that some request can be as a match and a description say.
+func takes(match object, request v1beta1.RequestMatch) bool {
+	return request.Method == "" || match["method"] == nil || match["method"] == request.Method
+}
+
 // choose gives the rules that are to be added for a rule with the apex: what it matches, narrowed down to the
-// requests, goes to the canary alone. Of a rule that sends nothing to the apex, nothing goes there.
-func choose(app router.App, rule object, requests []v1beta1.RequestMatch) ([]object, error) {
+// requests, goes to the canary alone. Whole are those that are not narrowed down by that.
+func choose(app application, rule object, requests []v1beta1.RequestMatch) (whole, some []object, err error) {
+	canary := chosenBackends(app, rule)
+	if len(canary) == 0 {
+		return nil, nil, nil
+	}
+	var same, narrower []object
+	for _, m := range matchesOf(rule) {
+		for _, r := range requests {
+			if !takes(m, r) {
+				continue
+			}
+			narrow, err := narrowed(app.kind, m, r)
+			switch {
+			case err != nil:
+				return nil, nil, err
+			case reflect.DeepEqual(narrow, m):
+				same = append(same, narrow)
+			default:
+				narrower = append(narrower, narrow)
+			}
+		}
+	}
+	return added(rule, canary, same), added(rule, canary, narrower), nil
+}
+
+// chosenBackends are the canary in the places of the apex, for a rule that is to be added. Of a rule that sends
+// nothing to the apex, nothing goes there.
+func chosenBackends(app application, rule object) []object {
 	var canary []object
 	for _, b := range backendsOf(rule) {
 		if names(app, b, app.Apex) && weightOf(b) > 0 {
 			canary = append(canary, renamed(b, app.CanaryService, weightOf(b)))
 		}
 	}
-	if len(canary) == 0 {
-		return nil, nil
+	return canary
+}
+
+// matchesOf are the matches of a rule. One without any matches everything.
+func matchesOf(rule object) []object {
+	if own := listIn(rule, "matches"); len(own) > 0 {
+		return own
 	}
-	own := listIn(rule, "matches")
-	if len(own) == 0 {
-		own = []object{{}} // everything
-	}
-	var matches []object
-	for _, m := range own {
-		for _, r := range requests {
-			narrow, err := narrowed(m, r)
-			if err != nil {
-				return nil, err
-			}
-			matches = append(matches, narrow)
-		}
-	}
+	return []object{{}}
+}
+
+// added are as many rules as it takes, like another, for other matches and backends. They get their names at last.
+func added(rule object, canary, matches []object) []object {
 	together := maxMatches
 	if replacesPrefix(rule) {
 		together = 1 // the prefix that is replaced is that of the one match
 	}
-	var added []object
+	var rules []object
 	for some := range slices.Chunk(matches, together) {
 		extra := maps.Clone(rule)
-		extra["matches"], extra["backendRefs"] = list(some), list(canary)
-		added = append(added, extra)
+		extra["matches"], extra["backendRefs"], extra["name"] = list(some), list(canary), addedName
+		rules = append(rules, extra)
 	}
-	return added, nil
+	return rules
 }
 
 // narrowed is a match of which a request's description must be true as well.
-func narrowed(match object, request v1beta1.RequestMatch) (object, error) {
-	headers, err := conditions(listIn(match, "headers"), request.Headers, kind{"header", 4096, strings.EqualFold})
+func narrowed(of kind, match object, request v1beta1.RequestMatch) (object, error) {
+	if of == grpcRoute && (len(request.QueryParams) > 0 || request.Method != "") {
+		return nil, errors.New("matches calls of gRPC, which have no query parameters and all the same method; " +
+			"match by headers alone")
+	}
+	headers, err := conditions(listIn(match, "headers"), request.Headers, field{"header", 4096, strings.EqualFold})
 	if err != nil {
 		return nil, err
 	}
 	same := func(a, b string) bool { return a == b }
-	params, err := conditions(listIn(match, "queryParams"), request.QueryParams, kind{"query parameter", 1024, same})
+	params, err := conditions(listIn(match, "queryParams"), request.QueryParams, field{"query parameter", 1024, same})
 	if err != nil {
 		return nil, err
 	}
@@ -80,11 +127,14 @@ func narrowed(match object, request v1beta1.RequestMatch) (object, error) {
 			narrow[field] = list(conditions)
 		}
 	}
+	if request.Method != "" {
+		narrow["method"] = request.Method
+	}
 	return narrow, nil
 }
 
-// kind is what headers and query parameters differ in.
-type kind struct {
+// field is what headers and query parameters differ in.
+type field struct {
 	what    string
 	longest int // value
 	same    func(a, b string) bool
@@ -93,7 +143,7 @@ type kind struct {
 var token = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 // conditions adds those of a description to those of a match. There can be but one of each name.
-func conditions(own []object, texts map[string]v1beta1.StringMatch, of kind) ([]object, error) {
+func conditions(own []object, texts map[string]v1beta1.StringMatch, of field) ([]object, error) {
 	const most = 16
 	all := slices.Clone(own)
 	for _, name := range slices.Sorted(maps.Keys(texts)) {

@@ -5,8 +5,6 @@ import (
 	"reflect"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"weir.dev/weir/pkg/router"
 )
 
 // Rules and the backends in them are kept as JSON has them, never as Go types: what the user wrote comes
@@ -49,7 +47,7 @@ func list(of []object) []any {
 }
 
 // names says that a backend is the Service of that name in the application's namespace.
-func names(app router.App, backend object, service string) bool {
+func names(app application, backend object, service string) bool {
 	is := func(field, want string) bool {
 		v, set := backend[field]
 		return !set || v == want
@@ -58,7 +56,7 @@ func names(app router.App, backend object, service string) bool {
 }
 
 // sends says that a rule has a backend of that name.
-func sends(app router.App, rule object, service string) bool {
+func sends(app application, rule object, service string) bool {
 	for _, b := range backendsOf(rule) {
 		if names(app, b, service) {
 			return true
@@ -86,7 +84,7 @@ type pair struct{ primary, canary object }
 
 // pairAt finds a pair: primary and canary side by side, with nothing between them but name and weight, and
 // the cookie that the canary alone may set.
-func pairAt(app router.App, backends []object, i int) (pair, bool) {
+func pairAt(app application, backends []object, i int) (pair, bool) {
 	if i+1 >= len(backends) {
 		return pair{}, false
 	}
@@ -101,7 +99,7 @@ func pairAt(app router.App, backends []object, i int) (pair, bool) {
 func (p pair) share() int64 { return weightOf(p.primary) + weightOf(p.canary) }
 
 // pairsOf are all pairs of a route.
-func pairsOf(app router.App, rules []object) []pair {
+func pairsOf(app application, rules []object) []pair {
 	var pairs []pair
 	for _, rule := range rules {
 		backends := backendsOf(rule)
@@ -116,7 +114,7 @@ func pairsOf(app router.App, rules []object) []pair {
 
 // fold puts the apex back in the place of each pair, and takes the mirror away. It says whether the rule was
 // as Weir leaves one: no half of a pair, and all weights in hundredths, of which the folded ones are made.
-func fold(app router.App, rule object) (folded object, whole bool) {
+func fold(app application, rule object) (folded object, whole bool) {
 	rule = unmirrored(app, rule)
 	backends := backendsOf(rule)
 	var out []object

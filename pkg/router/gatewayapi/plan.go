@@ -7,13 +7,12 @@ import (
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
-	"weir.dev/weir/pkg/router"
 )
 
 // share divides the rules of a route as found, which is nil where there is none. While the canary gets nothing,
 // it looks ahead and refuses a plan that could not be carried out to its end. A plan that is on is never held
 // against a split: a rollback must not wait for a correction of the spec.
-func share(app router.App, split rollout.Split, have *unstructured.Unstructured, rules []object) ([]object, error) {
+func share(app application, split rollout.Split, have *unstructured.Unstructured, rules []object) ([]object, error) {
 	if split.Mirror > 0 {
 		if err := mirrors(have); err != nil {
 			return nil, err
@@ -28,7 +27,7 @@ func share(app router.App, split rollout.Split, have *unstructured.Unstructured,
 }
 
 // reaches says that by a route, as it is, some request gets to the canary.
-func reaches(app router.App, have *unstructured.Unstructured) bool {
+func reaches(app application, have *unstructured.Unstructured) bool {
 	if have == nil {
 		return false
 	}
@@ -37,7 +36,10 @@ func reaches(app router.App, have *unstructured.Unstructured) bool {
 }
 
 // foresee divides the rules for every split of a plan that needs more of a route than weights.
-func foresee(app router.App, have *unstructured.Unstructured, rules []object) error {
+func foresee(app application, have *unstructured.Unstructured, rules []object) error {
+	if err := editsAnswers(app, have); err != nil {
+		return err
+	}
 	planned := app.Canary.DeepCopy()
 	planned.Status.Canary = &v1beta1.RevisionStatus{Hash: "0000000000"} // as long as one will be
 	app.Canary = planned

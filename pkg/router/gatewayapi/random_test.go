@@ -59,11 +59,9 @@ func randomSplit(r *rand.Rand) rollout.Split {
 	}
 	for range r.IntN(3) {
 		texts := texts{"x-insider": {Exact: fmt.Sprint(r.IntN(2))}}
-		if r.IntN(2) == 0 {
-			split.Match = append(split.Match, v1beta1.RequestMatch{Headers: texts})
-		} else {
-			split.Match = append(split.Match, v1beta1.RequestMatch{QueryParams: texts})
-		}
+		split.Match = append(split.Match, []v1beta1.RequestMatch{
+			{Headers: texts}, {QueryParams: texts}, {Method: "GET"}, {Method: "GET", Headers: texts},
+		}[r.IntN(4)])
 	}
 	return split
 }
@@ -90,6 +88,9 @@ func randomRoute(t *testing.T, r *rand.Rand) *unstructured.Unstructured {
 		match := map[string]any{"path": map[string]any{"type": "PathPrefix", "value": fmt.Sprint("/", i)}}
 		if maybe() {
 			match["headers"] = []any{map[string]any{"name": "x-tenant", "type": "Exact", "value": "blue"}}
+		}
+		if maybe() {
+			match["method"] = []string{"GET", "POST"}[r.IntN(2)]
 		}
 		rule := map[string]any{"matches": []any{match}}
 		own := filters()

@@ -13,33 +13,32 @@ import (
 // Release leaves a route that Weir made in place, all of its traffic on the apex Service, and belonging
 // to nobody: deleting it would be an outage. An adopted route gets its own rules back. One that has
 // nothing of Weir's is left alone.
-func (Router) Release(app router.App, found router.Found) ([]router.Released, error) {
-	r := ref(app)
-	have := found[r]
-	if have == nil || !held(app, have) {
+func (r Router) Release(app router.App, found router.Found) ([]router.Released, error) {
+	a, have := r.routeOf(app, found)
+	if have == nil || !held(a, have) {
 		return nil, nil
 	}
 	left := have.DeepCopy()
-	rules := originals(app, have)
-	if isMade(app, have) {
-		rules = united(app, rulesOf(have))
+	rules := originals(a, have)
+	if isMade(a, have) {
+		rules = united(a, rulesOf(have))
 	}
 	if err := unstructured.SetNestedSlice(left.Object, list(rules), "spec", "rules"); err != nil {
-		return nil, fmt.Errorf("giving back HTTPRoute %s/%s: %w", r.Namespace, r.Name, err)
+		return nil, fmt.Errorf("giving back %s %s/%s: %w", a.kind, app.Canary.Namespace, app.Apex, err)
 	}
-	disown(app, left)
+	disown(a, left)
 	unmark(left)
-	return []router.Released{{Ref: r, Object: left}}, nil
+	return []router.Released{{Ref: a.ref(), Object: left}}, nil
 }
 
 // held says that there is something of Weir's in a route.
-func held(app router.App, have *unstructured.Unstructured) bool {
+func held(app application, have *unstructured.Unstructured) bool {
 	_, adopted := have.GetAnnotations()[OriginalAnnotation]
 	return adopted || metav1.IsControlledBy(have, app.Canary) || len(pairsOf(app, rulesOf(have))) > 0
 }
 
 // united is the rules of a route of Weir's with the apex as their one backend, however they were left.
-func united(app router.App, rules []object) []object {
+func united(app application, rules []object) []object {
 	rules, _ = parts(rules)
 	for i := range rules {
 		rules[i] = withoutMirror(app, rules[i])
@@ -50,7 +49,7 @@ func united(app router.App, rules []object) []object {
 	return rules
 }
 
-func disown(app router.App, left *unstructured.Unstructured) {
+func disown(app application, left *unstructured.Unstructured) {
 	owners := slices.DeleteFunc(left.GetOwnerReferences(), func(o metav1.OwnerReference) bool {
 		return o.UID == app.Canary.UID
 	})

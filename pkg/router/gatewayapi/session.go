@@ -15,8 +15,8 @@ import (
 const setCookie = "Set-Cookie"
 
 // cookied is the canary's half of a pair with a filter by which its answers set the cookie.
-func cookied(app router.App, split rollout.Split, backend object) (object, error) {
-	c, ok := router.CookieOf(app, split)
+func cookied(app application, split rollout.Split, backend object) (object, error) {
+	c, ok := router.CookieOf(app.App, split)
 	if !ok {
 		return backend, nil
 	}

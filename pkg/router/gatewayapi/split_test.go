@@ -76,6 +76,31 @@ func TestMatchThatIsThereAlready(t *testing.T) {
 	require.Equal(t, []any{own, map[string]any{"name": "x-b", "type": "Exact", "value": "1"}}, matchOf(intent, 1)["headers"])
 }
 
+// A match that says already all that is asked for would win over one like it that stands behind it.
+func TestMatchThatSaysAllAlready(t *testing.T) {
+	app := appOf(bare(t))
+	have := routeTo(t, "legacy=1", "podinfo=3 legacy=1", "podinfo=1")
+	matchOf(have, 1)["method"] = "GET"
+	both := matchOf(have, 2)
+	rules(have)[2].(map[string]any)["matches"] = []any{both, map[string]any{"method": "GET"}, map[string]any{"method": "POST"}}
+	split := rollout.Split{Weight: 10, Match: []v1beta1.RequestMatch{{Method: "GET"}}}
+	intent := renderSplit(t, app, split, have)
+	var names []any
+	for _, rule := range rules(intent) {
+		names = append(names, rule.(map[string]any)["name"])
+	}
+	require.Equal(t, []any{nil, "weir-canary-1", nil, "weir-canary-2", nil, "weir-canary-3"}, names)
+	require.Equal(t, rules(have)[1].(map[string]any)["matches"], rules(intent)[1].(map[string]any)["matches"])
+	require.Equal(t, []any{map[string]any{"method": "GET"}}, rules(intent)[3].(map[string]any)["matches"])
+	narrower := map[string]any{"path": both["path"], "method": "GET"}
+	require.Equal(t, []any{narrower}, rules(intent)[5].(map[string]any)["matches"], "of POST, nothing is GET")
+	stored := asStored(have, intent)
+	accept(stored)
+	read := gatewayapi.Router{}.Read(app, split, foundOf(app, stored))
+	require.Equal(t, rollout.Route{Found: true, Split: split, Accepted: true}, read)
+	require.Equal(t, rules(have), rules(release(t, app, stored)))
+}
+
 func matchOf(r *unstructured.Unstructured, rule int) map[string]any {
 	return rules(r)[rule].(map[string]any)["matches"].([]any)[0].(map[string]any)
 }
@@ -125,11 +150,16 @@ func TestForeseesWhatCannotBe(t *testing.T) {
 		}, func(r *unstructured.Unstructured) {
 			backends(r, 0)[0].(map[string]any)["filters"] = []any{adds("set-cookie", "mine")}
 		}, "its rule 1 has a backend that adds the header Set-Cookie already"},
-		{"a mirror through Traefik", nil, func(a *v1beta1.CanaryAnalysis) { a.Mirror = true }, byTraefik,
+		{"a method that no rule takes", nil, func(a *v1beta1.CanaryAnalysis) { a.Match = []v1beta1.RequestMatch{{Method: "GET"}} },
+			func(r *unstructured.Unstructured) { matchOf(r, 0)["method"] = "POST" },
+			"spec.analysis.match cannot be carried out: none of its rules sends requests of method GET to Service podinfo"},
+		{"a mirror through Linkerd", nil, func(a *v1beta1.CanaryAnalysis) { a.Mirror = true }, by("linkerd.io/policy-controller"),
+			"spec.analysis.mirror cannot be carried out: its parent edge is served by Linkerd, which drops the route"},
+		{"a mirror through Traefik", nil, func(a *v1beta1.CanaryAnalysis) { a.Mirror = true }, by(traefik),
 			"spec.analysis.mirror cannot be carried out: its parent edge is served by Traefik"},
 		{"a step's mirror through Traefik", nil, func(a *v1beta1.CanaryAnalysis) {
 			a.Steps = []v1beta1.CanaryStep{{Mirror: true}}
-		}, byTraefik, "spec.analysis.steps[0] cannot be carried out: its parent edge is served by Traefik"},
+		}, by(traefik), "spec.analysis.steps[0] cannot be carried out: its parent edge is served by Traefik"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			app := appOf(bare(t))
@@ -161,12 +191,7 @@ func adds(header, value string) map[string]any {
 	}}
 }
 
-func byTraefik(r *unstructured.Unstructured) {
-	accept(r)
-	parents, _, _ := unstructured.NestedSlice(r.Object, "status", "parents")
-	parents[0].(map[string]any)["controllerName"] = "traefik.io/gateway-controller"
-	r.Object["status"] = map[string]any{"parents": parents}
-}
+const traefik = "traefik.io/gateway-controller"
 
 // setShare gives a weight to all pairs.
 func setShare(r *unstructured.Unstructured, weight int64) {
@@ -181,7 +206,7 @@ func setShare(r *unstructured.Unstructured, weight int64) {
 func TestNeverMirrorsThroughTraefik(t *testing.T) {
 	app := appOf(bare(t))
 	have := routeTo(t, "podinfo=1")
-	byTraefik(have)
+	by(traefik)(have)
 	_, err := gatewayapi.Router{}.Render(app, rollout.Split{Mirror: 10}, foundOf(app, have))
 	require.ErrorContains(t, err, "Traefik")
 }

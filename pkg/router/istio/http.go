@@ -17,6 +17,8 @@ const (
 	fieldHTTP = "http"
 	fieldTCP  = "tcp"
 	setCookie = "Set-Cookie"
+
+	fieldSourceLabels = "sourceLabels"
 )
 
 // addedName begins the names of the routes that send requests to the canary by a match, by which they are known

@@ -90,7 +90,9 @@ func params(of []gatewayv1.HTTPQueryParamMatch) object {
 	return out
 }
 
-// fenced are matches for one entry alone.
+// fenced are matches for one entry alone. Istio looks at gateways or at source labels, and with both at gateways
+// alone; so what is for some pods names no gateway. At a gateway it is never come to: the entry of the gateways
+// stands before it and has taken everything.
 func fenced(e entry, matches []object) []object {
 	if len(e.gateways) == 0 {
 		return matches
@@ -101,7 +103,9 @@ func fenced(e entry, matches []object) []object {
 	var out []object
 	for _, m := range matches {
 		m = maps.Clone(m)
-		m["gateways"] = list(e.gateways)
+		if _, some := m[fieldSourceLabels]; !some {
+			m["gateways"] = list(e.gateways)
+		}
 		out = append(out, m)
 	}
 	return out
@@ -161,7 +165,7 @@ func narrow(match object, r v1beta1.RequestMatch) (object, error) {
 		for k, v := range r.SourceLabels {
 			labels[k] = v
 		}
-		out["sourceLabels"] = labels
+		out[fieldSourceLabels] = labels
 	}
 	return out, nil
 }

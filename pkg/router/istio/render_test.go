@@ -143,6 +143,24 @@ func TestGatewaysAndPorts(t *testing.T) {
 	require.Equal(t, []any{"a.example.com", "podinfo"}, spec["hosts"], "the apex once")
 }
 
+// Where a match names gateways, Istio does not look at its source labels: it would be for the whole mesh.
+func TestSourceLabelsBesideGateways(t *testing.T) {
+	can := bare(t)
+	can.Spec.Service.Gateways = []string{"public", "mesh"}
+	tester := v1beta1.RequestMatch{Headers: map[string]v1beta1.StringMatch{"x-tester": {Exact: "yes"}}}
+	shop := v1beta1.RequestMatch{SourceLabels: map[string]string{"app": "shop"}}
+	all := routes(virtualService(render(t, can, rollout.Split{Weight: 10, Match: []v1beta1.RequestMatch{tester, shop}})))
+	require.Len(t, all, 4)
+	headers := map[string]any{"x-tester": map[string]any{"exact": "yes"}}
+	require.Equal(t, []any{map[string]any{"headers": headers, "gateways": []any{"public"}}}, all[0].(map[string]any)["match"])
+	require.Equal(t, []any{map[string]any{"gateways": []any{"public"}}}, all[1].(map[string]any)["match"],
+		"everything that comes by the gateway ends here")
+	require.Equal(t, []any{
+		map[string]any{"headers": headers, "gateways": []any{"mesh"}},
+		map[string]any{"sourceLabels": map[string]any{"app": "shop"}},
+	}, all[2].(map[string]any)["match"])
+}
+
 // Nobody's object is taken over unasked.
 func TestForeign(t *testing.T) {
 	can := canary(t)

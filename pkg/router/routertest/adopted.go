@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 
@@ -36,7 +37,7 @@ func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
 		}
 		b.release()
 		require.Equal(t, before, b.owns())
-		b.app = appOf(b.app.Canary.Namespace, "other")
+		b.app = s.appOf(b.app.Canary.Namespace, "other")
 		b.apply(share(50))
 		b.inForce(share(50))
 		b.release()
@@ -117,14 +118,15 @@ func (b *bench) create(manifest string) {
 	b.Helper()
 	obj := parse(b, manifest)
 	obj.SetNamespace(b.app.Canary.Namespace)
+	resource, _ := meta.UnsafeGuessKindToResource(obj.GroupVersionKind())
 	for _, ref := range b.Router.Refs(b.app) {
-		if ref.Name == obj.GetName() {
+		if ref.Name == obj.GetName() && ref.Resource == resource {
 			_, err := b.on(ref).Apply(b.Context(), ref.Name, obj, metav1.ApplyOptions{FieldManager: "gitops", Force: true})
 			require.NoError(b, err)
 			return
 		}
 	}
-	b.Fatalf("the router has no object named %s", obj.GetName())
+	b.Fatalf("the router has no %s named %s", resource.Resource, obj.GetName())
 }
 
 // keep makes an edit that is the user's to make, and says that it outlasts the run. The same edit of the

@@ -93,7 +93,7 @@ func (s Subject) bench(t *testing.T, server dynamic.Interface, shape ...func(*v1
 	made, err := namespaces.Create(t.Context(), namespace, metav1.CreateOptions{})
 	require.NoError(t, err)
 	b := &bench{Subject: s, T: t, server: server}
-	b.app = appOf(made.GetName(), "first", shape...)
+	b.app = s.appOf(made.GetName(), "first", shape...)
 	for _, manifest := range s.Beside {
 		b.create(manifest)
 	}
@@ -117,12 +117,12 @@ func parse(t require.TestingT, manifest string) *unstructured.Unstructured {
 }
 
 // appOf is the application as a Canary of that name has it.
-func appOf(namespace, canary string, shape ...func(*v1beta1.CanarySpec)) router.App {
+func (s Subject) appOf(namespace, canary string, shape ...func(*v1beta1.CanarySpec)) router.App {
 	c := &v1beta1.Canary{}
 	c.Name, c.Namespace, c.UID = canary, namespace, types.UID(namespace+"-"+canary)
 	c.Spec.TargetRef = v1beta1.TargetRef{APIVersion: "apps/v1", Kind: "Deployment", Name: Apex}
 	c.Spec.Service.Port = 9898
-	for _, set := range shape {
+	for _, set := range append([]func(*v1beta1.CanarySpec){s.Always}, shape...) {
 		if set != nil {
 			set(&c.Spec)
 		}

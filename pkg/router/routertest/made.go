@@ -108,14 +108,14 @@ func (s Subject) outlives(t *testing.T, server dynamic.Interface) {
 		}
 	}
 	if s.Router.Features().Has(router.AdoptsRoute) && len(left) > 0 {
-		b.app = appOf(b.app.Canary.Namespace, "other")
+		b.app = s.appOf(b.app.Canary.Namespace, "other")
 		b.apply(share(40))
 		b.inForce(share(40))
 		b.release()
 		require.Equal(t, left, b.owns(), "another Canary has adopted it and given it back")
 	}
 	first := b.app.Canary.Namespace
-	b.app = appOf(first, "first", s.Needs, s.everything)
+	b.app = s.appOf(first, "first", s.Needs, s.everything)
 	b.app.Canary.UID += "-again"
 	b.app.Owner["uid"] = string(b.app.Canary.UID)
 	b.apply(share(60))
@@ -139,6 +139,10 @@ func (s Subject) waits(t *testing.T, server dynamic.Interface, user *User) {
 	require.False(t, b.read().Accepted, "nobody has said anything yet")
 	b.inForce(share(10))
 	b.apply(share(20))
+	if s.Unversioned {
+		require.Equal(t, inForce(share(20)), b.read(), "what was said is of every version")
+		return
+	}
 	before := rollout.Route{Found: true, Split: rollout.Split{Weight: 20}}
 	require.Equal(t, before, b.read(), "what was said is of the version before")
 	b.inForce(share(20))

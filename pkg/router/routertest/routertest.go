@@ -25,6 +25,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/router"
@@ -40,6 +41,10 @@ type Subject struct {
 	Beside []string
 	// Needs sets what a spec must have at least for the router to make a route. It may be nil.
 	Needs func(*v1beta1.CanarySpec)
+	// Always sets what every spec has, also where a route is adopted: what the port speaks, say. It may be nil.
+	Always func(*v1beta1.CanarySpec)
+	// Match is spec.service.match where a route is made, if the suite's own is not for this router.
+	Match []gatewayv1.HTTPRouteMatch
 	// Shares reads the objects without the router's help: for each place in which they divide the
 	// application's traffic, the weights by Service.
 	Shares func(objects []*unstructured.Unstructured) []map[string]int64
@@ -53,6 +58,8 @@ type Subject struct {
 	// Accept writes into the status of an object what accepts this version of it. It is nil where nobody
 	// says whether an object is accepted.
 	Accept func(object *unstructured.Unstructured)
+	// Unversioned says that nobody can see which version it was that was accepted.
+	Unversioned bool
 	// Changes are the user's, of what is Beside, in the middle of a run. Each changes the route.
 	Changes []Edit
 	// Damage is done to a route that the router made.

@@ -20,17 +20,27 @@ type wish struct {
 	set     func(*v1beta1.CanarySpec)
 }
 
-func wishes() []wish {
-	return slices.Concat(together(), aloneWishes())
+func (s Subject) wishes() []wish {
+	return slices.Concat(s.together(), aloneWishes())
 }
 
 // together are those that can be wished for at once.
-func together() []wish {
-	return slices.Concat(serviceWishes(), meshWishes(), analysisWishes())
+func (s Subject) together() []wish {
+	return slices.Concat(s.serviceWishes(), meshWishes(), analysisWishes())
 }
 
 // serviceWishes shape a route that is made, whatever the split.
-func serviceWishes() []wish {
+func (s Subject) serviceWishes() []wish {
+	match := s.Match
+	if match == nil {
+		match = []gatewayv1.HTTPRouteMatch{{
+			Path: &gatewayv1.HTTPPathMatch{Type: new(gatewayv1.PathMatchPathPrefix), Value: new("/api")},
+			Headers: []gatewayv1.HTTPHeaderMatch{
+				{Name: "x-tenant", Value: "blue|green", Type: new(gatewayv1.HeaderMatchRegularExpression)},
+			},
+			Method: new(gatewayv1.HTTPMethodGet),
+		}}
+	}
 	return []wish{
 		{"spec.service.gatewayRefs", router.Gateways, func(s *v1beta1.CanarySpec) {
 			s.Service.GatewayRefs = []gatewayv1.ParentReference{
@@ -41,15 +51,7 @@ func serviceWishes() []wish {
 		{"spec.service.hosts", router.Hosts, func(s *v1beta1.CanarySpec) {
 			s.Service.Hosts = []gatewayv1.Hostname{"podinfo.example.com", "*.podinfo.example.com"}
 		}},
-		{"spec.service.match", router.Matches, func(s *v1beta1.CanarySpec) {
-			s.Service.Match = []gatewayv1.HTTPRouteMatch{{
-				Path: &gatewayv1.HTTPPathMatch{Type: new(gatewayv1.PathMatchPathPrefix), Value: new("/api")},
-				Headers: []gatewayv1.HTTPHeaderMatch{
-					{Name: "x-tenant", Value: "blue|green", Type: new(gatewayv1.HeaderMatchRegularExpression)},
-				},
-				Method: new(gatewayv1.HTTPMethodGet),
-			}}
-		}},
+		{"spec.service.match", router.Matches, func(s *v1beta1.CanarySpec) { s.Service.Match = match }},
 		{"spec.service.rewrite", router.Rewrites, func(s *v1beta1.CanarySpec) {
 			s.Service.Rewrite = &v1beta1.Rewrite{URI: "/", Type: "ReplacePrefixMatch", Authority: "podinfo.internal"}
 		}},
@@ -139,6 +141,7 @@ func analysisWishes() []wish {
 	headers := func(m *v1beta1.RequestMatch) { m.Headers = map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}} }
 	params := func(m *v1beta1.RequestMatch) { m.QueryParams = map[string]v1beta1.StringMatch{"beta": {Prefix: "v"}} }
 	labels := func(m *v1beta1.RequestMatch) { m.SourceLabels = map[string]string{"app": "shop"} }
+	method := func(m *v1beta1.RequestMatch) { m.Method = "GET" }
 	return []wish{
 		{"spec.ingressRef", router.FromIngress, func(s *v1beta1.CanarySpec) {
 			s.IngressRef = &v1beta1.IngressRef{APIVersion: "networking.k8s.io/v1", Kind: "Ingress", Name: Apex}
@@ -159,6 +162,7 @@ func analysisWishes() []wish {
 		}},
 		{"spec.analysis.match[0].queryParams", router.QueryMatch, func(s *v1beta1.CanarySpec) { s.Analysis.Match = match(params) }},
 		{"spec.analysis.match[0].sourceLabels", router.SourceMatch, func(s *v1beta1.CanarySpec) { s.Analysis.Match = match(labels) }},
+		{"spec.analysis.match[0].method", router.MethodMatch, func(s *v1beta1.CanarySpec) { s.Analysis.Match = match(method) }},
 		{"spec.analysis.steps[0].match[0].headers", router.HeaderMatch, func(s *v1beta1.CanarySpec) {
 			s.Analysis.Steps = append(s.Analysis.Steps, v1beta1.CanaryStep{Match: match(headers)})
 		}},
@@ -183,7 +187,7 @@ func sticky(s *v1beta1.CanarySpec) {
 
 // everything asks for all that the router claims to do.
 func (s Subject) everything(spec *v1beta1.CanarySpec) {
-	for _, w := range together() {
+	for _, w := range s.together() {
 		if s.Router.Features().Has(w.feature) {
 			w.set(spec)
 		}
@@ -193,12 +197,12 @@ func (s Subject) everything(spec *v1beta1.CanarySpec) {
 // serves says that each field that the router claims to serve leaves a trace in the route that it makes.
 func (s Subject) serves(t *testing.T) {
 	made := func(shape ...func(*v1beta1.CanarySpec)) []router.Object {
-		app := appOf("default", "podinfo", shape...)
+		app := s.appOf("default", "podinfo", shape...)
 		objects, err := s.Router.Render(app, rollout.Split{Weight: 10}, s.foundBeside(t, app))
 		require.NoError(t, err)
 		return objects
 	}
-	shaping := slices.Concat(serviceWishes(), meshWishes(), aloneWishes(), []wish{
+	shaping := slices.Concat(s.serviceWishes(), meshWishes(), aloneWishes(), []wish{
 		{"spec.analysis.sessionAffinity", router.SessionAffinity, sticky},
 	})
 	for _, w := range shaping {
@@ -227,11 +231,11 @@ func (s Subject) foundBeside(t *testing.T, app router.App) router.Found {
 // validates says that Validate refuses what the router does not claim, by name, and nothing else.
 func (s Subject) validates(t *testing.T) {
 	problems := func(shape ...func(*v1beta1.CanarySpec)) []rollout.Problem {
-		return s.Router.Validate(appOf("default", "podinfo", shape...).Canary)
+		return s.Router.Validate(s.appOf("default", "podinfo", shape...).Canary)
 	}
 	require.Empty(t, problems(s.Needs), "the least spec")
 	require.Empty(t, problems(s.Needs, s.everything), "everything that it claims")
-	for _, w := range wishes() {
+	for _, w := range s.wishes() {
 		problems := problems(s.Needs, w.set)
 		if s.Router.Features().Has(w.feature) {
 			require.Empty(t, problems, w.field)

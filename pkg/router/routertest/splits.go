@@ -35,6 +35,7 @@ func (s Subject) matches() [][]v1beta1.RequestMatch {
 	add(router.QueryMatch, v1beta1.RequestMatch{QueryParams: map[string]v1beta1.StringMatch{
 		"beta": {Exact: "1"}, "user": {Prefix: "a(b"}, "zone": {Regex: "eu-.+"},
 	}})
+	add(router.MethodMatch, v1beta1.RequestMatch{Method: "GET"})
 	add(router.SourceMatch, v1beta1.RequestMatch{SourceLabels: map[string]string{"app": "shop"}})
 	if len(all) > 1 && s.Router.Features().Has(router.ManyConditions) {
 		lists = append(lists, all)

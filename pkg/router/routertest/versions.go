@@ -24,7 +24,7 @@ func (s Subject) overServed(t *testing.T) {
 			require.Equal(t, served, over.Resources())
 			require.Equal(t, s.Router.Name(), over.Name())
 			require.Equal(t, s.Router.Features(), over.Features())
-			for _, ref := range over.Refs(appOf("default", "podinfo", s.Needs)) {
+			for _, ref := range over.Refs(s.appOf("default", "podinfo", s.Needs)) {
 				require.Equal(t, served[0], ref.Resource, "the first is the preferred one")
 			}
 		}

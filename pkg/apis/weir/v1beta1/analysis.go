@@ -209,7 +209,7 @@ type StepPause struct {
 
 // RequestMatch describes requests. All that it says must be so.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.headers) || has(self.queryParams) || has(self.sourceLabels)",message="a match needs headers, queryParams or sourceLabels"
+// +kubebuilder:validation:XValidation:rule="has(self.headers) || has(self.queryParams) || has(self.sourceLabels) || has(self.method)",message="a match needs headers, queryParams, sourceLabels or method"
 type RequestMatch struct {
 	// Headers by name; `cookie` is one of them.
 	// +optional
@@ -228,6 +228,10 @@ type RequestMatch struct {
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	SourceLabels map[string]string `json:"sourceLabels,omitempty"`
+	// Method of the request. A canary that gets GET alone, for one, is not yet asked to change anything.
+	// +optional
+	// +kubebuilder:validation:Enum=GET;HEAD;POST;PUT;DELETE;CONNECT;OPTIONS;TRACE;PATCH
+	Method string `json:"method,omitempty"`
 }
 
 // StringMatch describes a text.

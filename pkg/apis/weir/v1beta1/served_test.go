@@ -166,7 +166,7 @@ func fullStatus() v1beta1.CanaryStatus {
 		Match: []v1beta1.RequestMatch{{
 			Headers:      map[string]v1beta1.StringMatch{"x-user": {Exact: "me"}},
 			QueryParams:  map[string]v1beta1.StringMatch{"user": {Prefix: "m"}},
-			SourceLabels: map[string]string{"app": "client"},
+			SourceLabels: map[string]string{"app": "client"}, Method: "GET",
 		}},
 		Primary: revision.DeepCopy(), Canary: revision.DeepCopy(), Retiring: revision.DeepCopy(),
 		Run: &v1beta1.RunStatus{

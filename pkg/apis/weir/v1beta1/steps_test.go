@@ -100,10 +100,15 @@ func matchRules() []rule {
 				yes: one("sourceLabels", "{app: client}"), no: each(spec, "[]"),
 			},
 			rule{
-				field: field + "[0]", says: "a match needs headers, queryParams or sourceLabels",
+				field: field + "[0]", says: "a match needs headers, queryParams, sourceLabels or method",
 				yes: each(spec, "[{headers: {a: {exact: b}}}]", "[{queryParams: {a: {exact: b}}}]", "[{sourceLabels: {a: b}}]",
-					"[{headers: {a: {exact: b}}, queryParams: {a: {exact: b}}, sourceLabels: {a: b}}]"),
+					"[{method: GET}]", "[{headers: {a: {exact: b}}, queryParams: {a: {exact: b}}, sourceLabels: {a: b}, method: GET}]"),
 				no: each(spec, "[{}]"),
+			},
+			rule{
+				field: field + "[0].method", says: oneOf,
+				yes: one("method", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"),
+				no:  one("method", "get", "QUERY", `""`),
 			},
 			rule{
 				field: field + "[0].headers", says: "a match's headers need names of letters, digits and hyphens",

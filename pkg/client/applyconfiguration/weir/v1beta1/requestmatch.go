@@ -15,6 +15,8 @@ type RequestMatchApplyConfiguration struct {
 	QueryParams map[string]StringMatchApplyConfiguration `json:"queryParams,omitempty"`
 	// SourceLabels of the pods that send the request, in a mesh that knows them.
 	SourceLabels map[string]string `json:"sourceLabels,omitempty"`
+	// Method of the request. A canary that gets GET alone, for one, is not yet asked to change anything.
+	Method *string `json:"method,omitempty"`
 }
 
 // RequestMatchApplyConfiguration constructs a declarative configuration of the RequestMatch type for use with
@@ -62,5 +64,13 @@ func (b *RequestMatchApplyConfiguration) WithSourceLabels(entries map[string]str
 	for k, v := range entries {
 		b.SourceLabels[k] = v
 	}
+	return b
+}
+
+// WithMethod sets the Method field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Method field is set to the value of the last call.
+func (b *RequestMatchApplyConfiguration) WithMethod(value string) *RequestMatchApplyConfiguration {
+	b.Method = &value
 	return b
 }
