@@ -73,7 +73,7 @@ func (p *proxy) shiftSite(t *testing.T, r router.Router, weight int) {
 	t.Helper()
 	app := p.app()
 	app.Canary.Spec.Service = v1beta1.CanaryService{Port: 9898}
-	app.Canary.Spec.RouteRefs = []v1beta1.RouteRef{
+	app.Canary.Spec.RouteRefs = []v1beta1.NamedRoute{
 		{APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", Name: "site", Rules: []string{"web"}},
 	}
 	ref := r.Refs(app)[0]

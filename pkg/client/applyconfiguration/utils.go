@@ -76,6 +76,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.MetricTemplateApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MetricTemplateSpec"):
 		return &weirv1beta1.MetricTemplateSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("NamedRoute"):
+		return &weirv1beta1.NamedRouteApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("OutlierDetection"):
 		return &weirv1beta1.OutlierDetectionApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("PauseStatus"):
@@ -88,8 +90,6 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.RevisionStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Rewrite"):
 		return &weirv1beta1.RewriteApplyConfiguration{}
-	case v1beta1.SchemeGroupVersion.WithKind("RouteRef"):
-		return &weirv1beta1.RouteRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RunRecord"):
 		return &weirv1beta1.RunRecordApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RunStatus"):

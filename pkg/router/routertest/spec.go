@@ -147,7 +147,7 @@ func analysisWishes() []wish {
 			s.IngressRef = &v1beta1.IngressRef{APIVersion: "networking.k8s.io/v1", Kind: "Ingress", Name: Apex}
 		}},
 		{"spec.routeRefs", router.NamedRoutes, func(s *v1beta1.CanarySpec) {
-			s.RouteRefs = []v1beta1.RouteRef{{APIVersion: "example.com/v1", Kind: "Route", Name: Apex}}
+			s.RouteRefs = []v1beta1.NamedRoute{{APIVersion: "example.com/v1", Kind: "Route", Name: Apex}}
 		}},
 		{"spec.analysis.stepWeight", router.Weighted, func(s *v1beta1.CanarySpec) { s.Analysis.StepWeight = new(int32(10)) }},
 		{"spec.analysis.stepWeights", router.Weighted, func(s *v1beta1.CanarySpec) { s.Analysis.StepWeights = []int32{10, 50} }},

@@ -73,7 +73,7 @@ type CanarySpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.kind == b.kind && a.name == b.name))",message="spec.routeRefs must not name a route twice; name all of its rules in one place"
-	RouteRefs []RouteRef `json:"routeRefs,omitempty"`
+	RouteRefs []NamedRoute `json:"routeRefs,omitempty"`
 
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
 	// --mesh-provider decides. It may carry a version, as in `gatewayapi:v1`; `smi:v1alpha1` asks for objects of that
@@ -225,46 +225,6 @@ type AutoscalerRef struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
-}
-
-// IngressRef names an Ingress in the Canary's namespace.
-type IngressRef struct {
-	// APIVersion of the Ingress.
-	// +kubebuilder:default="networking.k8s.io/v1"
-	// +kubebuilder:validation:MaxLength=253
-	APIVersion string `json:"apiVersion,omitempty"`
-	// Kind of the Ingress.
-	// +kubebuilder:default=Ingress
-	// +kubebuilder:validation:MaxLength=63
-	Kind string `json:"kind,omitempty"`
-	// Name of the Ingress.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=246
-	Name string `json:"name"`
-}
-
-// RouteRef names a route in the Canary's namespace, and rules of it.
-type RouteRef struct {
-	// APIVersion of the route, as in `networking.istio.io/v1`.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	APIVersion string `json:"apiVersion"`
-	// Kind of the route, as in `VirtualService`.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Kind string `json:"kind"`
-	// Name of the route.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
-	// Rules are the names of those in which weights are shifted. Without them it is every rule that sends traffic to
-	// the apex Service.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=253
-	Rules []string `json:"rules,omitempty"`
 }
 
 // CanaryService says how the target is reached: by which Service, and over which routes.

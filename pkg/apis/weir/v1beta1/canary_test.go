@@ -132,6 +132,36 @@ func targetRules() []rule {
 			says: "spec.routeRefs must not name a route twice; name all of its rules in one place",
 		},
 		{
+			field: "spec.routeRefs",
+			yes:   each("routeRefs: #", "[{apiVersion: v1, kind: A, name: web}]"),
+			no:    each("routeRefs: #", "[]"),
+			says:  "should have at least 1 items",
+		},
+		{
+			field: "spec.routeRefs[0].apiVersion",
+			yes:   each("routeRefs: [{apiVersion: #, kind: A, name: web}]", "v1"),
+			no:    each("routeRefs: [{apiVersion: #, kind: A, name: web}]", `""`),
+			says:  notEmpty,
+		},
+		{
+			field: "spec.routeRefs[0].kind",
+			yes:   each("routeRefs: [{apiVersion: v1, kind: #, name: web}]", "A"),
+			no:    each("routeRefs: [{apiVersion: v1, kind: #, name: web}]", `""`),
+			says:  notEmpty,
+		},
+		{
+			field: "spec.routeRefs[0].name",
+			yes:   each("routeRefs: [{apiVersion: v1, kind: A, name: #}]", "web"),
+			no:    each("routeRefs: [{apiVersion: v1, kind: A, name: #}]", `""`),
+			says:  notEmpty,
+		},
+		{
+			field: "spec.routeRefs[0].rules[0]",
+			yes:   each("routeRefs: [{apiVersion: v1, kind: A, name: web, rules: [#]}]", "a"),
+			no:    each("routeRefs: [{apiVersion: v1, kind: A, name: web, rules: [#]}]", `""`),
+			says:  notEmpty,
+		},
+		{
 			field: "spec", from: "spec: {routeRefs: [{apiVersion: v1, kind: A, name: web}]}",
 			yes:  each("#", "routeRefs: [{apiVersion: v1, kind: A, name: web}]", "analysis: {threshold: 5}"),
 			no:   each("#", "routeRefs: [{apiVersion: v1, kind: A, name: other}]", "routeRefs: null"),

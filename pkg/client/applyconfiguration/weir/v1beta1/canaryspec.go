@@ -19,7 +19,7 @@ type CanarySpecApplyConfiguration struct {
 	// RouteRefs name routes of the user's own, in the Canary's namespace, in whose rules the weights are shifted: a
 	// rule that sends traffic to the apex Service gets the canary Service beside it during a run, and is just as it was
 	// found before and after. Which kinds there may be is up to the provider.
-	RouteRefs []RouteRefApplyConfiguration `json:"routeRefs,omitempty"`
+	RouteRefs []NamedRouteApplyConfiguration `json:"routeRefs,omitempty"`
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
 	// --mesh-provider decides. It may carry a version, as in `gatewayapi:v1`; `smi:v1alpha1` asks for objects of that
 	// one. Which there are is for the operator to say: a Canary with one that it does not have is not accepted.
@@ -91,7 +91,7 @@ func (b *CanarySpecApplyConfiguration) WithIngressRef(value *IngressRefApplyConf
 // WithRouteRefs adds the given value to the RouteRefs field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the RouteRefs field.
-func (b *CanarySpecApplyConfiguration) WithRouteRefs(values ...*RouteRefApplyConfiguration) *CanarySpecApplyConfiguration {
+func (b *CanarySpecApplyConfiguration) WithRouteRefs(values ...*NamedRouteApplyConfiguration) *CanarySpecApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
 			panic("nil value passed to WithRouteRefs")

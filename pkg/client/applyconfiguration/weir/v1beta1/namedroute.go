@@ -4,11 +4,11 @@
 
 package v1beta1
 
-// RouteRefApplyConfiguration represents a declarative configuration of the RouteRef type for use
+// NamedRouteApplyConfiguration represents a declarative configuration of the NamedRoute type for use
 // with apply.
 //
-// RouteRef names a route in the Canary's namespace, and rules of it.
-type RouteRefApplyConfiguration struct {
+// NamedRoute is a route in the Canary's namespace, and the rules of it that are meant.
+type NamedRouteApplyConfiguration struct {
 	// APIVersion of the route, as in `networking.istio.io/v1`.
 	APIVersion *string `json:"apiVersion,omitempty"`
 	// Kind of the route, as in `VirtualService`.
@@ -20,16 +20,16 @@ type RouteRefApplyConfiguration struct {
 	Rules []string `json:"rules,omitempty"`
 }
 
-// RouteRefApplyConfiguration constructs a declarative configuration of the RouteRef type for use with
+// NamedRouteApplyConfiguration constructs a declarative configuration of the NamedRoute type for use with
 // apply.
-func RouteRef() *RouteRefApplyConfiguration {
-	return &RouteRefApplyConfiguration{}
+func NamedRoute() *NamedRouteApplyConfiguration {
+	return &NamedRouteApplyConfiguration{}
 }
 
 // WithAPIVersion sets the APIVersion field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the APIVersion field is set to the value of the last call.
-func (b *RouteRefApplyConfiguration) WithAPIVersion(value string) *RouteRefApplyConfiguration {
+func (b *NamedRouteApplyConfiguration) WithAPIVersion(value string) *NamedRouteApplyConfiguration {
 	b.APIVersion = &value
 	return b
 }
@@ -37,7 +37,7 @@ func (b *RouteRefApplyConfiguration) WithAPIVersion(value string) *RouteRefApply
 // WithKind sets the Kind field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Kind field is set to the value of the last call.
-func (b *RouteRefApplyConfiguration) WithKind(value string) *RouteRefApplyConfiguration {
+func (b *NamedRouteApplyConfiguration) WithKind(value string) *NamedRouteApplyConfiguration {
 	b.Kind = &value
 	return b
 }
@@ -45,7 +45,7 @@ func (b *RouteRefApplyConfiguration) WithKind(value string) *RouteRefApplyConfig
 // WithName sets the Name field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Name field is set to the value of the last call.
-func (b *RouteRefApplyConfiguration) WithName(value string) *RouteRefApplyConfiguration {
+func (b *NamedRouteApplyConfiguration) WithName(value string) *NamedRouteApplyConfiguration {
 	b.Name = &value
 	return b
 }
@@ -53,7 +53,7 @@ func (b *RouteRefApplyConfiguration) WithName(value string) *RouteRefApplyConfig
 // WithRules adds the given value to the Rules field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Rules field.
-func (b *RouteRefApplyConfiguration) WithRules(values ...string) *RouteRefApplyConfiguration {
+func (b *NamedRouteApplyConfiguration) WithRules(values ...string) *NamedRouteApplyConfiguration {
 	for i := range values {
 		b.Rules = append(b.Rules, values[i])
 	}
