@@ -48,6 +48,7 @@ type CanaryList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.service.name) || (size(self.targetRef.name) <= 55 && self.targetRef.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))",message="the target's name cannot be a Service's; set spec.service.name to lower case letters, digits and hyphens, a letter first, at most 55 characters"
 // +kubebuilder:validation:XValidation:rule="!has(self.provider) || self.provider != 'nginx' || has(self.ingressRef)",message="the provider nginx needs spec.ingressRef, the Ingress that leads to the apex Service"
+// +kubebuilder:validation:XValidation:rule="!has(self.provider) || self.provider != 'apisix' || has(self.routeRef)",message="the provider apisix needs spec.routeRef, the ApisixRoute that leads to the apex Service"
 // +kubebuilder:validation:XValidation:rule="(has(self.service.name) ? self.service.name : self.targetRef.name) == (has(oldSelf.service.name) ? oldSelf.service.name : oldSelf.targetRef.name)",message="spec.service.name cannot change; delete this Canary and make it anew"
 type CanarySpec struct {
 	// TargetRef names the workload whose releases are watched over. It lives in the Canary's
@@ -64,10 +65,23 @@ type CanarySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.ingressRef cannot change; delete this Canary and make one for the other Ingress"
 	IngressRef *IngressRef `json:"ingressRef,omitempty"`
 
+	// RouteRef names the ApisixRoute that leads to the apex Service, in the Canary's namespace. The provider apisix
+	// makes a second one beside it, with `-canary` after its name, and leaves it as it is.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.kind == 'ApisixRoute' && self.apiVersion == 'apisix.apache.org/v2'",message="spec.routeRef must name an ApisixRoute of apisix.apache.org/v2"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.routeRef cannot change; delete this Canary and make one for the other ApisixRoute"
+	RouteRef *RouteRef `json:"routeRef,omitempty"`
+
+	// UpstreamRef names an Upstream of Gloo's that says how the apex Service is reached. The provider gloo makes one
+	// like it for the primary and one for the canary, and leaves it as it is. Without it, Gloo's defaults hold.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.kind == 'Upstream' && self.apiVersion == 'gloo.solo.io/v1'",message="spec.upstreamRef must name an Upstream of gloo.solo.io/v1"
+	UpstreamRef *UpstreamRef `json:"upstreamRef,omitempty"`
+
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
 	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted.
 	// +optional
-	// +kubebuilder:validation:Enum=gatewayapi;"gatewayapi:v1";istio;kubernetes;nginx
+	// +kubebuilder:validation:Enum=apisix;gatewayapi;"gatewayapi:v1";gloo;istio;kubernetes;nginx
 	Provider string `json:"provider,omitempty"`
 
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.
@@ -214,22 +228,6 @@ type AutoscalerRef struct {
 	Name string `json:"name"`
 }
 
-// IngressRef names an Ingress in the Canary's namespace.
-type IngressRef struct {
-	// APIVersion of the Ingress.
-	// +kubebuilder:default="networking.k8s.io/v1"
-	// +kubebuilder:validation:MaxLength=253
-	APIVersion string `json:"apiVersion,omitempty"`
-	// Kind of the Ingress.
-	// +kubebuilder:default=Ingress
-	// +kubebuilder:validation:MaxLength=63
-	Kind string `json:"kind,omitempty"`
-	// Name of the Ingress.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=246
-	Name string `json:"name"`
-}
-
 // CanaryService says how the target is reached: by which Service, and over which routes.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.rewrite) || !has(self.rewrite.uri) || self.rewrite.type != 'ReplacePrefixMatch' || !has(self.match) || size(self.match) == 0 || (size(self.match) == 1 && has(self.match[0].path) && self.match[0].path.type == 'PathPrefix')",message="spec.service.rewrite replaces the matched prefix, so spec.service.match must have one entry with a path of type PathPrefix; or set rewrite.type to ReplaceFullPath"
@@ -325,7 +323,7 @@ type CanaryService struct {
 	TrafficPolicy *TrafficPolicy `json:"trafficPolicy,omitempty"`
 
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
-	// follows it. Defaults to the router's own time (10s for nginx, 5s for the others).
+	// follows it. Defaults to the router's own time, which is 5s or 10s.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('5m')",message="spec.service.settle must be a duration from 0s to 5m, for example 5s"
