@@ -21,6 +21,10 @@ const (
 	AdoptsRoute Feature = "a route of the user's"
 	// FromIngress: it makes the route from an Ingress of the user's, which it leaves alone.
 	FromIngress Feature = "a route beside an Ingress"
+	// FromRoute: it makes the route from an ApisixRoute of the user's, which it leaves alone.
+	FromRoute Feature = "a route beside an ApisixRoute"
+	// LikeUpstream: it reaches primary and canary as an Upstream of the user's says.
+	LikeUpstream Feature = "settings of an Upstream"
 	// Gateways: the route that it makes hangs on Gateways that the spec names.
 	Gateways Feature = "gateways"
 	// NamedGateways: the route that it makes hangs on gateways that the spec names as Istio does.
@@ -100,6 +104,8 @@ func asks(c *v1beta1.Canary) []ask {
 	s, a := &c.Spec.Service, &c.Spec.Analysis
 	all := []ask{
 		{"spec.ingressRef", FromIngress, c.Spec.IngressRef != nil},
+		{"spec.routeRef", FromRoute, c.Spec.RouteRef != nil},
+		{"spec.upstreamRef", LikeUpstream, c.Spec.UpstreamRef != nil},
 		{"spec.analysis.stepWeight", Weighted, a.StepWeight != nil},
 		{"spec.analysis.stepWeights", Weighted, len(a.StepWeights) > 0},
 		{"spec.analysis.sessionAffinity", SessionAffinity, a.SessionAffinity != nil},
