@@ -28,6 +28,7 @@ import (
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/apisix"
 	"weir.dev/weir/pkg/router/builtin"
+	"weir.dev/weir/pkg/router/gloo"
 	"weir.dev/weir/pkg/workload"
 )
 
@@ -76,7 +77,7 @@ func apiServer(t *testing.T) *rest.Config {
 	definitions, err = sandbox.IstioDefinitions(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
-	for _, r := range []string{"apisix"} { // of these, the ones of their routers' tests
+	for _, r := range []string{"apisix", "gloo"} { // of these, the ones of their routers' tests
 		definitions, err := os.ReadFile("../pkg/router/" + r + "/testdata/definitions.yaml")
 		require.NoError(t, err)
 		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
@@ -93,13 +94,14 @@ type shop struct {
 // resources are those of the kinds that an example may be of.
 func resources() map[schema.GroupVersionKind]string {
 	return map[schema.GroupVersionKind]string{
-		appsv1.SchemeGroupVersion.WithKind("Deployment"):       "deployments",
-		appsv1.SchemeGroupVersion.WithKind("StatefulSet"):      "statefulsets",
-		corev1.SchemeGroupVersion.WithKind("Service"):          "services",
-		networkingv1.SchemeGroupVersion.WithKind("Ingress"):    "ingresses",
-		apisix.Routes().GroupVersion().WithKind("ApisixRoute"): "apisixroutes",
-		v1beta1.SchemeGroupVersion.WithKind("Canary"):          "canaries",
-		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"):  "metrictemplates",
+		appsv1.SchemeGroupVersion.WithKind("Deployment"):             "deployments",
+		appsv1.SchemeGroupVersion.WithKind("StatefulSet"):            "statefulsets",
+		corev1.SchemeGroupVersion.WithKind("Service"):                "services",
+		networkingv1.SchemeGroupVersion.WithKind("Ingress"):          "ingresses",
+		apisix.Routes().GroupVersion().WithKind("ApisixRoute"):       "apisixroutes",
+		gloo.RouteTables().GroupVersion().WithKind("VirtualService"): "virtualservices",
+		v1beta1.SchemeGroupVersion.WithKind("Canary"):                "canaries",
+		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"):        "metrictemplates",
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/apisix"
 	"weir.dev/weir/pkg/router/gatewayapi"
+	"weir.dev/weir/pkg/router/gloo"
 	"weir.dev/weir/pkg/router/istio"
 	"weir.dev/weir/pkg/router/kubernetes"
 	"weir.dev/weir/pkg/router/nginx"
@@ -23,6 +24,7 @@ func Routers(o Options) []router.Router {
 	return []router.Router{
 		apisix.Router{},
 		gatewayapi.Router{},
+		gloo.Router{},
 		istio.Router{},
 		kubernetes.Router{},
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
