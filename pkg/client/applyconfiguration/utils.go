@@ -90,6 +90,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.RevisionStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Rewrite"):
 		return &weirv1beta1.RewriteApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("RouteRef"):
+		return &weirv1beta1.RouteRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RunRecord"):
 		return &weirv1beta1.RunRecordApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RunStatus"):
@@ -112,6 +114,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.ThresholdRangeApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("TrafficPolicy"):
 		return &weirv1beta1.TrafficPolicyApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("UpstreamRef"):
+		return &weirv1beta1.UpstreamRefApplyConfiguration{}
 
 	}
 	return nil

@@ -16,6 +16,42 @@ type IngressRef struct {
 	Name string `json:"name"`
 }
 
+// RouteRef names an ApisixRoute in the Canary's namespace.
+type RouteRef struct {
+	// APIVersion of the ApisixRoute.
+	// +kubebuilder:default="apisix.apache.org/v2"
+	// +kubebuilder:validation:MaxLength=253
+	APIVersion string `json:"apiVersion,omitempty"`
+	// Kind of the ApisixRoute.
+	// +kubebuilder:default=ApisixRoute
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+	// Name of the ApisixRoute.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=246
+	Name string `json:"name"`
+}
+
+// UpstreamRef names an Upstream of Gloo's.
+type UpstreamRef struct {
+	// APIVersion of the Upstream.
+	// +kubebuilder:default="gloo.solo.io/v1"
+	// +kubebuilder:validation:MaxLength=253
+	APIVersion string `json:"apiVersion,omitempty"`
+	// Kind of the Upstream.
+	// +kubebuilder:default=Upstream
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+	// Name of the Upstream.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Namespace of the Upstream. Defaults to the Canary's.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+}
+
 // NamedRoute is a route in the Canary's namespace, and the rules of it that are meant.
 type NamedRoute struct {
 	// APIVersion of the route, as in `networking.istio.io/v1`.
