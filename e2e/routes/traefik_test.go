@@ -97,7 +97,7 @@ spec:
       - name: podinfo
         image: %[3]s
         imagePullPolicy: Never
-        command: ["/podinfo", "--port=9898", "--level=warn"]
+        command: ["/podinfo", "--port=9898", "--grpc-port=9999", "--level=warn"]
         env: [{name: PODINFO_UI_MESSAGE, value: %[1]s}]
         readinessProbe: {httpGet: {path: /readyz, port: 9898}, periodSeconds: 1}
 ---
