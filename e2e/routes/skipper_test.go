@@ -32,7 +32,7 @@ func TestSkipper(t *testing.T) {
 		assert.NoError(t, p.sandbox.StopSkipper(ctx))
 	})
 	p.url, p.follows = at, 5*time.Second // it asks every three seconds
-	p.apply(t, ingressYAML, p.namespace, p.host, "skipper")
+	p.have(t, ingressYAML, p.namespace, p.host, "skipper")
 	require.Eventually(t, func() bool { return p.send(t, ask{}).from == "primary" }, patience, 200*time.Millisecond)
 	w := seen.By(t, skipper.Router{}, "Skipper 0.22.0")
 	w.Sees("by weight", p.testSkipperWeight, router.Weighted, router.FromIngress, router.OwnsRoute)
@@ -52,7 +52,7 @@ func (p *proxy) skip(t *testing.T, split rollout.Split) {
 	p.divide(t, skipper.Router{}, p.ingressApp(), split)
 }
 
-func (p *proxy) apply(t *testing.T, manifests string, args ...any) {
+func (p *proxy) have(t *testing.T, manifests string, args ...any) {
 	t.Helper()
 	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil, manifests, args...)))
 }
@@ -191,7 +191,7 @@ func (p *proxy) testSkipperPutRight(t *testing.T) {
 	_, err = ingresses.Update(t.Context(), pair, metav1.UpdateOptions{FieldManager: "somebody"})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return p.count(t, ask{})["canary"] == 0 }, patience, 200*time.Millisecond)
-	require.Equal(t, rollout.Route{Found: true}, r.Read(app, split, p.ingresses(t, r, app)), "it is read as it is")
+	require.Equal(t, rollout.Route{Found: true}, r.Read(app, split, p.look(t, r, app)), "it is read as it is")
 	p.skip(t, split)
 	p.shared(t, 50, ask{})
 
@@ -216,12 +216,12 @@ spec:
 // some of these, unless it says how much it counts.
 func (p *proxy) testSkipperOthers(t *testing.T) {
 	old := ask{headers: map[string]string{"x-old": "yes", "x-insider": "yes"}}
-	p.apply(t, otherYAML, p.namespace, `Header("x-old", "yes")`, p.host)
+	p.have(t, otherYAML, p.namespace, `Header("x-old", "yes")`, p.host)
 	p.skip(t, rollout.Split{})
 	p.only(t, "legacy", old)
 	p.skip(t, rollout.Split{Weight: 50})
 	require.NotZero(t, p.count(t, old)["primary"], "a share is a predicate, too")
-	p.apply(t, otherYAML, p.namespace, `Header("x-old", "yes") && Weight(100)`, p.host)
+	p.have(t, otherYAML, p.namespace, `Header("x-old", "yes") && Weight(100)`, p.host)
 	p.skip(t, rollout.Split{Weight: 50, Match: []v1beta1.RequestMatch{
 		{Headers: map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}}},
 	}})
@@ -236,7 +236,7 @@ const canaryServiceYAML = "apiVersion: v1\nkind: Service\nmetadata: {name: podin
 // testSkipperEmpty has a canary lose its pods: its share is answered with an error, and nothing at weight 0.
 func (p *proxy) testSkipperEmpty(t *testing.T) {
 	p.skip(t, rollout.Split{Weight: 50})
-	p.apply(t, canaryServiceYAML, p.namespace, "nobody")
+	p.have(t, canaryServiceYAML, p.namespace, "nobody")
 	time.Sleep(p.follows)
 	from := map[string]int{}
 	for range 100 {
@@ -247,7 +247,7 @@ func (p *proxy) testSkipperEmpty(t *testing.T) {
 	assert.Equal(t, 100, from["502"]+from["primary200"], "%v", from)
 	p.skip(t, rollout.Split{})
 	p.only(t, "primary", ask{})
-	p.apply(t, canaryServiceYAML, p.namespace, "canary")
+	p.have(t, canaryServiceYAML, p.namespace, "canary")
 }
 
 func (p *proxy) testSkipperReleased(t *testing.T) {
@@ -313,7 +313,7 @@ func (p *proxy) testSkipperCopies(t *testing.T) {
 	require.Len(t, problems, 1)
 	const waits = 20 * time.Second
 	require.Less(t, p.upload(t), waits/2)
-	p.apply(t, copyYAML, p.namespace, p.host, sandbox.PodinfoImage)
+	p.have(t, copyYAML, p.namespace, p.host, sandbox.PodinfoImage)
 	require.Eventually(t, func() bool { return p.upload(t) >= waits }, patience, 200*time.Millisecond)
 	for _, name := range []string{"copied", "copies"} {
 		require.NoError(t, p.client.Resource(router.Ingresses()).Namespace(p.namespace).
@@ -370,7 +370,7 @@ spec:
 
 // testSkipperRefused shows of two users' Ingresses that are refused what Weir's beside them would take from others.
 func (p *proxy) testSkipperRefused(t *testing.T) {
-	p.apply(t, refusedYAML, p.namespace, p.host)
+	p.have(t, refusedYAML, p.namespace, p.host)
 	ours := p.host
 	p.host = "neighbour." + ours
 	require.Eventually(t, func() bool { return p.send(t, ask{}).from == "legacy" }, patience, 200*time.Millisecond)
@@ -381,7 +381,7 @@ func (p *proxy) testSkipperRefused(t *testing.T) {
 		p.host = c.host
 		app := p.ingressApp()
 		app.Canary.Spec.IngressRef.Name = c.ingress
-		found := p.ingresses(t, skipper.Router{}, app)
+		found := p.look(t, skipper.Router{}, app)
 		_, err := skipper.Router{}.Render(app, rollout.Split{}, found)
 		require.ErrorContains(t, err, "Ingress "+p.namespace+"/"+c.ingress)
 
