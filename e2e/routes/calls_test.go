@@ -3,6 +3,7 @@ package routes
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"strings"
@@ -12,10 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
@@ -23,6 +22,7 @@ import (
 
 	"weir.dev/weir/e2e/load"
 	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/e2e/seen"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
@@ -32,17 +32,14 @@ import (
 // TestTraefikCalls sends calls of gRPC over GRPCRoutes that the router gatewayapi renders.
 func TestTraefikCalls(t *testing.T) {
 	c := dial(t, raise(t, "routes-calls"))
-	// router.GRPC, router.OwnsRoute, router.Gateways, router.Hosts, router.Weighted
-	t.Run("by weight", c.testWeight)
-	// router.HeaderMatch, router.ManyConditions
-	t.Run("by header", c.testHeader)
-	// router.Matches, router.EditsHeaders
-	t.Run("of services and methods", c.testMatches)
-	t.Run("put right", c.testPutRight)
-	// router.AdoptsRoute
-	t.Run("beside rules of the user's", c.testUsersRules)
-	t.Run("a protocol that it does not know", c.testProtocol)
-	t.Run("filters that fail every call", c.testFilters)
+	w := seen.By(t, gatewayapi.Router{}, "Traefik 3.7.9")
+	w.Sees("by weight", c.testWeight, router.GRPC, router.OwnsRoute, router.Gateways, router.Hosts, router.Weighted)
+	w.Sees("by header", c.testHeader, router.HeaderMatch, router.ManyConditions)
+	w.Sees("of services and methods", c.testMatches, router.Matches, router.EditsHeaders)
+	w.Sees("put right", c.testPutRight)
+	w.Sees("beside rules of the user's", c.testUsersRules, router.AdoptsRoute)
+	w.Sees("a protocol that it does not know", c.testProtocol)
+	w.Sees("filters that fail every call", c.testFilters)
 }
 
 // callers call an application through Traefik.
@@ -97,8 +94,35 @@ func (c *callers) divide(t *testing.T, app router.App, split rollout.Split, to s
 	c.apply(t, r, app, split)
 	in := rollout.Route{Found: true, Split: split, Accepted: true}
 	require.Eventually(t, func() bool {
-		return assert.ObjectsAreEqual(in, r.Read(app, split, c.look(t, r, app))) && load.Call(c.client, header).Version == to
+		return assert.ObjectsAreEqual(in, r.Read(app, split, c.ingresses(t, r, app))) && load.Call(c.client, header).Version == to
 	}, patience, 200*time.Millisecond)
+}
+
+// answered calls so many times, and counts who answered.
+func answered(t *testing.T, client *grpc.ClientConn, header map[string]string, times int) map[string]int {
+	t.Helper()
+	from := map[string]int{}
+	for range times {
+		a := load.Call(client, header)
+		require.Empty(t, a.Err)
+		from[a.Version]++
+	}
+	return from
+}
+
+// onlyTo says that one revision alone answers.
+func onlyTo(t *testing.T, client *grpc.ClientConn, header map[string]string, revision string) {
+	t.Helper()
+	assert.Equal(t, map[string]int{revision: 100}, answered(t, client, header, 100), "%v", header)
+}
+
+// sharedBy says that the canary answers its share, within what chance allows: five standard deviations.
+func sharedBy(t *testing.T, client *grpc.ClientConn, header map[string]string, weight int) {
+	t.Helper()
+	const times = 1000
+	canary, share := answered(t, client, header, times)["canary"], float64(weight)/100
+	t.Logf("%d of %d calls at weight %d", canary, times, weight)
+	assert.InDelta(t, times*share, canary, 5*math.Sqrt(times*share*(1-share)), "%v", header)
 }
 
 func (c *callers) testWeight(t *testing.T) {
@@ -204,7 +228,7 @@ func (c *callers) testPutRight(t *testing.T) {
 	}
 	_, err = c.routes().Update(t.Context(), route, metav1.UpdateOptions{FieldManager: "somebody"})
 	require.NoError(t, err)
-	read := gatewayapi.Router{}.Read(c.app(), split, c.look(t, gatewayapi.Router{}, c.app()))
+	read := gatewayapi.Router{}.Read(c.app(), split, c.ingresses(t, gatewayapi.Router{}, c.app()))
 	require.Equal(t, int32(50), read.Split.Weight)
 	c.divide(t, c.app(), split, "canary", nil)
 	sharedBy(t, c.client, nil, 10)
@@ -241,7 +265,7 @@ spec:
 	sharedBy(t, c.client, nil, 50)
 	onlyTo(t, c.client, map[string]string{"x-old": "yes"}, "legacy")
 
-	released, err := gatewayapi.Router{}.Release(app, c.look(t, gatewayapi.Router{}, app))
+	released, err := gatewayapi.Router{}.Release(app, c.ingresses(t, gatewayapi.Router{}, app))
 	require.NoError(t, err)
 	require.Len(t, released, 1)
 	_, err = c.routes().Update(t.Context(), released[0].Object, metav1.UpdateOptions{})
@@ -261,7 +285,7 @@ func (c *callers) testProtocol(t *testing.T) {
 	defer c.serve(t, "canary", "")
 	var r gatewayapi.Router
 	require.Eventually(t, func() bool {
-		route := r.Read(c.app(), rollout.Split{}, c.look(t, r, c.app()))
+		route := r.Read(c.app(), rollout.Split{}, c.ingresses(t, r, c.app()))
 		return !route.Accepted && strings.Contains(route.Refused, "appProtocol")
 	}, patience, 200*time.Millisecond)
 }
@@ -270,18 +294,17 @@ func (c *callers) testProtocol(t *testing.T) {
 func (c *callers) testFilters(t *testing.T) {
 	var r gatewayapi.Router
 	c.divide(t, c.app(), rollout.Split{}, "primary", nil)
-	_, err := r.Render(c.app(), rollout.Split{Mirror: 50}, c.look(t, r, c.app()))
+	_, err := r.Render(c.app(), rollout.Split{Mirror: 50}, c.ingresses(t, r, c.app()))
 	require.ErrorContains(t, err, "Traefik")
 	answers := c.app()
 	answers.Canary.Spec.Service.Headers = &v1beta1.Headers{Response: &v1beta1.HeaderOperations{Set: map[string]string{"x-a": "1"}}}
-	_, err = r.Render(answers, rollout.Split{}, c.look(t, r, answers))
+	_, err = r.Render(answers, rollout.Split{}, c.ingresses(t, r, answers))
 	require.ErrorContains(t, err, "spec.service.headers.response cannot be carried out")
 
 	require.NoError(t, c.routes().Delete(t.Context(), "podinfo", metav1.DeleteOptions{}))
 	c.apply(t, r, answers, rollout.Split{}) // nobody knows yet who will serve it
 	require.Eventually(t, func() bool {
-		accepted := r.Read(answers, rollout.Split{}, c.look(t, r, answers)).Accepted
-		err := c.client.Invoke(t.Context(), "/info.InfoService/Info", &emptypb.Empty{}, &emptypb.Empty{})
-		return accepted && status.Code(err) == codes.Unavailable
+		accepted := r.Read(answers, rollout.Split{}, c.ingresses(t, r, answers)).Accepted
+		return accepted && strings.Contains(load.Call(c.client, nil).Err, "application/json") // which is not gRPC
 	}, patience, 200*time.Millisecond, "it says that all is well")
 }
