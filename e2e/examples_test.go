@@ -3,6 +3,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,6 +28,7 @@ import (
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/builtin"
+	"weir.dev/weir/pkg/router/traefik"
 	"weir.dev/weir/pkg/workload"
 )
 
@@ -55,7 +57,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// apiServer serves Weir's kinds, the Gateway API's and Istio's.
+// apiServer serves Weir's kinds, and those of every router that has any.
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
 	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{Progress: t.Output()})
@@ -64,17 +66,19 @@ func apiServer(t *testing.T) *rest.Config {
 	files, err := filepath.Glob("../artifacts/crds/weir.dev_*.yaml")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	definitions, err := sandbox.GatewayDefinitions(t.Context())
-	require.NoError(t, err)
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), content))
 	}
-	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
-	definitions, err = sandbox.IstioDefinitions(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
+	for _, definitions := range []func(context.Context) ([]byte, error){
+		sandbox.GatewayDefinitions, sandbox.IstioDefinitions, sandbox.TraefikDefinitions,
+		func(ctx context.Context) ([]byte, error) { return sandbox.SMIDefinitions(ctx, "v1alpha4") },
+	} {
+		manifests, err := definitions(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), manifests))
+	}
 	return server.RESTConfig()
 }
 
@@ -86,11 +90,13 @@ type shop struct {
 
 // resources are those of the kinds that an example may be of.
 func resources() map[schema.GroupVersionKind]string {
+	ingressRoutes := traefik.Resource().GroupVersion().WithKind("IngressRoute")
 	return map[schema.GroupVersionKind]string{
-		appsv1.SchemeGroupVersion.WithKind("Deployment"):      "deployments",
-		appsv1.SchemeGroupVersion.WithKind("StatefulSet"):     "statefulsets",
-		corev1.SchemeGroupVersion.WithKind("Service"):         "services",
-		networkingv1.SchemeGroupVersion.WithKind("Ingress"):   "ingresses",
+		appsv1.SchemeGroupVersion.WithKind("Deployment"):    "deployments",
+		appsv1.SchemeGroupVersion.WithKind("StatefulSet"):   "statefulsets",
+		corev1.SchemeGroupVersion.WithKind("Service"):       "services",
+		networkingv1.SchemeGroupVersion.WithKind("Ingress"): "ingresses",
+		ingressRoutes: "ingressroutes",
 		v1beta1.SchemeGroupVersion.WithKind("Canary"):         "canaries",
 		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"): "metrictemplates",
 	}

@@ -73,7 +73,9 @@ func layers() []layer {
 		{who: "pkg/alert", own: []string{rollout, apis}, why: "a contract knows nobody who keeps it"},
 		{who: "pkg/gate", own: []string{apis}, why: "a gate asks one question and gives the answer back"},
 
-		{who: "pkg/analysis", own: []string{rollout, apis}, pure: true, why: "a verdict is a function of samples"},
+		{who: "pkg/analysis/evidence", pure: true, why: "statistics are functions of numbers"},
+		{who: "pkg/analysis", own: []string{"pkg/analysis/evidence", rollout, apis}, pure: true,
+			why: "a verdict is a function of samples"},
 		{who: "pkg/workload", own: []string{rollout, apis}, pure: true, why: "an object is a function of objects"},
 		{who: rollout, own: []string{apis}, pure: true, outside: []string{"k8s.io/apimachinery"},
 			why: "the decision is a function of values"},

@@ -31,21 +31,22 @@ func outages() []fault {
 	return append(all, fault{"API server away/while the version turns bad", turnsBad})
 }
 
-// turnsBad: what was answered before the API server went is no evidence when it is back.
+// turnsBad: what was answered before the API server went is no evidence when it is back. It goes in the moment in which
+// the first step is answered for, so that the answer is there and nobody can act on it.
 func turnsBad(t *testing.T, c *cluster) {
+	outage := newOutage()
 	m := newMonitor(t, func(w http.ResponseWriter, r *http.Request) {
 		r.URL.Path = "/bad"
 		answer(w, r)
 	})
+	m.first = outage.begin
 	a := c.application(t)
-	outage := newOutage()
 	op := c.operateBy(t, c.clients(t, outage.wire), a.namespace, nil)
 	defer op.end()
 	a.make(func(s *v1beta1.CanarySpec) { s.MetricsServer = m.server.URL })
 	adopt(a)
 	a.release("2")
-	a.await("the first step", func() bool { return a.last().Weight == 20 })
-	outage.begin()
+	a.await("the first step", func() bool { return a.last().Weight == 20 && outage.isCut() })
 	time.Sleep(away + 5*time.Second)
 	outage.end()
 	rollBack(a)

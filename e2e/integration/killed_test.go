@@ -86,6 +86,7 @@ var stories = []story{
 	{"gates", "", "", manageGated, promote, checkGated},
 	{"pods", "", "", managePods, promote, checkPods},
 	{"Ingress", "", "", manageIngress, promote, checkIngress},
+	{"route by name", "", "", manageNamed, promote, checkNamed},
 	{"StatefulSet promoted", statefulSetYAML, "", manageStatefulSet("/good"), promote, checkPromotedInPlace},
 	{"StatefulSet rolled back", statefulSetYAML, "", manageStatefulSet("/bad"), failAndReturn, checkReturnedInPlace},
 	{"DaemonSet promoted", daemonSetYAML, "", manageDaemonSet("/good"), promote, checkPromotedInPlace},

@@ -88,6 +88,8 @@ func shorten(w http.ResponseWriter, _ *http.Request) {
 // monitor is a Prometheus that answers one query well, then badly until it is mended.
 type monitor struct {
 	server *httptest.Server
+	// first is done when the first query has come, before it is answered. It may be nil.
+	first func()
 
 	mu    sync.Mutex
 	asked int
@@ -101,6 +103,9 @@ func newMonitor(t *testing.T, bad http.HandlerFunc) *monitor {
 		m.mu.Lock()
 		m.asked++
 		serve := http.HandlerFunc(answer)
+		if m.asked == 1 && m.first != nil {
+			m.first()
+		}
 		if m.asked > 1 && m.bad != nil {
 			serve = m.bad
 		}

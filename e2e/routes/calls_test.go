@@ -87,11 +87,23 @@ func (c *callers) routes() dynamic.ResourceInterface {
 	return c.proxy.client.Resource(gatewayapi.GRPCRoutes()).Namespace(c.namespace)
 }
 
+// write renders a split over what is there, and applies it as Weir does.
+func (p *proxy) write(t *testing.T, r router.Router, app router.App, split rollout.Split) {
+	t.Helper()
+	objects, err := r.Render(app, split, p.ingresses(t, r, app))
+	require.NoError(t, err)
+	for _, o := range objects {
+		_, err := p.client.Resource(o.Ref.Resource).Namespace(p.namespace).
+			Apply(t.Context(), o.Ref.Name, o.Intent, metav1.ApplyOptions{FieldManager: "weir", Force: true})
+		require.NoError(t, err)
+	}
+}
+
 // divide writes a split, and waits until Traefik has accepted it and a call goes where it ought to.
 func (c *callers) divide(t *testing.T, app router.App, split rollout.Split, to string, header map[string]string) {
 	t.Helper()
 	var r gatewayapi.Router
-	c.apply(t, r, app, split)
+	c.write(t, r, app, split)
 	in := rollout.Route{Found: true, Split: split, Accepted: true}
 	require.Eventually(t, func() bool {
 		return assert.ObjectsAreEqual(in, r.Read(app, split, c.ingresses(t, r, app))) && load.Call(c.client, header).Version == to
@@ -302,7 +314,7 @@ func (c *callers) testFilters(t *testing.T) {
 	require.ErrorContains(t, err, "spec.service.headers.response cannot be carried out")
 
 	require.NoError(t, c.routes().Delete(t.Context(), "podinfo", metav1.DeleteOptions{}))
-	c.apply(t, r, answers, rollout.Split{}) // nobody knows yet who will serve it
+	c.write(t, r, answers, rollout.Split{}) // nobody knows yet who will serve it
 	require.Eventually(t, func() bool {
 		accepted := r.Read(answers, rollout.Split{}, c.ingresses(t, r, answers)).Accepted
 		return accepted && strings.Contains(load.Call(c.client, nil).Err, "application/json") // which is not gRPC

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/e2e/seen"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
@@ -23,12 +24,13 @@ import (
 // annotations of ingress-nginx.
 func TestNginx(t *testing.T) {
 	p := raise(t, "routes-nginx")
-	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil, ingressYAML, p.namespace, p.host)))
+	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil, ingressYAML, p.namespace, p.host, "nginx")))
 	require.Eventually(t, func() bool { return p.send(t, ask{}).from == "primary" }, patience, 200*time.Millisecond)
-	t.Run("by weight", p.testIngressWeight)
-	t.Run("by header", p.testIngressMatch)
-	t.Run("of a canary without pods", p.testIngressEmpty)
-	t.Run("as it was", p.testIngressReleased)
+	w := seen.By(t, nginx.Router{}, "Traefik 3.7.9, by the annotations of ingress-nginx")
+	w.Sees("by weight", p.testIngressWeight, router.Weighted, router.FromIngress, router.OwnsRoute)
+	w.Sees("by header", p.testIngressMatch, router.HeaderMatch)
+	w.Sees("of a canary without pods", p.testIngressEmpty)
+	w.Sees("as it was", p.testIngressReleased)
 }
 
 // ingressYAML is what a user has. The apex is held to the primary's pods, as Weir holds it in a run.
@@ -41,7 +43,7 @@ apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: web, namespace: %[1]s}
 spec:
-  ingressClassName: nginx
+  ingressClassName: %[3]s
   rules:
   - host: %[2]s
     http:
@@ -57,10 +59,11 @@ func (p *proxy) ingressApp() router.App {
 	return app
 }
 
-func (p *proxy) ingresses(t *testing.T, app router.App) router.Found {
+// ingresses are what a router finds.
+func (p *proxy) ingresses(t *testing.T, r router.Router, app router.App) router.Found {
 	t.Helper()
 	found := router.Found{}
-	for _, ref := range (nginx.Router{}).Refs(app) {
+	for _, ref := range r.Refs(app) {
 		object, err := p.client.Resource(ref.Resource).Namespace(p.namespace).Get(t.Context(), ref.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			continue
@@ -71,11 +74,10 @@ func (p *proxy) ingresses(t *testing.T, app router.App) router.Found {
 	return found
 }
 
-// divide renders a split, and waits for Traefik, of which nothing tells that it has taken it over.
-func (p *proxy) divide(t *testing.T, split rollout.Split) {
+// divide renders a split, and waits for the proxy, of which nothing tells that it has taken it over.
+func (p *proxy) divide(t *testing.T, r router.Router, app router.App, split rollout.Split) {
 	t.Helper()
-	app := p.ingressApp()
-	objects, err := nginx.Router{}.Render(app, split, p.ingresses(t, app))
+	objects, err := r.Render(app, split, p.ingresses(t, r, app))
 	require.NoError(t, err)
 	for _, o := range objects {
 		_, err := p.client.Resource(o.Ref.Resource).Namespace(p.namespace).
@@ -83,8 +85,8 @@ func (p *proxy) divide(t *testing.T, split rollout.Split) {
 		require.NoError(t, err)
 	}
 	in := rollout.Route{Found: true, Split: split, Accepted: true}
-	require.Equal(t, in, nginx.Router{}.Read(app, split, p.ingresses(t, app)))
-	time.Sleep(3 * time.Second) // Traefik of the sandbox takes changes over after a tenth of a second
+	require.Equal(t, in, r.Read(app, split, p.ingresses(t, r, app)))
+	time.Sleep(p.follows)
 }
 
 // shared says that the canary's share of requests is within what chance allows: five standard deviations.
@@ -104,7 +106,7 @@ func (p *proxy) shared(t *testing.T, weight int, a ask) {
 
 func (p *proxy) testIngressWeight(t *testing.T) {
 	for _, weight := range []int{0, 10, 50, 100, 0} {
-		p.divide(t, rollout.Split{Weight: int32(weight)})
+		p.divide(t, nginx.Router{}, p.ingressApp(), rollout.Split{Weight: int32(weight)})
 		p.shared(t, weight, ask{})
 		p.only(t, "legacy", ask{path: "api/info"})
 	}
@@ -142,7 +144,7 @@ func (p *proxy) testIngressMatch(t *testing.T) {
 		},
 	} {
 		match := []v1beta1.RequestMatch{{Headers: map[string]v1beta1.StringMatch{c.header: c.text}}}
-		p.divide(t, rollout.Split{Match: match})
+		p.divide(t, nginx.Router{}, p.ingressApp(), rollout.Split{Match: match})
 		for _, a := range c.yes {
 			p.only(t, "canary", a)
 		}
@@ -153,14 +155,14 @@ func (p *proxy) testIngressMatch(t *testing.T) {
 	both := rollout.Split{Weight: 50, Match: []v1beta1.RequestMatch{
 		{Headers: map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}}},
 	}}
-	p.divide(t, both)
+	p.divide(t, nginx.Router{}, p.ingressApp(), both)
 	p.only(t, "canary", header("X-Insider", "yes"))
 	p.shared(t, 50, header("X-Insider", "no"))
 }
 
 // testIngressEmpty has a canary lose its pods: nobody is sent there.
 func (p *proxy) testIngressEmpty(t *testing.T) {
-	p.divide(t, rollout.Split{Weight: 50})
+	p.divide(t, nginx.Router{}, p.ingressApp(), rollout.Split{Weight: 50})
 	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil,
 		"apiVersion: v1\nkind: Service\nmetadata: {name: podinfo-canary, namespace: %s}\n"+
 			"spec: {selector: {app: nobody}, ports: [{name: http, port: 9898}]}\n", p.namespace)))
@@ -169,12 +171,20 @@ func (p *proxy) testIngressEmpty(t *testing.T) {
 }
 
 func (p *proxy) testIngressReleased(t *testing.T) {
-	app := p.ingressApp()
-	released, err := nginx.Router{}.Release(app, p.ingresses(t, app))
-	require.NoError(t, err)
-	require.Len(t, released, 1)
-	require.NoError(t, p.client.Resource(released[0].Ref.Resource).Namespace(p.namespace).
-		Delete(t.Context(), released[0].Ref.Name, metav1.DeleteOptions{}))
+	p.release(t, nginx.Router{})
 	p.only(t, "primary", ask{})
 	require.Equal(t, http.StatusOK, p.send(t, ask{path: "api/info"}).status)
+}
+
+// release lets go of what a router has made.
+func (p *proxy) release(t *testing.T, r router.Router) {
+	t.Helper()
+	app := p.ingressApp()
+	released, err := r.Release(app, p.ingresses(t, r, app))
+	require.NoError(t, err)
+	require.NotEmpty(t, released)
+	for _, o := range released {
+		require.NoError(t, p.client.Resource(o.Ref.Resource).Namespace(p.namespace).
+			Delete(t.Context(), o.Ref.Name, metav1.DeleteOptions{}))
+	}
 }

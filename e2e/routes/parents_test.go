@@ -14,6 +14,7 @@ import (
 
 	"weir.dev/weir/e2e/load"
 	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/e2e/seen"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
@@ -31,18 +32,22 @@ func TestServiceParents(t *testing.T) {
 	}
 	for _, portName := range []string{"http", "grpc"} {
 		c := &clients{proxy: p, controlPlane: at, portName: portName}
-		t.Run("a port of "+portName, func(t *testing.T) {
-			require.NoError(t, load.AwaitCalls(t.Context(), c.calls()))
-			// router.OwnsRoute, router.Weighted, and router.GRPC for the second
-			t.Run("by weight", c.testWeight)
-			// router.HeaderMatch, router.ManyConditions
-			t.Run("by header", c.testHeader)
-			t.Run("put right", c.testPutRight)
-			t.Run("as it was", c.testReleased)
-			// router.AdoptsRoute
-			t.Run("a route of the user's", c.testUsersRoute)
-		})
+		t.Run("a port of "+portName, c.test)
 	}
+}
+
+func (c *clients) test(t *testing.T) {
+	require.NoError(t, load.AwaitCalls(t.Context(), c.calls()))
+	w := seen.By(t, gatewayapi.Linkerd(), "Istio's control plane "+sandbox.IstioVersion+", by clients of gRPC")
+	shares := []router.Feature{router.OwnsRoute, router.Weighted}
+	if c.portName == "grpc" {
+		shares = append(shares, router.GRPC)
+	}
+	w.Sees("by weight", c.testWeight, shares...)
+	w.Sees("by header", c.testHeader, router.HeaderMatch, router.ManyConditions)
+	w.Sees("put right", c.testPutRight)
+	w.Sees("as it was", c.testReleased)
+	w.Sees("a route of the user's", c.testUsersRoute, router.AdoptsRoute)
 }
 
 const parentYAML = `apiVersion: v1
@@ -86,7 +91,7 @@ func (c *clients) app() router.App {
 func (c *clients) divide(t *testing.T, split rollout.Split) {
 	t.Helper()
 	r, app := gatewayapi.Linkerd(), c.app()
-	c.apply(t, r, app, split)
+	c.write(t, r, app, split)
 	require.Eventually(t, func() bool { return r.Read(app, split, c.ingresses(t, r, app)).Accepted }, patience, 100*time.Millisecond)
 	require.Equal(t, rollout.Route{Found: true, Split: split, Accepted: true}, r.Read(app, split, c.ingresses(t, r, app)))
 	time.Sleep(r.Settle())

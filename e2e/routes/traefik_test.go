@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,11 +23,14 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/e2e/seen"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/gatewayapi"
 )
+
+var _ = flag.Bool("rewrite", false, "write down anew what is seen of each router")
 
 // patience is how long any one thing may take; nothing here takes a tenth of it.
 const patience = 3 * time.Minute
@@ -34,13 +38,13 @@ const patience = 3 * time.Minute
 // TestTraefik sends requests over routes that the router gatewayapi renders.
 func TestTraefik(t *testing.T) {
 	p := raise(t, "routes-traefik")
-	t.Run("by weight", p.testWeight)
-	t.Run("by match", p.testMatch)
-	// router.MethodMatch
-	t.Run("by method", p.testMethod)
-	t.Run("by match, beside rules of the user's", p.testUsersRules)
-	t.Run("with session affinity", p.testSessionAffinity)
-	t.Run("a mirror fails every request", p.testMirror)
+	w := seen.By(t, gatewayapi.Router{}, "Traefik 3.7.9")
+	w.Sees("by weight", p.testWeight, router.Weighted, router.OwnsRoute, router.Gateways, router.Hosts)
+	w.Sees("by match", p.testMatch, router.HeaderMatch, router.QueryMatch)
+	w.Sees("by method", p.testMethod, router.MethodMatch)
+	w.Sees("by match, beside rules of the user's", p.testUsersRules, router.AdoptsRoute)
+	w.Sees("with session affinity", p.testSessionAffinity, router.SessionAffinity)
+	w.Sees("a mirror fails every request", p.testMirror)
 }
 
 // proxy is a cluster with the pods of two revisions, and a route to them.
@@ -49,6 +53,10 @@ type proxy struct {
 	client    dynamic.Interface
 	namespace string
 	host      string
+	// url is where requests are sent to.
+	url string
+	// follows is how long the proxy takes at most to follow a change of which nobody tells.
+	follows time.Duration
 	// owner stands for the Canary: what belongs to nobody would be collected.
 	owner *unstructured.Unstructured
 }
@@ -63,7 +71,10 @@ func raise(t *testing.T, namespace string) *proxy {
 	require.NoError(t, err)
 	client, err := dynamic.NewForConfig(box.RESTConfig())
 	require.NoError(t, err)
-	p := &proxy{sandbox: box, client: client, namespace: namespace, host: namespace + ".test"}
+	p := &proxy{
+		sandbox: box, client: client, namespace: namespace, host: namespace + ".test", url: box.TraefikURL,
+		follows: 3 * time.Second, // in the sandbox it takes changes over after a tenth of a second
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -173,7 +184,7 @@ type answer struct {
 
 func (p *proxy) send(t *testing.T, a ask) answer {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), cmp.Or(a.method, http.MethodGet), p.sandbox.TraefikURL+"/"+a.path, http.NoBody)
+	request, err := http.NewRequestWithContext(t.Context(), cmp.Or(a.method, http.MethodGet), p.url+"/"+a.path, http.NoBody)
 	require.NoError(t, err)
 	request.Host = p.host
 	for name, value := range a.headers {

@@ -34,7 +34,8 @@
 // what was not made for several nodes.
 //
 // [StartAPIServer] makes the light one: etcd and an API server on loopback,
-// ready in seconds, gone with the test.
+// ready in seconds, gone with the test. [StartLinkerd] starts a part of Linkerd's control
+// plane over either.
 //
 // When KUBECONFIG is set, Up starts nothing and speaks to that cluster.
 package sandbox

@@ -128,16 +128,30 @@ func GatewayDefinitions(ctx context.Context) ([]byte, error) {
 	return readDefinitions(ctx, gatewayDefinitions(tree))
 }
 
+// traefikDefinitions are in the module that Traefik is built from.
+func traefikDefinitions(tree string) definition {
+	return definition{
+		filepath.Join(tree, traefik().module), "github.com/traefik/traefik/v3",
+		"docs/content/reference/dynamic-configuration/traefik.io_*.yaml",
+	}
+}
+
+// TraefikDefinitions are the CRDs of Traefik's own kinds, in the version that the sandbox runs.
+func TraefikDefinitions(ctx context.Context) ([]byte, error) {
+	tree, err := Tree(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readDefinitions(ctx, traefikDefinitions(tree))
+}
+
 // definitions are the CRDs that Traefik reads, out of the modules that own them.
 func definitions(ctx context.Context) ([]byte, error) {
 	tree, err := Tree(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return readDefinitions(ctx, gatewayDefinitions(tree), definition{
-		filepath.Join(tree, traefik().module), "github.com/traefik/traefik/v3",
-		"docs/content/reference/dynamic-configuration/traefik.io_*.yaml",
-	})
+	return readDefinitions(ctx, gatewayDefinitions(tree), traefikDefinitions(tree))
 }
 
 func readDefinitions(ctx context.Context, sources ...definition) ([]byte, error) {

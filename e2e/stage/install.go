@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/e2e/sandbox/image"
@@ -17,7 +18,7 @@ const overlay = `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources:
   - ../kustomize/gatewayapi
-  - nginx.yaml
+%s
 images:
   - name: weir
     newTag: %s
@@ -29,8 +30,11 @@ configMapGenerator:
       - WEIR_LOG_LEVEL=debug
 `
 
-// Install builds Weir's image, gives it to the cluster and applies the overlay of the Gateway API, with the rights on
-// Ingresses. It returns when the operator is ready.
+// beside are the providers that are used beside the Gateway API: their overlays' rights are given to the operator, too.
+func beside() []string { return []string{"nginx", "skipper", "traefik"} }
+
+// Install builds Weir's image, gives it to the cluster and applies the overlay of the Gateway API, with the rights of
+// the providers beside it. It returns when the operator is ready.
 func (s *Stage) Install(ctx context.Context) error {
 	scratch, err := os.MkdirTemp("", "weir-install-")
 	if err != nil {
@@ -54,14 +58,11 @@ func (s *Stage) Install(ctx context.Context) error {
 	if err := os.Mkdir(mine, 0o755); err != nil {
 		return fmt.Errorf("making the overlay: %w", err)
 	}
-	rights, err := os.ReadFile(filepath.Join(tree, "kustomize/nginx/rights.yaml"))
+	rights, err := copyRights(tree, mine)
 	if err != nil {
-		return fmt.Errorf("reading the rights on Ingresses: %w", err)
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(mine, "nginx.yaml"), rights, 0o600); err != nil {
-		return fmt.Errorf("making the overlay: %w", err)
-	}
-	content := fmt.Sprintf(overlay, tag, s.Sandbox.PrometheusURL)
+	content := fmt.Sprintf(overlay, strings.Join(rights, "\n"), tag, s.Sandbox.PrometheusURL)
 	if err := os.WriteFile(filepath.Join(mine, "kustomization.yaml"), []byte(content), 0o600); err != nil {
 		return fmt.Errorf("making the overlay: %w", err)
 	}
@@ -74,6 +75,22 @@ func (s *Stage) Install(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// copyRights copies the rights of the providers beside into an overlay, which may name no file above itself, and gives
+// the lines that name them there.
+func copyRights(tree, overlay string) (lines []string, err error) {
+	for _, provider := range beside() {
+		rights, err := os.ReadFile(filepath.Join(tree, "kustomize", provider, "rights.yaml"))
+		if err != nil {
+			return nil, fmt.Errorf("reading the rights of provider %s: %w", provider, err)
+		}
+		if err := os.WriteFile(filepath.Join(overlay, provider+".yaml"), rights, 0o600); err != nil {
+			return nil, fmt.Errorf("making the overlay: %w", err)
+		}
+		lines = append(lines, "  - "+provider+".yaml")
+	}
+	return lines, nil
 }
 
 // importWeir gives the image a tag by its content, so that another operator is another pod.

@@ -18,7 +18,7 @@ const ingressYAML = `apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: %[1]s, namespace: %[2]s}
 spec:
-  ingressClassName: nginx
+  ingressClassName: %[4]s
   rules:
   - host: %[3]s
     http:
@@ -33,32 +33,43 @@ const ingressPlan = `    interval: 12s
   ingressRef: {name: podinfo}
 `
 
-// canaryIngress: an Ingress of the user's is never written, and nobody who comes by it is lost: in adoption,
-// promotion, rollback and deletion. The load of every story comes by the user's HTTPRoute meanwhile, which is nobody's
-// business, and meets the apex alone.
-func canaryIngress(s *story) {
+// comeByIngress makes an Ingress of the user's, and has guests come by it from where its controller listens. When they
+// leave none may have been lost.
+func (s *story) comeByIngress(class, url string) (guests *load.Load, leave func()) {
+	s.t.Helper()
 	host := "ingress." + s.Host
 	require.NoError(s.t, sandbox.Apply(s.t.Context(), s.Stage.Sandbox.RESTConfig(),
-		fmt.Appendf(nil, ingressYAML, s.Name, s.Namespace, host)))
-	config := load.Config{URL: s.Stage.Sandbox.TraefikURL, Host: host, Path: "/", Rate: rate / 2}
+		fmt.Appendf(nil, ingressYAML, s.Name, s.Namespace, host, class)))
+	config := load.Config{URL: url, Host: host, Path: "/", Rate: rate / 2}
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	require.NoError(s.t, load.AwaitOK(ctx, config))
-	guests := load.Start(s.t.Context(), config)
-	defer func() {
+	guests = load.Start(s.t.Context(), config)
+	return guests, func() {
 		sum := load.Summarise(guests.Stop(), time.Time{})
 		s.t.Logf("by the Ingress: %s", sum)
 		assert.Greater(s.t, sum.Total, rate*5)
 		assert.Zero(s.t, sum.Lost, "requests were lost: %v", sum.Examples)
-	}()
-	ingress := func() string {
-		return s.kubectl("get", "ingress", s.Name, "-o", "jsonpath={.metadata.generation} {.metadata.annotations} {.spec}")
 	}
+}
+
+// usersIngress is the user's part of his Ingress.
+func (s *story) usersIngress() string {
+	s.t.Helper()
+	return s.kubectl("get", "ingress", s.Name, "-o", "jsonpath={.metadata.generation} {.metadata.annotations} {.spec}")
+}
+
+// canaryIngress: an Ingress of the user's is never written, and nobody who comes by it is lost: in adoption,
+// promotion, rollback and deletion. The load of every story comes by the user's HTTPRoute meanwhile, which is nobody's
+// business, and meets the apex alone.
+func canaryIngress(s *story) {
+	guests, leave := s.comeByIngress("nginx", s.Stage.Sandbox.TraefikURL)
+	defer leave()
 	weight := func() string {
 		return s.kubectl("get", "ingress", s.Name+"-canary", "-o",
 			`jsonpath={.metadata.annotations.nginx\.ingress\.kubernetes\.io/canary-weight}`)
 	}
-	before := ingress()
+	before := s.usersIngress()
 	pods, _ := s.pods()
 	s.adoptWith(ingressPlan)
 	now, _ := s.pods()
@@ -89,6 +100,6 @@ func canaryIngress(s *story) {
 	s.await(stage.AtWeight(10))
 	s.remove()
 	assert.NotContains(s.t, s.kubectl("get", "ingresses", "-o", "name"), "-canary")
-	assert.Equal(s.t, before, ingress(), "it is as it was found")
+	assert.Equal(s.t, before, s.usersIngress(), "it is as it was found")
 	assert.NotContains(s.t, s.apex().Spec.Selector, "pod-template-hash")
 }

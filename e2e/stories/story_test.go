@@ -78,6 +78,8 @@ func TestStories(t *testing.T) {
 		{"gate-closed", false, closedGate},
 		{"pods-alone", false, podsAlone},
 		{"nginx", false, canaryIngress},
+		{"traefik", false, traefikService},
+		{"skipper", false, throughSkipper},
 		{"flapping", false, flapping},
 		{"never-ready", false, neverReady},
 		{"dead-primary", false, deadPrimary},

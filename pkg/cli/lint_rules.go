@@ -14,6 +14,7 @@ import (
 	"weir.dev/weir/pkg/metrics"
 	providers "weir.dev/weir/pkg/metrics/builtin"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/router"
 	routers "weir.dev/weir/pkg/router/builtin"
 	"weir.dev/weir/pkg/workload"
 )
@@ -141,10 +142,10 @@ func (l *linter) canary(c parsed[v1beta1.Canary]) {
 	if provider == "" {
 		provider = l.provider
 	}
-	if router, ok := routers.ByProvider(provider); ok {
-		l.refusals(c, router.Validate(c.object))
+	if r, ok := routers.ByProvider(provider); ok {
+		l.refusals(c, r.Validate(c.object))
 	} else {
-		l.add(c.problem("spec.provider", "this version has no router %s; set another spec.provider", provider))
+		l.refusals(c, []rollout.Problem{router.Unknown(provider, routers.Routers(routers.Options{}))})
 	}
 	for i := range c.object.Spec.Analysis.Metrics {
 		l.metric(c, i)

@@ -203,6 +203,12 @@ func daemonSet(strategy string) string {
 	return strings.Replace(statefulSet(strategy), "StatefulSet", "DaemonSet", 1)
 }
 
+func TestLintOfUnknownProvider(t *testing.T) {
+	typed := lints(strings.Replace(lintCanary, "provider: gatewayapi", "provider: istiod", 1))
+	assert.Equal(t, 1, typed.code)
+	assert.Contains(t, typed.out, "spec.provider: this version of Weir has no router istiod; set it to one of ")
+}
+
 func TestLintOfWhatIsNoManifest(t *testing.T) {
 	for manifest, said := range map[string]string{
 		lintCanary + "spec: {}\n":           `18: the document cannot be read: key "spec" already set in map`,

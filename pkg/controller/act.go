@@ -207,7 +207,12 @@ func (c *Controller) ensureRoute(ctx context.Context, o *observation, d rollout.
 			return err
 		}
 		for _, obj := range objects {
-			if err := c.writer.Apply(ctx, obj.Ref.Resource, obj.Intent, o.found[obj.Ref]); err != nil {
+			if obj.Whole != nil {
+				err = c.writer.Restore(ctx, obj.Ref.Resource, obj.Whole)
+			} else {
+				err = c.writer.Apply(ctx, obj.Ref.Resource, obj.Intent, o.found[obj.Ref])
+			}
+			if err != nil {
 				return err
 			}
 		}

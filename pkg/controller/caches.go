@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic/dynamicinformer"
@@ -61,11 +62,19 @@ func newCaches(
 }
 
 // slim drops what nobody here looks at. Managed fields stay of targets, where they say what is Weir's, and of a
-// Service, whose selector keeps its owner.
+// Service, whose selector keeps its owner; of a route there stays whether any are Weir's.
 func slim(obj any) (any, error) {
 	if accessor, err := meta.Accessor(obj); err == nil {
 		switch o := obj.(type) {
 		case *appsv1.Deployment, *appsv1.StatefulSet, *appsv1.DaemonSet, *corev1.Service:
+		case *unstructured.Unstructured:
+			var weirs []metav1.ManagedFieldsEntry
+			for _, m := range o.GetManagedFields() {
+				if m.Manager == v1beta1.FieldManager {
+					weirs = append(weirs, metav1.ManagedFieldsEntry{Manager: m.Manager, Operation: m.Operation})
+				}
+			}
+			o.SetManagedFields(weirs)
 		case *appsv1.ControllerRevision:
 			accessor.SetManagedFields(nil)
 			workload.SlimRevision(o)

@@ -234,7 +234,7 @@ func (c *Controller) noRouter(canary *v1beta1.Canary) rollout.Problem {
 	name, _, _ := strings.Cut(provider, ":")
 	lacks := c.lacking[name]
 	if lacks == "" {
-		lacks = "this version of Weir does not have it"
+		return router.Unknown(provider, c.options.Routers)
 	}
 	return rollout.Problem{Reason: "ProviderNotServed", Message: fmt.Sprintf(
 		"provider %s cannot be used: %s; or set another spec.provider", provider, lacks)}

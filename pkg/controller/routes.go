@@ -32,6 +32,10 @@ func findRouters(client kubernetes.Interface, namespace string, all []router.Rou
 	defer cancel()
 	found := foundRouters{usable: map[string]router.Router{}, lacking: map[string]string{}}
 	for _, r := range all {
+		r, err := overServed(client.Discovery(), r)
+		if err != nil {
+			return foundRouters{}, err
+		}
 		lacks := ""
 		for _, gvr := range r.Resources() {
 			served, err := serves(client.Discovery(), gvr)
@@ -59,6 +63,29 @@ func findRouters(client kubernetes.Interface, namespace string, all []router.Rou
 		}
 	}
 	return found, nil
+}
+
+// overServed is a router over the versions of its kind that the cluster serves. Where there are none, the router stays
+// as it is, and lacks them all.
+func overServed(d discovery.DiscoveryInterface, r router.Router) (router.Router, error) {
+	versioned, ok := r.(router.Versioned)
+	if !ok {
+		return r, nil
+	}
+	var over []schema.GroupVersionResource
+	for _, gvr := range r.Resources() {
+		served, err := serves(d, gvr)
+		if err != nil {
+			return nil, err
+		}
+		if served {
+			over = append(over, gvr)
+		}
+	}
+	if len(over) == 0 {
+		return r, nil
+	}
+	return versioned.Over(over), nil
 }
 
 func serves(d discovery.DiscoveryInterface, gvr schema.GroupVersionResource) (bool, error) {

@@ -16,6 +16,8 @@ import (
 // meets a conflict with a manager that is gone, and no later apply of Weir's takes away what it once applied.
 func (w *Writer) Restore(ctx context.Context, gvr schema.GroupVersionResource, obj *unstructured.Unstructured) error {
 	w.applied.forget(keyOf(gvr, obj))
+	obj = obj.DeepCopy()
+	obj.SetManagedFields(nil) // what a cache keeps of them is not all; without any, the API server has its own
 	what := fmt.Sprintf("%s %s/%s", obj.GetKind(), obj.GetNamespace(), obj.GetName())
 	restored, err := write(ctx, w, gvr, "giving back "+what, func(ctx context.Context) (*unstructured.Unstructured, error) {
 		return w.dynamic.Resource(gvr).Namespace(obj.GetNamespace()).

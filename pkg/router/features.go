@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -21,6 +22,8 @@ const (
 	AdoptsRoute Feature = "a route of the user's"
 	// FromIngress: it makes the route from an Ingress of the user's, which it leaves alone.
 	FromIngress Feature = "a route beside an Ingress"
+	// NamedRoutes: it shifts weights in rules of routes that the spec names, and gives them back as they were found.
+	NamedRoutes Feature = "weights in routes that the spec names"
 	// Gateways: the route that it makes hangs on Gateways that the spec names.
 	Gateways Feature = "gateways"
 	// NamedGateways: the route that it makes hangs on gateways that the spec names as Istio does.
@@ -93,6 +96,17 @@ func (f Features) Refuse(router string, c *v1beta1.Canary) []rollout.Problem {
 	return problems
 }
 
+// Unknown says of a provider that none of the routers has its name.
+func Unknown(provider string, routers []Router) rollout.Problem {
+	var names []string
+	for _, r := range routers {
+		names = append(names, r.Name())
+	}
+	slices.Sort(names)
+	return rollout.Problem{Reason: "ProviderNotServed", Message: fmt.Sprintf(
+		"spec.provider: this version of Weir has no router %s; set it to one of %s", provider, strings.Join(names, ", "))}
+}
+
 // ask is a field of a spec that asks for a feature.
 type ask struct {
 	field   string
@@ -104,6 +118,7 @@ func asks(c *v1beta1.Canary) []ask {
 	s, a := &c.Spec.Service, &c.Spec.Analysis
 	all := []ask{
 		{"spec.ingressRef", FromIngress, c.Spec.IngressRef != nil},
+		{"spec.routeRefs", NamedRoutes, len(c.Spec.RouteRefs) > 0},
 		{"spec.analysis.stepWeight", Weighted, a.StepWeight != nil},
 		{"spec.analysis.stepWeights", Weighted, len(a.StepWeights) > 0},
 		{"spec.analysis.sessionAffinity", SessionAffinity, a.SessionAffinity != nil},

@@ -45,6 +45,14 @@ type Router interface {
 	Release(app App, found Found) ([]Released, error)
 }
 
+// Versioned is a Router of a kind that one cluster serves by one version and another by another. Its Resources are
+// those of all versions, the preferred first, of which it needs one.
+type Versioned interface {
+	Router
+	// Over is the router of a cluster that serves these of its Resources, in the same order, and none of the others.
+	Over(served []schema.GroupVersionResource) Router
+}
+
 // App is an application whose traffic is split.
 type App struct {
 	// Canary that asks for it.
@@ -69,8 +77,12 @@ type Found map[Ref]*unstructured.Unstructured
 
 // Object is one object of an intent.
 type Object struct {
-	Ref    Ref
+	Ref Ref
+	// Intent is all that Weir owns of it.
 	Intent *unstructured.Unstructured
+	// Whole is instead of an Intent: an object of the user's, written back whole on the version that was found,
+	// of which Weir owns nothing. It is given only where something is to be changed.
+	Whole *unstructured.Unstructured
 }
 
 // Released is how one object is left behind: as Object says, or, without one, deleted.

@@ -88,6 +88,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.RevisionStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Rewrite"):
 		return &weirv1beta1.RewriteApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("RouteRef"):
+		return &weirv1beta1.RouteRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RunRecord"):
 		return &weirv1beta1.RunRecordApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RunStatus"):

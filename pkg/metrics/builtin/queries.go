@@ -54,18 +54,23 @@ func Query(metric string, v metrics.Vars) (string, error) {
 	return strings.Join(parts, "\nor\n"), nil
 }
 
-// gatewaySources are what implementations of the Gateway API say of a Service. Names of Services and
+// gatewaySources are what gateways and meshes say of a Service. Names of Services and
 // namespaces have no character that a regular expression or a quoted string would take amiss.
 func gatewaySources(namespace, service string) []source {
-	traefik := fmt.Sprintf(`=~"(http|grpc)route-%[1]s-.+-svc-%[1]s-%[2]s-[0-9]+@kubernetesgateway"`, namespace, service)
+	traefik := []string{
+		fmt.Sprintf(`=~"(http|grpc)route-%[1]s-.+-svc-%[1]s-%[2]s-[0-9]+@kubernetesgateway"`, namespace, service),
+		fmt.Sprintf(`=~"%s-%s-[0-9]+@kubernetescrd"`, namespace, service),
+	}
 	istio := fmt.Sprintf(`destination_service_namespace="%s",destination_service_name="%s",reporter=`, namespace, service)
 	var all []source
-	// Prometheus renames a label that its own discovery has set, as it does for a ServiceMonitor.
-	for _, label := range []string{"service", "exported_service"} {
-		all = append(all, source{
-			count: "traefik_service_requests_total", bucket: "traefik_service_request_duration_seconds_bucket",
-			selector: label + traefik, status: "code", toMillis: 1000,
-		})
+	for _, named := range traefik {
+		// Prometheus renames a label that its own discovery has set, as it does for a ServiceMonitor.
+		for _, label := range []string{"service", "exported_service"} {
+			all = append(all, source{
+				count: "traefik_service_requests_total", bucket: "traefik_service_request_duration_seconds_bucket",
+				selector: label + named, status: "code", toMillis: 1000,
+			})
+		}
 	}
 	all = append(all, source{ // Contour, and kgateway with its prefix
 		count: "envoy_cluster_upstream_rq", bucket: "envoy_cluster_upstream_rq_time_bucket",

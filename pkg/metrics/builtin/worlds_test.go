@@ -75,6 +75,10 @@ func gateways() map[string]world {
 		traefik_entrypoint_requests_total{code="500",entrypoint="web",method="GET",protocol="http"} 903
 		` + seconds("traefik_service_request_duration_seconds", `code="200",method="GET",protocol="http",`+traefikCanary) +
 		fast("traefik_service_request_duration_seconds", `code="500",method="GET",protocol="http",`+traefikPrimary)
+	own := func(series string) string {
+		return strings.NewReplacer(traefikCanary, `service="NS-shop-canary-9898@kubernetescrd"`,
+			traefikPrimary, `service="NS-shop-primary-9898@kubernetescrd"`).Replace(series)
+	}
 	envoy := func(cluster string) string {
 		return `
 		envoy_cluster_upstream_rq{envoy_response_code="200",envoy_cluster_name="` + cluster + `canary_80"} 70
@@ -95,6 +99,7 @@ func gateways() map[string]world {
 		"traefik":                   {[]target{{series: traefik}}, 97, 460},
 		"traefik by ServiceMonitor": {[]target{{series: traefik, labels: map[string]string{"service": "traefik"}}}, 97, 460},
 		"traefik without traffic":   {[]target{{series: traefik, still: true}}, nothing, nothing},
+		"traefik by TraefikService": {[]target{{series: own(traefik)}}, 97, 460},
 		"contour":                   {[]target{{series: envoy("NS_shop-")}}, 90, 460},
 		"kgateway":                  {[]target{{series: envoy("kube_NS_shop-")}}, 90, 460},
 		// The caller's proxy has seen what never arrived.

@@ -8,7 +8,11 @@ import (
 	"weir.dev/weir/pkg/router/gatewayapi"
 	"weir.dev/weir/pkg/router/istio"
 	"weir.dev/weir/pkg/router/kubernetes"
+	"weir.dev/weir/pkg/router/named"
 	"weir.dev/weir/pkg/router/nginx"
+	"weir.dev/weir/pkg/router/skipper"
+	"weir.dev/weir/pkg/router/smi"
+	"weir.dev/weir/pkg/router/traefik"
 )
 
 // Options are what an operator's flags say to routers.
@@ -20,11 +24,14 @@ type Options struct {
 // Routers are all of them, one a line.
 func Routers(o Options) []router.Router {
 	return []router.Router{
-		gatewayapi.Router{},
-		istio.Router{},
+		named.Over(gatewayapi.Router{}),
+		named.Over(istio.Router{}),
 		kubernetes.Router{},
-		gatewayapi.Linkerd(),
+		named.Over(gatewayapi.Linkerd()),
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
+		skipper.Router{},
+		named.Over(smi.Router{}),
+		named.Over(traefik.Router{}),
 	}
 }
 

@@ -52,23 +52,24 @@ func (a application) isApex(p gatewayv1.ParentReference) bool {
 		same(p.Port, &port, port)
 }
 
-// accepted goes through the parents that the route names. A parent that has not spoken of this very
+// Accepted goes through the parents that a route names. A parent that has not spoken of this very
 // generation of the route has not accepted it, and has not refused it either.
-func accepted(app application, have *unstructured.Unstructured) (ok bool, refused string) {
+func (Router) Accepted(have *unstructured.Unstructured) (ok bool, refused string) {
 	route := typed(have)
+	called := fmt.Sprintf("%s %s/%s", have.GetKind(), have.GetNamespace(), have.GetName())
 	if len(route.Spec.ParentRefs) == 0 {
-		return false, fmt.Sprintf("%s %s/%s has no spec.parentRefs, so nobody serves it", app.kind, app.Canary.Namespace, app.Apex)
+		return false, called + " has no spec.parentRefs, so nobody serves it"
 	}
 	all := true
 	for _, parent := range route.Spec.ParentRefs {
 		said := false
 		for _, status := range route.Status.Parents {
-			if !sameParent(status.ParentRef, parent, app.Canary.Namespace) {
+			if !sameParent(status.ParentRef, parent, have.GetNamespace()) {
 				continue
 			}
 			good, bad := verdict(route, &status)
 			if bad != "" {
-				return false, fmt.Sprintf("%s %s/%s is not served whole by %s", app.kind, app.Canary.Namespace, app.Apex, bad)
+				return false, fmt.Sprintf("%s is not served whole by %s", called, bad)
 			}
 			said = said || good
 		}

@@ -24,7 +24,7 @@ func (r Router) Read(app router.App, committed rollout.Split, found router.Found
 	split.Match = match
 	route := rollout.Route{Found: true, Split: split}
 	if asLeft {
-		route.Accepted, route.Refused = accepted(a, have)
+		route.Accepted, route.Refused = r.Accepted(have)
 	}
 	return route
 }

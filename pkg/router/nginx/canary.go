@@ -1,15 +1,11 @@
 package nginx
 
 import (
-	"fmt"
 	"maps"
 	"strconv"
 	"strings"
 
-	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
@@ -30,11 +26,11 @@ func (r Router) aboutCanary(key string) bool {
 
 // object is the canary's Ingress with a spec, and with the annotations of the user's.
 func (r Router) object(
-	app router.App, users *unstructured.Unstructured, split rollout.Split, spec object,
+	app router.App, users *unstructured.Unstructured, split rollout.Split, spec map[string]any,
 ) (*unstructured.Unstructured, error) {
 	annotations := map[string]string{}
 	for key, value := range users.GetAnnotations() {
-		if !r.aboutCanary(key) && !personal(key) {
+		if !r.aboutCanary(key) {
 			annotations[key] = value
 		}
 	}
@@ -43,27 +39,7 @@ func (r Router) object(
 		return nil, err
 	}
 	maps.Copy(annotations, own)
-	u := &unstructured.Unstructured{Object: object{"spec": runtime.DeepCopyJSON(spec)}}
-	u.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("Ingress"))
-	u.SetNamespace(app.Canary.Namespace)
-	u.SetName(canaryRef(app).Name)
-	u.SetLabels(app.Labels)
-	u.SetAnnotations(annotations)
-	if err := unstructured.SetNestedSlice(u.Object, []any{app.Owner}, "metadata", "ownerReferences"); err != nil {
-		return nil, fmt.Errorf("writing its owner: %w", err)
-	}
-	return u, nil
-}
-
-// personal says that an annotation tells who has made that very object, and what was made for it.
-func personal(key string) bool {
-	domain, _, _ := strings.Cut(key, "/")
-	switch domain {
-	case "kubectl.kubernetes.io", "weir.dev", "argocd.argoproj.io", "meta.helm.sh",
-		"kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io", "cert-manager.io", "acme.cert-manager.io":
-		return true
-	}
-	return false
+	return router.MakeIngress(app, canaryRef(app), annotations, spec)
 }
 
 // canaryAnnotations say a split.
@@ -79,18 +55,4 @@ func (r Router) canaryAnnotations(split rollout.Split) (map[string]string, error
 		maps.Copy(annotations, matched)
 	}
 	return annotations, nil
-}
-
-// isOurs says that an Ingress is one that Weir made for this Canary.
-func isOurs(app router.App, have *unstructured.Unstructured) bool {
-	if owner := metav1.GetControllerOf(have); owner != nil {
-		return owner.UID == app.Canary.UID
-	}
-	labels := have.GetLabels()
-	for key, value := range app.Labels {
-		if labels[key] != value {
-			return false
-		}
-	}
-	return len(app.Labels) > 0
 }

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"time"
 
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -29,11 +28,6 @@ const DefaultPrefix = "nginx.ingress.kubernetes.io"
 // settle is above the five seconds in which ingress-nginx gathers changes and its workers learn of them. There is
 // nobody who says that a change is in force, so the time is all there is.
 const settle = 10 * time.Second
-
-// Resource of Ingresses.
-func Resource() schema.GroupVersionResource {
-	return networkingv1.SchemeGroupVersion.WithResource("ingresses")
-}
 
 // Router is that of canary Ingresses.
 type Router struct {
@@ -56,7 +50,7 @@ func (Router) Settle() time.Duration { return settle }
 
 // Resources are Ingresses.
 func (Router) Resources() []schema.GroupVersionResource {
-	return []schema.GroupVersionResource{Resource()}
+	return []schema.GroupVersionResource{router.Ingresses()}
 }
 
 // Refs are the user's Ingress, which is only read, and the canary's.
@@ -64,27 +58,15 @@ func (Router) Refs(app router.App) []router.Ref {
 	if app.Canary.Spec.IngressRef == nil {
 		return nil
 	}
-	return []router.Ref{usersRef(app), canaryRef(app)}
+	return []router.Ref{router.UsersIngress(app), canaryRef(app)}
 }
 
-func usersRef(app router.App) router.Ref {
-	return router.Ref{Resource: Resource(), Namespace: app.Canary.Namespace, Name: app.Canary.Spec.IngressRef.Name}
-}
-
-func canaryRef(app router.App) router.Ref {
-	r := usersRef(app)
-	r.Name += "-canary"
-	return r
-}
+func canaryRef(app router.App) router.Ref { return router.IngressBeside(app, "canary") }
 
 // Validate refuses what the features do not hold, and matches for which there are no annotations. What is wrong
 // with the Ingress is for Render to say.
 func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
-	problems := r.Features().Refuse(r.Name(), c)
-	if c.Spec.IngressRef == nil {
-		problems = append(problems, rollout.Problem{Reason: "IngressMissing", Message: "router nginx shifts the traffic " +
-			"of an Ingress, and spec.ingressRef names none; set it to the Ingress that leads to the apex Service"})
-	}
+	problems := append(r.Features().Refuse(r.Name(), c), router.NamesNoIngress(r.Name(), c)...)
 	matches := map[string][]v1beta1.RequestMatch{"spec.analysis": c.Spec.Analysis.Match}
 	fields := []string{"spec.analysis"}
 	for i, s := range c.Spec.Analysis.Steps {
@@ -123,18 +105,16 @@ func (r Router) Render(app router.App, split rollout.Split, found router.Found) 
 // changed its ways does not keep it from being rendered: they are taken back from where they have no business any
 // more, and Read says why.
 func (r Router) intent(app router.App, split rollout.Split, found router.Found) (*unstructured.Unstructured, error) {
-	users, have := found[usersRef(app)], found[canaryRef(app)]
-	if have != nil && !isOurs(app, have) {
-		return nil, fmt.Errorf("there is an Ingress of that name which Weir did not make for this Canary; " +
-			"delete or rename it, or name another in spec.ingressRef")
+	users, have := found[router.UsersIngress(app)], found[canaryRef(app)]
+	if err := router.NotMade(app, have); err != nil {
+		return nil, err
 	}
 	running := have != nil && (split.Reaches() || r.reaches(have))
 	if err := r.divisible(app, users); err != nil {
 		if !running {
 			return nil, err
 		}
-		return r.object(app, have, rollout.Split{}, mapIn(have.Object, "spec"))
+		return r.object(app, have, rollout.Split{}, router.IngressSpec(have))
 	}
-	spec := specFor(app, mapIn(users.Object, "spec"))
-	return r.object(app, users, split, spec)
+	return r.object(app, users, split, router.SpecBeside(app, users, app.CanaryService))
 }

@@ -3,7 +3,6 @@ package nginx
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strconv"
 
@@ -21,11 +20,11 @@ func (r Router) Read(app router.App, committed rollout.Split, found router.Found
 		return rollout.Route{}
 	}
 	have := found[canaryRef(app)]
-	if have == nil || !isOurs(app, have) {
+	if have == nil || !router.IsMade(app, have) {
 		return rollout.Route{}
 	}
 	route := rollout.Route{Found: true, Split: r.splitOf(have, committed.Match)}
-	if err := r.divisible(app, found[usersRef(app)]); err != nil {
+	if err := r.divisible(app, found[router.UsersIngress(app)]); err != nil {
 		route.Refused = err.Error()
 		return route
 	}
@@ -35,7 +34,7 @@ func (r Router) Read(app router.App, committed rollout.Split, found router.Found
 		return route
 	}
 	again, err := r.intent(app, route.Split, found)
-	route.Accepted = err == nil && r.asLeft(have, again)
+	route.Accepted = err == nil && router.AsMade(have, again)
 	return route
 }
 
@@ -87,23 +86,6 @@ func (r Router) foreign(have *unstructured.Unstructured) string {
 	return ""
 }
 
-// asLeft says that all that Weir sets is so. What others have added does not matter.
-func (r Router) asLeft(have, want *unstructured.Unstructured) bool {
-	spec := mapIn(have.Object, "spec")
-	for field, value := range mapIn(want.Object, "spec") {
-		if !reflect.DeepEqual(spec[field], value) {
-			return false
-		}
-	}
-	annotations := have.GetAnnotations()
-	for key, value := range want.GetAnnotations() {
-		if annotations[key] != value {
-			return false
-		}
-	}
-	return true
-}
-
 // reaches says that some request may get to the canary by its Ingress as it is.
 func (r Router) reaches(have *unstructured.Unstructured) bool {
 	split := r.splitOf(have, nil)
@@ -117,7 +99,7 @@ func (Router) Release(app router.App, found router.Found) ([]router.Released, er
 	}
 	ref := canaryRef(app)
 	have := found[ref]
-	if have == nil || !isOurs(app, have) {
+	if have == nil || !router.IsMade(app, have) {
 		return nil, nil
 	}
 	return []router.Released{{Ref: ref}}, nil

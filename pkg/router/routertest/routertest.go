@@ -6,7 +6,8 @@
 //
 //   - its objects are valid upstream, in the least form and with every field that it claims to serve;
 //   - each field that it claims to serve leaves a trace in a route that it makes;
-//   - every weight from 0 to 100 stands in them and is read back, with both backends there at 0 and 100;
+//   - every weight from 0 to 100 stands in them and is read back, with both backends there at 0 and 100, or, where a
+//     backend without pods would be in the way of the other, with those alone that get something;
 //   - so does every split by match, mirror and weight that it claims; beside its share, requests get to the canary
 //     in no way that the split does not have, and an earlier split is not taken for the committed one;
 //   - a user is kept with the canary by a cookie of that canary's, and only while both sides have a share;
@@ -16,6 +17,7 @@
 //   - what a route is made from is left as it is, and a change of it by the user shows in the route;
 //   - a user's object comes back as it was found, or as the user has changed it meanwhile;
 //   - Validate refuses by name each field that asks for what it does not claim;
+//   - over one of several versions of its kind, it reads and writes that one alone;
 //   - where traffic follows pods, nothing is written, and what the apex selects is read as the split.
 package routertest
 
@@ -46,6 +48,9 @@ type Subject struct {
 	// Shares reads the objects without the router's help: for each place in which they divide the
 	// application's traffic, the weights by Service.
 	Shares func(objects []*unstructured.Unstructured) []map[string]int64
+	// LeavesOut says that a Service that gets nothing is left out where traffic is divided: whoever serves the objects
+	// stumbles over one without pods.
+	LeavesOut bool
 	// Ways reads the objects without the router's help: each way in which requests get to the canary beside its
 	// share, in a few words: a match, a cookie, a mirror. A way of the user's own is left out. It is needed by
 	// routers that claim any of that.
@@ -91,6 +96,7 @@ const (
 // Run runs the suite.
 func Run(t *testing.T, s Subject) {
 	t.Run("validates", s.validates)
+	t.Run("over what is served", s.overServed)
 	server := startServer(t, s.Definitions)
 	if s.Router.Features().Has(router.FollowsPods) {
 		t.Run("follows pods", func(t *testing.T) { s.follows(t, server) })

@@ -146,6 +146,9 @@ func analysisWishes() []wish {
 		{"spec.ingressRef", router.FromIngress, func(s *v1beta1.CanarySpec) {
 			s.IngressRef = &v1beta1.IngressRef{APIVersion: "networking.k8s.io/v1", Kind: "Ingress", Name: Apex}
 		}},
+		{"spec.routeRefs", router.NamedRoutes, func(s *v1beta1.CanarySpec) {
+			s.RouteRefs = []v1beta1.RouteRef{{APIVersion: "example.com/v1", Kind: "Route", Name: Apex}}
+		}},
 		{"spec.analysis.stepWeight", router.Weighted, func(s *v1beta1.CanarySpec) { s.Analysis.StepWeight = new(int32(10)) }},
 		{"spec.analysis.stepWeights", router.Weighted, func(s *v1beta1.CanarySpec) { s.Analysis.StepWeights = []int32{10, 50} }},
 		{"spec.analysis.steps[0].weight", router.Weighted, func(s *v1beta1.CanarySpec) {
@@ -194,7 +197,8 @@ func (s Subject) everything(spec *v1beta1.CanarySpec) {
 // serves says that each field that the router claims to serve leaves a trace in the route that it makes.
 func (s Subject) serves(t *testing.T) {
 	made := func(shape ...func(*v1beta1.CanarySpec)) []router.Object {
-		objects, err := s.Router.Render(s.appOf("default", "podinfo", shape...), rollout.Split{Weight: 10}, nil)
+		app := s.appOf("default", "podinfo", shape...)
+		objects, err := s.Router.Render(app, rollout.Split{Weight: 10}, s.foundBeside(t, app))
 		require.NoError(t, err)
 		return objects
 	}
@@ -206,6 +210,22 @@ func (s Subject) serves(t *testing.T) {
 			require.NotEqual(t, made(s.Needs), made(s.Needs, w.set), "%s is ignored", w.field)
 		}
 	}
+}
+
+// foundBeside are the objects that a route is made from, before there is a route.
+func (s Subject) foundBeside(t *testing.T, app router.App) router.Found {
+	t.Helper()
+	found := router.Found{}
+	for _, manifest := range s.Beside {
+		obj := parse(t, manifest)
+		obj.SetNamespace(app.Canary.Namespace)
+		for _, ref := range s.Router.Refs(app) {
+			if ref.Name == obj.GetName() {
+				found[ref] = obj
+			}
+		}
+	}
+	return found
 }
 
 // validates says that Validate refuses what the router does not claim, by name, and nothing else.

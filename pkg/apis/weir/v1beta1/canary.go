@@ -49,6 +49,7 @@ type CanaryList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.service.name) || (size(self.targetRef.name) <= 55 && self.targetRef.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))",message="the target's name cannot be a Service's; set spec.service.name to lower case letters, digits and hyphens, a letter first, at most 55 characters"
 // +kubebuilder:validation:XValidation:rule="!has(self.provider) || self.provider != 'nginx' || has(self.ingressRef)",message="the provider nginx needs spec.ingressRef, the Ingress that leads to the apex Service"
 // +kubebuilder:validation:XValidation:rule="(has(self.service.name) ? self.service.name : self.targetRef.name) == (has(oldSelf.service.name) ? oldSelf.service.name : oldSelf.targetRef.name)",message="spec.service.name cannot change; delete this Canary and make it anew"
+// +kubebuilder:validation:XValidation:rule="has(self.routeRefs) == has(oldSelf.routeRefs) && (!has(self.routeRefs) || self.routeRefs == oldSelf.routeRefs)",message="spec.routeRefs cannot change; delete this Canary and make one for the other routes"
 type CanarySpec struct {
 	// TargetRef names the workload whose releases are watched over. It lives in the Canary's
 	// namespace, and no other Canary may name it. A canary of a Deployment has pods beside all of the primary's; the
@@ -57,17 +58,29 @@ type CanarySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.targetRef cannot change; delete this Canary and make one for the other workload"
 	TargetRef TargetRef `json:"targetRef"`
 
-	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. The provider nginx
-	// makes a second one beside it, with `-canary` after its name, and leaves it as it is.
+	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. A provider that
+	// shifts the traffic of Ingresses makes others beside it, with `-canary` after its name, and leaves it as it is.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.kind == 'Ingress' && self.apiVersion == 'networking.k8s.io/v1'",message="spec.ingressRef must name an Ingress of networking.k8s.io/v1"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.ingressRef cannot change; delete this Canary and make one for the other Ingress"
 	IngressRef *IngressRef `json:"ingressRef,omitempty"`
 
-	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
-	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted.
+	// RouteRefs name routes of the user's own, in the Canary's namespace, in whose rules the weights are shifted: a
+	// rule that sends traffic to the apex Service gets the canary Service beside it during a run, and is just as it was
+	// found before and after. Which kinds there may be is up to the provider.
 	// +optional
-	// +kubebuilder:validation:Enum=gatewayapi;"gatewayapi:v1";istio;kubernetes;linkerd;nginx
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.kind == b.kind && a.name == b.name))",message="spec.routeRefs must not name a route twice; name all of its rules in one place"
+	RouteRefs []RouteRef `json:"routeRefs,omitempty"`
+
+	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
+	// --mesh-provider decides. It may carry a version, as in `gatewayapi:v1`; `smi:v1alpha1` asks for objects of that
+	// one. Which there are is for the operator to say: a Canary with one that it does not have is not accepted.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9]*(:v[0-9][a-z0-9]*)?$`
+	// +kubebuilder:validation:MaxLength=63
 	Provider string `json:"provider,omitempty"`
 
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.
@@ -230,6 +243,30 @@ type IngressRef struct {
 	Name string `json:"name"`
 }
 
+// RouteRef names a route in the Canary's namespace, and rules of it.
+type RouteRef struct {
+	// APIVersion of the route, as in `networking.istio.io/v1`.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	APIVersion string `json:"apiVersion"`
+	// Kind of the route, as in `VirtualService`.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind"`
+	// Name of the route.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Rules are the names of those in which weights are shifted. Without them it is every rule that sends traffic to
+	// the apex Service.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	Rules []string `json:"rules,omitempty"`
+}
+
 // CanaryService says how the target is reached: by which Service, and over which routes.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.rewrite) || !has(self.rewrite.uri) || self.rewrite.type != 'ReplacePrefixMatch' || !has(self.match) || size(self.match) == 0 || (size(self.match) == 1 && has(self.match[0].path) && self.match[0].path.type == 'PathPrefix')",message="spec.service.rewrite replaces the matched prefix, so spec.service.match must have one entry with a path of type PathPrefix; or set rewrite.type to ReplaceFullPath"
@@ -325,7 +362,7 @@ type CanaryService struct {
 	TrafficPolicy *TrafficPolicy `json:"trafficPolicy,omitempty"`
 
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
-	// follows it. Defaults to the router's own time (10s for nginx, 5s for the others).
+	// follows it. Defaults to the router's own time, which is 5s for most and 10s for those of Ingresses.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('5m')",message="spec.service.settle must be a duration from 0s to 5m, for example 5s"

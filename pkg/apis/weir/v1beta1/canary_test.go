@@ -100,9 +100,9 @@ func targetRules() []rule {
 		},
 		{
 			field: "spec.provider",
-			yes:   each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "linkerd", "nginx, ingressRef: {name: podinfo}"),
-			no:    each("provider: #", "consul", `""`),
-			says:  oneOf,
+			yes:   each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "nginx, ingressRef: {name: podinfo}"),
+			no:    each("provider: #", "Istio", `"gatewayapi:beta"`, `""`),
+			says:  "should match",
 		},
 		{
 			field: "spec",
@@ -123,6 +123,19 @@ func targetRules() []rule {
 			yes:  each("#", "ingressRef: {name: podinfo}", "analysis: {threshold: 5}"),
 			no:   each("ingressRef: {name: #}", "other"),
 			says: "spec.ingressRef cannot change; delete this Canary and make one for the other Ingress",
+		},
+		{
+			field: "spec.routeRefs",
+			yes: each("routeRefs: [#]", "{apiVersion: v1, kind: A, name: web}", "{apiVersion: v1, kind: A, name: web, rules: [a, b]}",
+				"{apiVersion: v1, kind: A, name: web}, {apiVersion: v1, kind: B, name: web}"),
+			no:   each("routeRefs: [#]", "{apiVersion: v1, kind: A, name: web, rules: [a]}, {apiVersion: v1, kind: A, name: web, rules: [b]}"),
+			says: "spec.routeRefs must not name a route twice; name all of its rules in one place",
+		},
+		{
+			field: "spec", from: "spec: {routeRefs: [{apiVersion: v1, kind: A, name: web}]}",
+			yes:  each("#", "routeRefs: [{apiVersion: v1, kind: A, name: web}]", "analysis: {threshold: 5}"),
+			no:   each("#", "routeRefs: [{apiVersion: v1, kind: A, name: other}]", "routeRefs: null"),
+			says: "spec.routeRefs cannot change; delete this Canary and make one for the other routes",
 		},
 		{
 			field: "spec.ingressRef.name",

@@ -13,11 +13,16 @@ type CanarySpecApplyConfiguration struct {
 	// namespace, and no other Canary may name it. A canary of a Deployment has pods beside all of the primary's; the
 	// pods of a StatefulSet or a DaemonSet are replaced in place, with the provider `kubernetes`.
 	TargetRef *TargetRefApplyConfiguration `json:"targetRef,omitempty"`
-	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. The provider nginx
-	// makes a second one beside it, with `-canary` after its name, and leaves it as it is.
+	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. A provider that
+	// shifts the traffic of Ingresses makes others beside it, with `-canary` after its name, and leaves it as it is.
 	IngressRef *IngressRefApplyConfiguration `json:"ingressRef,omitempty"`
+	// RouteRefs name routes of the user's own, in the Canary's namespace, in whose rules the weights are shifted: a
+	// rule that sends traffic to the apex Service gets the canary Service beside it during a run, and is just as it was
+	// found before and after. Which kinds there may be is up to the provider.
+	RouteRefs []RouteRefApplyConfiguration `json:"routeRefs,omitempty"`
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
-	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted.
+	// --mesh-provider decides. It may carry a version, as in `gatewayapi:v1`; `smi:v1alpha1` asks for objects of that
+	// one. Which there are is for the operator to say: a Canary with one that it does not have is not accepted.
 	Provider *string `json:"provider,omitempty"`
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.
 	// Without it, the operator's --metrics-server is asked.
@@ -80,6 +85,19 @@ func (b *CanarySpecApplyConfiguration) WithTargetRef(value *TargetRefApplyConfig
 // If called multiple times, the IngressRef field is set to the value of the last call.
 func (b *CanarySpecApplyConfiguration) WithIngressRef(value *IngressRefApplyConfiguration) *CanarySpecApplyConfiguration {
 	b.IngressRef = value
+	return b
+}
+
+// WithRouteRefs adds the given value to the RouteRefs field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the RouteRefs field.
+func (b *CanarySpecApplyConfiguration) WithRouteRefs(values ...*RouteRefApplyConfiguration) *CanarySpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithRouteRefs")
+		}
+		b.RouteRefs = append(b.RouteRefs, *values[i])
+	}
 	return b
 }
 
