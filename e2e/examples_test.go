@@ -27,7 +27,9 @@ import (
 	"weir.dev/weir/pkg/metrics"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
+	"weir.dev/weir/pkg/router/apisix"
 	"weir.dev/weir/pkg/router/builtin"
+	"weir.dev/weir/pkg/router/gloo"
 	"weir.dev/weir/pkg/router/traefik"
 	"weir.dev/weir/pkg/workload"
 )
@@ -79,6 +81,11 @@ func apiServer(t *testing.T) *rest.Config {
 		require.NoError(t, err)
 		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), manifests))
 	}
+	for _, r := range []string{"apisix", "gloo"} { // of these, the ones of their routers' tests
+		definitions, err := os.ReadFile("../pkg/router/" + r + "/testdata/definitions.yaml")
+		require.NoError(t, err)
+		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
+	}
 	return server.RESTConfig()
 }
 
@@ -97,8 +104,10 @@ func resources() map[schema.GroupVersionKind]string {
 		corev1.SchemeGroupVersion.WithKind("Service"):       "services",
 		networkingv1.SchemeGroupVersion.WithKind("Ingress"): "ingresses",
 		ingressRoutes: "ingressroutes",
-		v1beta1.SchemeGroupVersion.WithKind("Canary"):         "canaries",
-		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"): "metrictemplates",
+		apisix.Routes().GroupVersion().WithKind("ApisixRoute"):       "apisixroutes",
+		gloo.RouteTables().GroupVersion().WithKind("VirtualService"): "virtualservices",
+		v1beta1.SchemeGroupVersion.WithKind("Canary"):                "canaries",
+		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"):        "metrictemplates",
 	}
 }
 

@@ -3,7 +3,6 @@ package routes
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"net"
 	"net/url"
 	"strings"
@@ -87,54 +86,15 @@ func (c *callers) routes() dynamic.ResourceInterface {
 	return c.proxy.client.Resource(gatewayapi.GRPCRoutes()).Namespace(c.namespace)
 }
 
-// write renders a split over what is there, and applies it as Weir does.
-func (p *proxy) write(t *testing.T, r router.Router, app router.App, split rollout.Split) {
-	t.Helper()
-	objects, err := r.Render(app, split, p.ingresses(t, r, app))
-	require.NoError(t, err)
-	for _, o := range objects {
-		_, err := p.client.Resource(o.Ref.Resource).Namespace(p.namespace).
-			Apply(t.Context(), o.Ref.Name, o.Intent, metav1.ApplyOptions{FieldManager: "weir", Force: true})
-		require.NoError(t, err)
-	}
-}
-
 // divide writes a split, and waits until Traefik has accepted it and a call goes where it ought to.
 func (c *callers) divide(t *testing.T, app router.App, split rollout.Split, to string, header map[string]string) {
 	t.Helper()
 	var r gatewayapi.Router
-	c.write(t, r, app, split)
+	c.apply(t, r, app, split)
 	in := rollout.Route{Found: true, Split: split, Accepted: true}
 	require.Eventually(t, func() bool {
-		return assert.ObjectsAreEqual(in, r.Read(app, split, c.ingresses(t, r, app))) && load.Call(c.client, header).Version == to
+		return assert.ObjectsAreEqual(in, r.Read(app, split, c.look(t, r, app))) && load.Call(c.client, header).Version == to
 	}, patience, 200*time.Millisecond)
-}
-
-// answered calls so many times, and counts who answered.
-func answered(t *testing.T, client *grpc.ClientConn, header map[string]string, times int) map[string]int {
-	t.Helper()
-	from := map[string]int{}
-	for range times {
-		a := load.Call(client, header)
-		require.Empty(t, a.Err)
-		from[a.Version]++
-	}
-	return from
-}
-
-// onlyTo says that one revision alone answers.
-func onlyTo(t *testing.T, client *grpc.ClientConn, header map[string]string, revision string) {
-	t.Helper()
-	assert.Equal(t, map[string]int{revision: 100}, answered(t, client, header, 100), "%v", header)
-}
-
-// sharedBy says that the canary answers its share, within what chance allows: five standard deviations.
-func sharedBy(t *testing.T, client *grpc.ClientConn, header map[string]string, weight int) {
-	t.Helper()
-	const times = 1000
-	canary, share := answered(t, client, header, times)["canary"], float64(weight)/100
-	t.Logf("%d of %d calls at weight %d", canary, times, weight)
-	assert.InDelta(t, times*share, canary, 5*math.Sqrt(times*share*(1-share)), "%v", header)
 }
 
 func (c *callers) testWeight(t *testing.T) {
@@ -240,7 +200,7 @@ func (c *callers) testPutRight(t *testing.T) {
 	}
 	_, err = c.routes().Update(t.Context(), route, metav1.UpdateOptions{FieldManager: "somebody"})
 	require.NoError(t, err)
-	read := gatewayapi.Router{}.Read(c.app(), split, c.ingresses(t, gatewayapi.Router{}, c.app()))
+	read := gatewayapi.Router{}.Read(c.app(), split, c.look(t, gatewayapi.Router{}, c.app()))
 	require.Equal(t, int32(50), read.Split.Weight)
 	c.divide(t, c.app(), split, "canary", nil)
 	sharedBy(t, c.client, nil, 10)
@@ -277,7 +237,7 @@ spec:
 	sharedBy(t, c.client, nil, 50)
 	onlyTo(t, c.client, map[string]string{"x-old": "yes"}, "legacy")
 
-	released, err := gatewayapi.Router{}.Release(app, c.ingresses(t, gatewayapi.Router{}, app))
+	released, err := gatewayapi.Router{}.Release(app, c.look(t, gatewayapi.Router{}, app))
 	require.NoError(t, err)
 	require.Len(t, released, 1)
 	_, err = c.routes().Update(t.Context(), released[0].Object, metav1.UpdateOptions{})
@@ -297,7 +257,7 @@ func (c *callers) testProtocol(t *testing.T) {
 	defer c.serve(t, "canary", "")
 	var r gatewayapi.Router
 	require.Eventually(t, func() bool {
-		route := r.Read(c.app(), rollout.Split{}, c.ingresses(t, r, c.app()))
+		route := r.Read(c.app(), rollout.Split{}, c.look(t, r, c.app()))
 		return !route.Accepted && strings.Contains(route.Refused, "appProtocol")
 	}, patience, 200*time.Millisecond)
 }
@@ -306,17 +266,17 @@ func (c *callers) testProtocol(t *testing.T) {
 func (c *callers) testFilters(t *testing.T) {
 	var r gatewayapi.Router
 	c.divide(t, c.app(), rollout.Split{}, "primary", nil)
-	_, err := r.Render(c.app(), rollout.Split{Mirror: 50}, c.ingresses(t, r, c.app()))
+	_, err := r.Render(c.app(), rollout.Split{Mirror: 50}, c.look(t, r, c.app()))
 	require.ErrorContains(t, err, "Traefik")
 	answers := c.app()
 	answers.Canary.Spec.Service.Headers = &v1beta1.Headers{Response: &v1beta1.HeaderOperations{Set: map[string]string{"x-a": "1"}}}
-	_, err = r.Render(answers, rollout.Split{}, c.ingresses(t, r, answers))
+	_, err = r.Render(answers, rollout.Split{}, c.look(t, r, answers))
 	require.ErrorContains(t, err, "spec.service.headers.response cannot be carried out")
 
 	require.NoError(t, c.routes().Delete(t.Context(), "podinfo", metav1.DeleteOptions{}))
-	c.write(t, r, answers, rollout.Split{}) // nobody knows yet who will serve it
+	c.apply(t, r, answers, rollout.Split{}) // nobody knows yet who will serve it
 	require.Eventually(t, func() bool {
-		accepted := r.Read(answers, rollout.Split{}, c.ingresses(t, r, answers)).Accepted
+		accepted := r.Read(answers, rollout.Split{}, c.look(t, r, answers)).Accepted
 		return accepted && strings.Contains(load.Call(c.client, nil).Err, "application/json") // which is not gRPC
 	}, patience, 200*time.Millisecond, "it says that all is well")
 }

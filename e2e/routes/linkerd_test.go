@@ -30,7 +30,7 @@ func TestLinkerd(t *testing.T) {
 	if os.Getenv("WEIR_E2E") != "1" {
 		t.Skip("told by make e2e (WEIR_E2E=1): it builds Linkerd")
 	}
-	m := raiseMesh(t)
+	m := raiseSMI(t)
 	w := seen.By(t, smi.Router{}, "the destination controller of Linkerd 2.8, by what it tells proxies")
 	w.Sees("without a split", m.testNone)
 	w.Sees("by weight", m.testWeight, router.Weighted, router.OwnsRoute)
@@ -39,8 +39,8 @@ func TestLinkerd(t *testing.T) {
 	w.Sees("as it was", m.testReleased)
 }
 
-// mesh is an API server with Linkerd's control plane over it, and a proxy's stream of messages about the apex.
-type mesh struct {
+// smiMesh is an API server with Linkerd's control plane over it, and a proxy's stream of messages about the apex.
+type smiMesh struct {
 	router  router.Router
 	client  dynamic.Interface
 	profile <-chan weights
@@ -54,8 +54,8 @@ const (
 	authorityCanary  = "podinfo-canary.shop.svc.cluster.local.:9898"
 )
 
-// raiseMesh serves two versions of TrafficSplits, as linkerd-smi does. Linkerd reads v1alpha1.
-func raiseMesh(t *testing.T) *mesh {
+// raiseSMI serves two versions of TrafficSplits, as linkerd-smi does. Linkerd reads v1alpha1.
+func raiseSMI(t *testing.T) *smiMesh {
 	t.Helper()
 	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{Progress: t.Output()})
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func raiseMesh(t *testing.T) *mesh {
 	linkerd, err := sandbox.StartLinkerd(t.Context(), server.Kubeconfig, t.Output())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, linkerd.Stop()) })
-	return &mesh{
+	return &smiMesh{
 		router: smi.Router{Served: []string{"v1alpha2", "v1alpha1"}}, client: client,
 		profile: profileOf(t, linkerd.Address, "podinfo.shop.svc.cluster.local:9898"),
 	}
@@ -106,7 +106,7 @@ func profileOf(t *testing.T, address, authority string) <-chan weights {
 }
 
 // hears waits for a message that says what is wanted. There may be older ones before it.
-func (m *mesh) hears(t *testing.T, what string, wanted func(weights) bool) {
+func (m *smiMesh) hears(t *testing.T, what string, wanted func(weights) bool) {
 	t.Helper()
 	var last weights
 	deadline := time.After(patience)
@@ -125,8 +125,8 @@ func (m *mesh) hears(t *testing.T, what string, wanted func(weights) bool) {
 	}
 }
 
-// divided says that a message gives the canary just so many percent, and names both Services.
-func divided(percent int32) func(weights) bool {
+// whoGets says that a message gives the canary just so many percent, and names both Services.
+func whoGets(percent int32) func(weights) bool {
 	return func(told weights) bool {
 		primary, hasPrimary := told[authorityPrimary]
 		canary, hasCanary := told[authorityCanary]
@@ -138,7 +138,7 @@ func divided(percent int32) func(weights) bool {
 func undivided(told weights) bool { return len(told) == 0 }
 
 // app is the application of a Canary whose provider is named with a version or without.
-func (m *mesh) app(provider string) router.App {
+func (m *smiMesh) app(provider string) router.App {
 	c := &v1beta1.Canary{}
 	c.Name, c.Namespace, c.UID = "podinfo", "shop", "11111111-2222-3333-4444-555555555555"
 	c.Spec.Provider = provider
@@ -152,11 +152,11 @@ func (m *mesh) app(provider string) router.App {
 	}
 }
 
-func (m *mesh) on(ref router.Ref) dynamic.ResourceInterface {
+func (m *smiMesh) on(ref router.Ref) dynamic.ResourceInterface {
 	return m.client.Resource(ref.Resource).Namespace(ref.Namespace)
 }
 
-func (m *mesh) found(t *testing.T, app router.App) router.Found {
+func (m *smiMesh) found(t *testing.T, app router.App) router.Found {
 	t.Helper()
 	found := router.Found{}
 	for _, ref := range m.router.Refs(app) {
@@ -171,7 +171,7 @@ func (m *mesh) found(t *testing.T, app router.App) router.Found {
 }
 
 // split renders and writes a split, and waits until the proxy is told of it.
-func (m *mesh) split(t *testing.T, app router.App, weight int32) {
+func (m *smiMesh) split(t *testing.T, app router.App, weight int32) {
 	t.Helper()
 	split := rollout.Split{Weight: weight}
 	objects, err := m.router.Render(app, split, m.found(t, app))
@@ -181,7 +181,7 @@ func (m *mesh) split(t *testing.T, app router.App, weight int32) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, inForce(weight), m.router.Read(app, split, m.found(t, app)))
-	m.hears(t, app.Canary.Spec.Provider, divided(weight))
+	m.hears(t, app.Canary.Spec.Provider, whoGets(weight))
 }
 
 // inForce is what is read where a weight is in force.
@@ -189,9 +189,9 @@ func inForce(weight int32) rollout.Route {
 	return rollout.Route{Found: true, Split: rollout.Split{Weight: weight}, Accepted: true}
 }
 
-func (m *mesh) testNone(t *testing.T) { m.hears(t, "no split", undivided) }
+func (m *smiMesh) testNone(t *testing.T) { m.hears(t, "no split", undivided) }
 
-func (m *mesh) testWeight(t *testing.T) {
+func (m *smiMesh) testWeight(t *testing.T) {
 	app := m.app("smi:v1alpha1")
 	for _, weight := range []int32{0, 1, 30, 99, 100, 0, 50} {
 		m.split(t, app, weight)
@@ -199,7 +199,7 @@ func (m *mesh) testWeight(t *testing.T) {
 }
 
 // testVersion writes by a version that Linkerd does not read.
-func (m *mesh) testVersion(t *testing.T) {
+func (m *smiMesh) testVersion(t *testing.T) {
 	app := m.app("smi")
 	require.Equal(t, "v1alpha2", m.router.Refs(app)[0].Resource.Version)
 	for _, weight := range []int32{0, 1, 30, 99, 100} {
@@ -208,7 +208,7 @@ func (m *mesh) testVersion(t *testing.T) {
 	m.split(t, m.app("smi:v1alpha1"), 20) // and back, over the same object
 }
 
-func (m *mesh) testStranger(t *testing.T) {
+func (m *smiMesh) testStranger(t *testing.T) {
 	app := m.app("smi:v1alpha1")
 	m.split(t, app, 10)
 	for name, edit := range map[string]struct {
@@ -237,7 +237,7 @@ func backend(service string, weight int64) map[string]any {
 	return map[string]any{"service": service, "weight": weight}
 }
 
-func (m *mesh) testReleased(t *testing.T) {
+func (m *smiMesh) testReleased(t *testing.T) {
 	app := m.app("smi:v1alpha1")
 	m.split(t, app, 40)
 	released, err := m.router.Release(app, m.found(t, app))

@@ -3,12 +3,15 @@ package routes
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/e2e/seen"
@@ -44,6 +47,7 @@ spec:
 func TestNamedRoute(t *testing.T) {
 	p := raise(t, "routes-named")
 	p.applySite(t)
+	p.serves(t)
 	r := named.Over(gatewayapi.Router{})
 	w := seen.By(t, r, "Traefik 3.7.9")
 	w.Sees("by weight", func(t *testing.T) {
@@ -62,6 +66,30 @@ func TestNamedRoute(t *testing.T) {
 	})
 }
 
+// serves waits until the pods of every revision are there, and Traefik knows them.
+func (p *proxy) serves(t *testing.T) {
+	t.Helper()
+	deployments := p.client.Resource(appsv1.SchemeGroupVersion.WithResource("deployments")).Namespace(p.namespace)
+	require.Eventually(t, func() bool {
+		all, err := deployments.List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		for i := range all.Items {
+			if n, _, _ := unstructured.NestedInt64(all.Items[i].Object, "status", "availableReplicas"); n == 0 {
+				return false
+			}
+		}
+		return len(all.Items) == 3
+	}, patience, 200*time.Millisecond)
+	require.Eventually(t, func() bool {
+		for range 20 {
+			if p.send(t, ask{}).status != http.StatusOK {
+				return false
+			}
+		}
+		return true
+	}, patience, 200*time.Millisecond)
+}
+
 func (p *proxy) applySite(t *testing.T) {
 	t.Helper()
 	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil, siteYAML,
@@ -73,7 +101,7 @@ func (p *proxy) shiftSite(t *testing.T, r router.Router, weight int) {
 	t.Helper()
 	app := p.app()
 	app.Canary.Spec.Service = v1beta1.CanaryService{Port: 9898}
-	app.Canary.Spec.RouteRefs = []v1beta1.RouteRef{
+	app.Canary.Spec.RouteRefs = []v1beta1.NamedRoute{
 		{APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", Name: "site", Rules: []string{"web"}},
 	}
 	ref := r.Refs(app)[0]

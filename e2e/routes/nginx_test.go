@@ -59,8 +59,8 @@ func (p *proxy) ingressApp() router.App {
 	return app
 }
 
-// ingresses are what a router finds.
-func (p *proxy) ingresses(t *testing.T, r router.Router, app router.App) router.Found {
+// look finds what a router reads.
+func (p *proxy) look(t *testing.T, r router.Router, app router.App) router.Found {
 	t.Helper()
 	found := router.Found{}
 	for _, ref := range r.Refs(app) {
@@ -74,22 +74,42 @@ func (p *proxy) ingresses(t *testing.T, r router.Router, app router.App) router.
 	return found
 }
 
-// divide renders a split, and waits for the proxy, of which nothing tells that it has taken it over.
-func (p *proxy) divide(t *testing.T, r router.Router, app router.App, split rollout.Split) {
+// apply renders a split and applies it, as Weir does.
+func (p *proxy) apply(t *testing.T, r router.Router, app router.App, split rollout.Split) {
 	t.Helper()
-	objects, err := r.Render(app, split, p.ingresses(t, r, app))
+	objects, err := r.Render(app, split, p.look(t, r, app))
 	require.NoError(t, err)
 	for _, o := range objects {
 		_, err := p.client.Resource(o.Ref.Resource).Namespace(p.namespace).
 			Apply(t.Context(), o.Ref.Name, o.Intent, metav1.ApplyOptions{FieldManager: "weir", Force: true})
 		require.NoError(t, err)
 	}
+}
+
+// write applies a split, and reads it back.
+func (p *proxy) write(t *testing.T, r router.Router, app router.App, split rollout.Split) {
+	t.Helper()
+	p.apply(t, r, app, split)
 	in := rollout.Route{Found: true, Split: split, Accepted: true}
-	require.Equal(t, in, r.Read(app, split, p.ingresses(t, r, app)))
+	require.Equal(t, in, r.Read(app, split, p.look(t, r, app)))
+}
+
+// divide writes a split, and waits for the proxy, of which nothing tells that it has taken it over.
+func (p *proxy) divide(t *testing.T, r router.Router, app router.App, split rollout.Split) {
+	t.Helper()
+	p.write(t, r, app, split)
 	time.Sleep(p.follows)
 }
 
-// shared says that the canary's share of requests is within what chance allows: five standard deviations.
+// byChance says that of so many requests the canary's share is within what chance allows: five standard deviations.
+func byChance(t *testing.T, weight, requests, canary int, what any) {
+	t.Helper()
+	n, share := float64(requests), float64(weight)/100
+	t.Logf("%d of %d requests at weight %d", canary, requests, weight)
+	assert.InDelta(t, n*share, canary, 5*math.Sqrt(n*share*(1-share)), "%+v", what)
+}
+
+// shared counts what the canary gets.
 func (p *proxy) shared(t *testing.T, weight int, a ask) {
 	t.Helper()
 	const rounds = 4
@@ -99,9 +119,7 @@ func (p *proxy) shared(t *testing.T, weight int, a ask) {
 		require.Zero(t, from["legacy"])
 		canary += from["canary"]
 	}
-	n, share := rounds*100.0, float64(weight)/100
-	t.Logf("%d of %v requests at weight %d", canary, n, weight)
-	assert.InDelta(t, n*share, canary, 5*math.Sqrt(n*share*(1-share)), "%+v", a)
+	byChance(t, weight, rounds*100, canary, a)
 }
 
 func (p *proxy) testIngressWeight(t *testing.T) {
@@ -180,7 +198,7 @@ func (p *proxy) testIngressReleased(t *testing.T) {
 func (p *proxy) release(t *testing.T, r router.Router) {
 	t.Helper()
 	app := p.ingressApp()
-	released, err := r.Release(app, p.ingresses(t, r, app))
+	released, err := r.Release(app, p.look(t, r, app))
 	require.NoError(t, err)
 	require.NotEmpty(t, released)
 	for _, o := range released {

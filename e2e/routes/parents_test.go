@@ -91,9 +91,9 @@ func (c *clients) app() router.App {
 func (c *clients) divide(t *testing.T, split rollout.Split) {
 	t.Helper()
 	r, app := gatewayapi.Linkerd(), c.app()
-	c.write(t, r, app, split)
-	require.Eventually(t, func() bool { return r.Read(app, split, c.ingresses(t, r, app)).Accepted }, patience, 100*time.Millisecond)
-	require.Equal(t, rollout.Route{Found: true, Split: split, Accepted: true}, r.Read(app, split, c.ingresses(t, r, app)))
+	c.apply(t, r, app, split)
+	require.Eventually(t, func() bool { return r.Read(app, split, c.look(t, r, app)).Accepted }, patience, 100*time.Millisecond)
+	require.Equal(t, rollout.Route{Found: true, Split: split, Accepted: true}, r.Read(app, split, c.look(t, r, app)))
 	time.Sleep(r.Settle())
 }
 
@@ -103,7 +103,7 @@ func (c *clients) testWeight(t *testing.T) {
 		c.divide(t, rollout.Split{Weight: int32(weight)})
 		sharedBy(t, caller, nil, weight)
 	}
-	require.Len(t, c.ingresses(t, gatewayapi.Linkerd(), c.app()), 1, "there is a route of one kind")
+	require.Len(t, c.look(t, gatewayapi.Linkerd(), c.app()), 1, "there is a route of one kind")
 }
 
 func (c *clients) testHeader(t *testing.T) {
@@ -121,7 +121,7 @@ func (c *clients) testHeader(t *testing.T) {
 
 func (c *clients) routes(t *testing.T) (dynamic.ResourceInterface, *unstructured.Unstructured) {
 	t.Helper()
-	for ref, route := range c.ingresses(t, gatewayapi.Linkerd(), c.app()) {
+	for ref, route := range c.look(t, gatewayapi.Linkerd(), c.app()) {
 		return c.client.Resource(ref.Resource).Namespace(c.namespace), route
 	}
 	require.Fail(t, "there is no route")
@@ -141,7 +141,7 @@ func (c *clients) testPutRight(t *testing.T) {
 	_, err := routes.Update(t.Context(), route, metav1.UpdateOptions{FieldManager: "somebody"})
 	require.NoError(t, err)
 	r := gatewayapi.Linkerd()
-	require.Equal(t, int32(50), r.Read(c.app(), split, c.ingresses(t, r, c.app())).Split.Weight)
+	require.Equal(t, int32(50), r.Read(c.app(), split, c.look(t, r, c.app())).Split.Weight)
 	c.divide(t, split)
 	sharedBy(t, caller, nil, 10)
 }
@@ -150,7 +150,7 @@ func (c *clients) testPutRight(t *testing.T) {
 func (c *clients) release(t *testing.T) {
 	t.Helper()
 	r := gatewayapi.Linkerd()
-	released, err := r.Release(c.app(), c.ingresses(t, r, c.app()))
+	released, err := r.Release(c.app(), c.look(t, r, c.app()))
 	require.NoError(t, err)
 	require.Len(t, released, 1)
 	routes, _ := c.routes(t)

@@ -103,5 +103,6 @@ func (s *story) meet(guests *load.Load, weight int32, revision string) {
 	n, share := float64(sum.Total), float64(weight)/100
 	s.t.Logf("%d of %d guests at weight %d", sum.ByRevision[revision], sum.Total, weight)
 	assert.Greater(s.t, sum.Total, rate)
-	assert.InDelta(s.t, n*share, sum.ByRevision[revision], 5*math.Sqrt(n*share*(1-share)), "at weight %d: %v", weight, sum.ByRevision)
+	chance := 5 * math.Sqrt(n*share*(1-share))
+	assert.InDelta(s.t, n*share, sum.ByRevision[revision], chance, "at weight %d: %v", weight, sum.ByRevision)
 }

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -62,19 +63,15 @@ func newCaches(
 }
 
 // slim drops what nobody here looks at. Managed fields stay of targets, where they say what is Weir's, and of a
-// Service, whose selector keeps its owner; of a route there stays whether any are Weir's.
+// Service, whose selector keeps its owner; of a route there stays which are Weir's.
 func slim(obj any) (any, error) {
 	if accessor, err := meta.Accessor(obj); err == nil {
 		switch o := obj.(type) {
 		case *appsv1.Deployment, *appsv1.StatefulSet, *appsv1.DaemonSet, *corev1.Service:
 		case *unstructured.Unstructured:
-			var weirs []metav1.ManagedFieldsEntry
-			for _, m := range o.GetManagedFields() {
-				if m.Manager == v1beta1.FieldManager {
-					weirs = append(weirs, metav1.ManagedFieldsEntry{Manager: m.Manager, Operation: m.Operation})
-				}
-			}
-			o.SetManagedFields(weirs)
+			o.SetManagedFields(slices.DeleteFunc(o.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
+				return m.Manager != v1beta1.FieldManager
+			}))
 		case *appsv1.ControllerRevision:
 			accessor.SetManagedFields(nil)
 			workload.SlimRevision(o)

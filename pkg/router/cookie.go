@@ -2,7 +2,9 @@ package router
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -52,4 +54,21 @@ func (c Cookie) Goes() string {
 		}
 	}
 	return strings.Join(value, "; ")
+}
+
+const setCookie = "Set-Cookie"
+
+// CookieProblems refuse changes of answers by which the canary's cookie would be lost.
+func CookieProblems(c *v1beta1.Canary) []rollout.Problem {
+	h := c.Spec.Service.Headers
+	if c.Spec.Analysis.SessionAffinity == nil || h == nil || h.Response == nil {
+		return nil
+	}
+	isCookie := func(name string) bool { return strings.EqualFold(name, setCookie) }
+	if slices.ContainsFunc(h.Response.Remove, isCookie) ||
+		slices.ContainsFunc(slices.Collect(maps.Keys(h.Response.Set)), isCookie) {
+		return []rollout.Problem{{Reason: "FieldNotServed", Message: "spec.service.headers.response sets or removes Set-Cookie, " +
+			"by which spec.analysis.sessionAffinity keeps users with the canary; remove one of the two"}}
+	}
+	return nil
 }

@@ -24,6 +24,10 @@ const (
 	FromIngress Feature = "a route beside an Ingress"
 	// NamedRoutes: it shifts weights in rules of routes that the spec names, and gives them back as they were found.
 	NamedRoutes Feature = "weights in routes that the spec names"
+	// FromRoute: it makes the route from an ApisixRoute of the user's, which it leaves alone.
+	FromRoute Feature = "a route beside an ApisixRoute"
+	// LikeUpstream: it reaches primary and canary as an Upstream of the user's says.
+	LikeUpstream Feature = "settings of an Upstream"
 	// Gateways: the route that it makes hangs on Gateways that the spec names.
 	Gateways Feature = "gateways"
 	// NamedGateways: the route that it makes hangs on gateways that the spec names as Istio does.
@@ -119,6 +123,8 @@ func asks(c *v1beta1.Canary) []ask {
 	all := []ask{
 		{"spec.ingressRef", FromIngress, c.Spec.IngressRef != nil},
 		{"spec.routeRefs", NamedRoutes, len(c.Spec.RouteRefs) > 0},
+		{"spec.routeRef", FromRoute, c.Spec.RouteRef != nil},
+		{"spec.upstreamRef", LikeUpstream, c.Spec.UpstreamRef != nil},
 		{"spec.analysis.stepWeight", Weighted, a.StepWeight != nil},
 		{"spec.analysis.stepWeights", Weighted, len(a.StepWeights) > 0},
 		{"spec.analysis.sessionAffinity", SessionAffinity, a.SessionAffinity != nil},

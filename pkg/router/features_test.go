@@ -14,7 +14,8 @@ import (
 func everything() *v1beta1.Canary {
 	insider := map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}}
 	return &v1beta1.Canary{Spec: v1beta1.CanarySpec{
-		IngressRef: &v1beta1.IngressRef{Name: "podinfo"},
+		IngressRef: &v1beta1.IngressRef{Name: "podinfo"}, RouteRef: &v1beta1.RouteRef{Name: "podinfo"},
+		UpstreamRef: &v1beta1.UpstreamRef{Name: "podinfo"},
 		Service: v1beta1.CanaryService{
 			Port:        9898,
 			GatewayRefs: []gatewayv1.ParentReference{{Name: "edge"}}, Hosts: []gatewayv1.Hostname{"podinfo.example.com"},
@@ -58,6 +59,8 @@ func TestFeaturesRefuse(t *testing.T) {
 			"spec.analysis.steps[1].weight", "spec.analysis.steps[2].weight",
 		}},
 		{router.FromIngress, []string{"spec.ingressRef"}},
+		{router.FromRoute, []string{"spec.routeRef"}},
+		{router.LikeUpstream, []string{"spec.upstreamRef"}},
 		{router.ManyConditions, []string{"spec.analysis.match", "spec.analysis.steps[2].match"}},
 		{router.Gateways, []string{"spec.service.gatewayRefs"}},
 		{router.Hosts, []string{"spec.service.hosts"}},

@@ -3,11 +3,8 @@ package router
 import (
 	"fmt"
 	"maps"
-	"reflect"
-	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -143,46 +140,17 @@ func leadingTo(name string, path map[string]any) map[string]any {
 // they come from.
 func MakeIngress(app App, ref Ref, annotations map[string]string, spec map[string]any) (*unstructured.Unstructured, error) {
 	annotations = maps.Clone(annotations)
-	maps.DeleteFunc(annotations, func(key, _ string) bool { return personal(key) })
-	u := &unstructured.Unstructured{Object: map[string]any{"spec": runtime.DeepCopyJSON(spec)}}
-	u.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("Ingress"))
-	u.SetNamespace(ref.Namespace)
-	u.SetName(ref.Name)
-	u.SetLabels(app.Labels)
-	u.SetAnnotations(annotations)
-	if err := unstructured.SetNestedSlice(u.Object, []any{app.Owner}, "metadata", "ownerReferences"); err != nil {
-		return nil, fmt.Errorf("writing its owner: %w", err)
+	maps.DeleteFunc(annotations, func(key, _ string) bool { return Personal(key) })
+	u, err := Whole(app, networkingv1.SchemeGroupVersion.WithKind("Ingress"), ref.Name, runtime.DeepCopyJSON(spec))
+	if err != nil {
+		return nil, err
 	}
+	u.SetAnnotations(annotations)
 	return u, nil
 }
 
-// personal says that an annotation tells who has made that very object, and what was made for it.
-func personal(key string) bool {
-	domain, _, _ := strings.Cut(key, "/")
-	switch domain {
-	case "kubectl.kubernetes.io", "weir.dev", "argocd.argoproj.io", "meta.helm.sh",
-		"kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io", "cert-manager.io", "acme.cert-manager.io":
-		return true
-	}
-	return false
-}
-
-// IsMade says that an Ingress is one that Weir made for this Canary.
-func IsMade(app App, have *unstructured.Unstructured) bool {
-	if owner := metav1.GetControllerOf(have); owner != nil {
-		return owner.UID == app.Canary.UID
-	}
-	labels := have.GetLabels()
-	for key, value := range app.Labels {
-		if labels[key] != value {
-			return false
-		}
-	}
-	return len(app.Labels) > 0
-}
-
-// NotMade refuses an Ingress of somebody else's where Weir's would be.
-func NotMade(app App, have *unstructured.Unstructured) error {
+// IngressNotMade refuses an Ingress of somebody else's where Weir's would be.
+func IngressNotMade(app App, have *unstructured.Unstructured) error {
 	if have == nil || IsMade(app, have) {
 		return nil
 	}
@@ -192,11 +160,8 @@ func NotMade(app App, have *unstructured.Unstructured) error {
 
 // AsMade says that all that Weir sets in an Ingress is so. What others have added does not matter.
 func AsMade(have, want *unstructured.Unstructured) bool {
-	spec := IngressSpec(have)
-	for field, value := range IngressSpec(want) {
-		if !reflect.DeepEqual(spec[field], value) {
-			return false
-		}
+	if !Holds(have, want) {
+		return false
 	}
 	annotations := have.GetAnnotations()
 	for key, value := range want.GetAnnotations() {
@@ -219,13 +184,4 @@ func textIn(o map[string]any, field string) string {
 	return text
 }
 
-func listIn(o map[string]any, field string) []map[string]any {
-	raw, _ := o[field].([]any)
-	list := make([]map[string]any, 0, len(raw))
-	for _, item := range raw {
-		if m, ok := item.(map[string]any); ok {
-			list = append(list, m)
-		}
-	}
-	return list
-}
+func listIn(o map[string]any, field string) []map[string]any { return Objects(o[field]) }

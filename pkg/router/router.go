@@ -29,7 +29,7 @@ type Router interface {
 	// Resources are the kinds of objects that it reads and writes, but for Services, which are watched anyway.
 	Resources() []schema.GroupVersionResource
 	// Refs are the objects that it reads and writes for an application, in the order of writing. A Service, and
-	// what spec.ingressRef names, is only read.
+	// what is the user's beside the route, as the object of spec.ingressRef, is only read.
 	Refs(app App) []Ref
 	// Validate refuses by name what a spec asks for and this router cannot do.
 	Validate(c *v1beta1.Canary) []rollout.Problem

@@ -306,3 +306,52 @@ func TestProcesses(t *testing.T) {
 		})
 	}
 }
+
+// TestPredictable: what is bet on a window, in which form, by which scale and divided by what, is what the state says
+// that was there before it. Windows that would have changed all of that make no difference.
+func TestPredictable(t *testing.T) {
+	at := time.Unix(1e9, 0)
+	window := Window{Start: at, End: at.Add(time.Minute),
+		Canary:  Sample{Requests: 100, Bad: 40, Sum: 900, Buckets: []Bucket{{1, 10}, {2, 60}, {math.Inf(1), 100}}},
+		Primary: Sample{Requests: 400, Bad: 90, Sum: 400, Buckets: []Bucket{{1, 200}, {2, 390}, {math.Inf(1), 400}}}}
+	before := State{
+		Learned:      learned{Bad: 9, Requests: 100}, // one less than for the other form
+		Dispersion:   dispersion{Sum: 2, N: 1, Last: []float32{1, 100, 20, 1000}, Alone: alone{Last: [2]float32{9, 900}}},
+		Distribution: distribution{Bounds: []float64{1, 2}, Counts: []float32{60, 50, 10}, Variance: 1e-6},
+		Scale:        scale{Size: 2, N: 1},
+		Fail:         pot{Starts: 1, Stakes: []float32{0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
+	}
+	errors := counts{40, 100, 90, 400}
+	play := func(s State, logE []float64, by float64) pot {
+		return s.Fail.play(tempered(logE, by), true, limit(.05))
+	}
+	for kind, bet := range map[Kind]func(Test, State) pot{
+		Errors: func(test Test, s State) pot {
+			require.False(t, s.Learned.isFrequent(test.Tolerance))
+			require.True(t, s.Learned.learn(errors).isFrequent(test.Tolerance))
+			return play(s, errors.wagers(test.Tolerance, 1, s.Learned), s.Dispersion.factor())
+		},
+		Latency: func(test Test, s State) pot {
+			tilts, first := slower(s.Distribution.shares(), test.Tolerance, 100, 400)
+			var logE []float64
+			for _, tilt := range tilts {
+				logE = append(logE, tilt.logE([]float64{10, 50, 40}, []float64{200, 190, 10}, first))
+			}
+			return play(s, logE, s.Dispersion.factor())
+		},
+		Mean: func(test Test, s State) pot { return play(s, s.Scale.signs(9-test.Tolerance), 1) },
+	} {
+		test := Test{Kind: kind, Tolerance: 1.25, Alpha: .05}
+		s := before
+		s.Of = test.identity()
+		if kind != Errors {
+			s.Fail = pot{}
+		}
+		after, fate := test.Update(s, window)
+		require.Equal(t, Counted, fate)
+		require.Equal(t, bet(test, s), after.Fail, kind)
+		if kind != Mean {
+			require.NotEqual(t, s.Dispersion.factor(), after.Dispersion.factor())
+		}
+	}
+}

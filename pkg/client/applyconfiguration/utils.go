@@ -76,6 +76,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.MetricTemplateApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MetricTemplateSpec"):
 		return &weirv1beta1.MetricTemplateSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("NamedRoute"):
+		return &weirv1beta1.NamedRouteApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("OutlierDetection"):
 		return &weirv1beta1.OutlierDetectionApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("PauseStatus"):
@@ -112,6 +114,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.ThresholdRangeApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("TrafficPolicy"):
 		return &weirv1beta1.TrafficPolicyApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("UpstreamRef"):
+		return &weirv1beta1.UpstreamRefApplyConfiguration{}
 
 	}
 	return nil

@@ -5,7 +5,9 @@ import (
 	"strings"
 
 	"weir.dev/weir/pkg/router"
+	"weir.dev/weir/pkg/router/apisix"
 	"weir.dev/weir/pkg/router/gatewayapi"
+	"weir.dev/weir/pkg/router/gloo"
 	"weir.dev/weir/pkg/router/istio"
 	"weir.dev/weir/pkg/router/kubernetes"
 	"weir.dev/weir/pkg/router/named"
@@ -24,7 +26,9 @@ type Options struct {
 // Routers are all of them, one a line.
 func Routers(o Options) []router.Router {
 	return []router.Router{
+		apisix.Router{},
 		named.Over(gatewayapi.Router{}),
+		gloo.Router{},
 		named.Over(istio.Router{}),
 		kubernetes.Router{},
 		named.Over(gatewayapi.Linkerd()),

@@ -3,10 +3,6 @@ package istio
 import (
 	"fmt"
 	"maps"
-	"regexp"
-	"strings"
-
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
@@ -99,8 +95,7 @@ func frame(s *v1beta1.CanaryService) (object, error) {
 	return out, err
 }
 
-// rewrite says spec.service.rewrite in Istio's words. Istio's own `uri` puts one text in the place of another, and
-// of /api and /api/ the same text cannot be put into the place of both; an expression can.
+// rewrite says spec.service.rewrite in Istio's words. Its own `uri` does not know what an element of a path is.
 func rewrite(s *v1beta1.CanaryService) object {
 	if s.Rewrite == nil {
 		return nil
@@ -109,33 +104,8 @@ func rewrite(s *v1beta1.CanaryService) object {
 	if s.Rewrite.Authority != "" {
 		out["authority"] = s.Rewrite.Authority
 	}
-	from, to := "^.*$", s.Rewrite.URI
-	if s.Rewrite.Type != string(gatewayv1.FullPathHTTPPathModifier) {
-		from, to = prefixRewrite(prefix(s), s.Rewrite.URI)
-	}
-	if s.Rewrite.URI != "" {
-		out["uriRegexRewrite"] = object{"match": from, "rewrite": strings.ReplaceAll(to, `\`, `\\`)}
+	if from, to, ok := router.PathRewrite(s); ok {
+		out["uriRegexRewrite"] = object{"match": from, "rewrite": to}
 	}
 	return out
-}
-
-// prefixRewrite replaces a prefix of whole path elements. Without an element left, the path is a slash.
-func prefixRewrite(prefix, by string) (from, to string) {
-	prefix, by = strings.TrimSuffix(prefix, "/"), strings.TrimSuffix(by, "/")
-	switch {
-	case by == "":
-		return "^" + regexp.QuoteMeta(prefix) + "/?", "/"
-	case prefix == "":
-		return "^/", by + "/"
-	default:
-		return "^" + regexp.QuoteMeta(prefix), by
-	}
-}
-
-// prefix is the one that all requests match. The schema lets a prefix be rewritten only where there is one.
-func prefix(s *v1beta1.CanaryService) string {
-	if len(s.Match) == 1 && s.Match[0].Path != nil && s.Match[0].Path.Value != nil {
-		return *s.Match[0].Path.Value
-	}
-	return "/"
 }

@@ -21,7 +21,7 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 	for _, m := range planned(c) {
 		problems = append(problems, matchProblems(&c.Spec.Service, m)...)
 	}
-	return append(problems, cookieProblems(c)...)
+	return append(problems, router.CookieProblems(c)...)
 }
 
 // overTCP are the features where connections are all that can be told apart.
@@ -105,21 +105,6 @@ func nameProblems(s *v1beta1.CanaryService) []rollout.Problem {
 					i, h.Name)
 			}
 		}
-	}
-	return nil
-}
-
-// cookieProblems refuses changes of answers by which the canary's cookie would be lost.
-func cookieProblems(c *v1beta1.Canary) []rollout.Problem {
-	h := c.Spec.Service.Headers
-	if c.Spec.Analysis.SessionAffinity == nil || h == nil || h.Response == nil {
-		return nil
-	}
-	isCookie := func(name string) bool { return strings.EqualFold(name, setCookie) }
-	if slices.ContainsFunc(h.Response.Remove, isCookie) ||
-		slices.ContainsFunc(slices.Collect(maps.Keys(h.Response.Set)), isCookie) {
-		return notServed("spec.service.headers.response sets or removes Set-Cookie, by which spec.analysis.sessionAffinity " +
-			"keeps users with the canary; remove one of the two")
 	}
 	return nil
 }

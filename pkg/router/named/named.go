@@ -104,7 +104,7 @@ func (r Router) borrowed(app router.App) []borrowed {
 }
 
 // kindOf is what is known of a kind, where the router beneath reads and writes objects of it.
-func (r Router) kindOf(ref v1beta1.RouteRef) (kind, bool) {
+func (r Router) kindOf(ref v1beta1.NamedRoute) (kind, bool) {
 	for _, k := range r.kinds() {
 		if k.name == ref.Kind && k.resource.GroupVersion().String() == ref.APIVersion {
 			return k, true

@@ -52,7 +52,7 @@ func newBench(t *testing.T, client dynamic.Interface, u user) *bench {
 	c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: namespace, UID: "1"}}
 	b.app = router.App{Canary: c, Apex: "podinfo", Primary: "podinfo-primary", CanaryService: "podinfo-canary"}
 	route := b.manifest()
-	c.Spec.RouteRefs = []v1beta1.RouteRef{
+	c.Spec.RouteRefs = []v1beta1.NamedRoute{
 		{APIVersion: route.GetAPIVersion(), Kind: route.GetKind(), Name: route.GetName(), Rules: u.rules},
 	}
 	require.Empty(t, b.router.Validate(c))

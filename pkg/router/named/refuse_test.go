@@ -39,7 +39,7 @@ func newScene(t *testing.T, manifest string, rules ...string) *scene {
 	t.Helper()
 	c := &v1beta1.Canary{}
 	c.Namespace = namespace
-	c.Spec.RouteRefs = []v1beta1.RouteRef{
+	c.Spec.RouteRefs = []v1beta1.NamedRoute{
 		{APIVersion: "networking.istio.io/v1", Kind: "VirtualService", Name: "site", Rules: rules},
 	}
 	s := &scene{
@@ -95,7 +95,7 @@ func TestRenderRefuses(t *testing.T) {
 // TestTakenBack has one of two routes go in mid-run: the canary is taken out of the other.
 func TestTakenBack(t *testing.T) {
 	s := newScene(t, web)
-	s.app.Canary.Spec.RouteRefs = append(s.app.Canary.Spec.RouteRefs, v1beta1.RouteRef{
+	s.app.Canary.Spec.RouteRefs = append(s.app.Canary.Spec.RouteRefs, v1beta1.NamedRoute{
 		APIVersion: "networking.istio.io/v1", Kind: "VirtualService", Name: "gone",
 	})
 	_, err := s.router.Render(s.app, rollout.Split{}, s.found)
@@ -140,7 +140,7 @@ func TestValidate(t *testing.T) {
 	require.Empty(t, s.router.Validate(c))
 	c.Spec.Analysis.SessionAffinity = &v1beta1.SessionAffinity{CookieName: "a"}
 	c.Spec.Service.Timeout = "3s"
-	c.Spec.RouteRefs = []v1beta1.RouteRef{{APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", Name: "site"}}
+	c.Spec.RouteRefs = []v1beta1.NamedRoute{{APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", Name: "site"}}
 	var said []string
 	for _, p := range s.router.Validate(c) {
 		said = append(said, p.Message)

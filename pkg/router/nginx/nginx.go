@@ -106,7 +106,7 @@ func (r Router) Render(app router.App, split rollout.Split, found router.Found) 
 // more, and Read says why.
 func (r Router) intent(app router.App, split rollout.Split, found router.Found) (*unstructured.Unstructured, error) {
 	users, have := found[router.UsersIngress(app)], found[canaryRef(app)]
-	if err := router.NotMade(app, have); err != nil {
+	if err := router.IngressNotMade(app, have); err != nil {
 		return nil, err
 	}
 	running := have != nil && (split.Reaches() || r.reaches(have))

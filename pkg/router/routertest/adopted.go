@@ -1,11 +1,11 @@
 package routertest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 
@@ -116,17 +116,12 @@ func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
 // create applies a user's manifest as a tool does that takes its fields over.
 func (b *bench) create(manifest string) {
 	b.Helper()
-	obj := parse(b, manifest)
+	obj := parse(b, strings.ReplaceAll(manifest, "${namespace}", b.app.Canary.Namespace))
 	obj.SetNamespace(b.app.Canary.Namespace)
-	resource, _ := meta.UnsafeGuessKindToResource(obj.GroupVersionKind())
-	for _, ref := range b.Router.Refs(b.app) {
-		if ref.Name == obj.GetName() && ref.Resource == resource {
-			_, err := b.on(ref).Apply(b.Context(), ref.Name, obj, metav1.ApplyOptions{FieldManager: "gitops", Force: true})
-			require.NoError(b, err)
-			return
-		}
-	}
-	b.Fatalf("the router has no %s named %s", resource.Resource, obj.GetName())
+	ref, reads := b.refOf(obj)
+	require.True(b, reads, "the router has no %s named %s", obj.GetKind(), obj.GetName())
+	_, err := b.on(ref).Apply(b.Context(), ref.Name, obj, metav1.ApplyOptions{FieldManager: "gitops", Force: true})
+	require.NoError(b, err)
 }
 
 // keep makes an edit that is the user's to make, and says that it outlasts the run. The same edit of the

@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -95,19 +97,30 @@ func (s Subject) bench(t *testing.T, server dynamic.Interface, shape ...func(*v1
 	b := &bench{Subject: s, T: t, server: server}
 	b.app = s.appOf(made.GetName(), "first", shape...)
 	for _, manifest := range s.Beside {
-		b.create(manifest)
+		if _, reads := b.refOf(parse(b, manifest)); reads { // else the spec names it nowhere
+			b.create(manifest)
+		}
 	}
 	return b
 }
 
 // beside says that an object is one that a route is made from: a user has made it.
 func (b *bench) beside(ref router.Ref) bool {
-	for _, manifest := range b.Beside {
-		if parse(b, manifest).GetName() == ref.Name {
-			return true
+	return slices.ContainsFunc(b.Beside, func(manifest string) bool {
+		named, reads := b.refOf(parse(b, manifest))
+		return reads && named == ref
+	})
+}
+
+// refOf is the router's reference of an object of the application's.
+func (b *bench) refOf(obj *unstructured.Unstructured) (router.Ref, bool) {
+	resource, _ := meta.UnsafeGuessKindToResource(obj.GroupVersionKind())
+	for _, ref := range b.Router.Refs(b.app) {
+		if ref.Name == obj.GetName() && ref.Resource == resource {
+			return ref, true
 		}
 	}
-	return false
+	return router.Ref{}, false
 }
 
 func parse(t require.TestingT, manifest string) *unstructured.Unstructured {

@@ -37,7 +37,8 @@ type Subject struct {
 	// Definitions are the CRDs of its objects, as upstream has them. Module finds them.
 	Definitions []byte
 	// Beside are manifests of the user's that a route is made from: the router reads them and never writes them.
-	// They name the Services; their namespace is added.
+	// They name the Services; their namespace is added, and put in the place of ${namespace}. One that the spec does not
+	// name is not there.
 	Beside []string
 	// Needs sets what a spec must have at least for the router to make a route. It may be nil.
 	Needs func(*v1beta1.CanarySpec)
@@ -45,6 +46,9 @@ type Subject struct {
 	Always func(*v1beta1.CanarySpec)
 	// Match is spec.service.match where a route is made, if the suite's own is not for this router.
 	Match []gatewayv1.HTTPRouteMatch
+	// Instead has, by its field, what is asked for instead of the suite's own value: where a router serves a field and
+	// not each of its values. What it does not serve is for the router's own tests.
+	Instead map[string]func(*v1beta1.CanarySpec)
 	// Shares reads the objects without the router's help: for each place in which they divide the
 	// application's traffic, the weights by Service.
 	Shares func(objects []*unstructured.Unstructured) []map[string]int64

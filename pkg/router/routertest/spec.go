@@ -26,7 +26,13 @@ func (s Subject) wishes() []wish {
 
 // together are those that can be wished for at once.
 func (s Subject) together() []wish {
-	return slices.Concat(s.serviceWishes(), meshWishes(), analysisWishes())
+	all := slices.Concat(s.serviceWishes(), meshWishes(), analysisWishes())
+	for i, w := range all {
+		if instead, ok := s.Instead[w.field]; ok {
+			all[i].set = instead
+		}
+	}
+	return all
 }
 
 // serviceWishes shape a route that is made, whatever the split.
@@ -147,7 +153,13 @@ func analysisWishes() []wish {
 			s.IngressRef = &v1beta1.IngressRef{APIVersion: "networking.k8s.io/v1", Kind: "Ingress", Name: Apex}
 		}},
 		{"spec.routeRefs", router.NamedRoutes, func(s *v1beta1.CanarySpec) {
-			s.RouteRefs = []v1beta1.RouteRef{{APIVersion: "example.com/v1", Kind: "Route", Name: Apex}}
+			s.RouteRefs = []v1beta1.NamedRoute{{APIVersion: "example.com/v1", Kind: "Route", Name: Apex}}
+		}},
+		{"spec.routeRef", router.FromRoute, func(s *v1beta1.CanarySpec) {
+			s.RouteRef = &v1beta1.RouteRef{APIVersion: "apisix.apache.org/v2", Kind: "ApisixRoute", Name: Apex}
+		}},
+		{"spec.upstreamRef", router.LikeUpstream, func(s *v1beta1.CanarySpec) {
+			s.UpstreamRef = &v1beta1.UpstreamRef{APIVersion: "gloo.solo.io/v1", Kind: "Upstream", Name: Apex + "-tuned"}
 		}},
 		{"spec.analysis.stepWeight", router.Weighted, func(s *v1beta1.CanarySpec) { s.Analysis.StepWeight = new(int32(10)) }},
 		{"spec.analysis.stepWeights", router.Weighted, func(s *v1beta1.CanarySpec) { s.Analysis.StepWeights = []int32{10, 50} }},
@@ -202,11 +214,9 @@ func (s Subject) serves(t *testing.T) {
 		require.NoError(t, err)
 		return objects
 	}
-	shaping := slices.Concat(s.serviceWishes(), meshWishes(), aloneWishes(), []wish{
-		{"spec.analysis.sessionAffinity", router.SessionAffinity, sticky},
-	})
-	for _, w := range shaping {
-		if s.Router.Features().Has(w.feature) {
+	for _, w := range s.wishes() {
+		about := strings.HasPrefix(w.field, "spec.service.") || w.feature == router.SessionAffinity
+		if about && s.Router.Features().Has(w.feature) {
 			require.NotEqual(t, made(s.Needs), made(s.Needs, w.set), "%s is ignored", w.field)
 		}
 	}

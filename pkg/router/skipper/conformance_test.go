@@ -130,7 +130,8 @@ func damage() []routertest.Edit {
 		{Name: "the ways were shut", Do: onlyWays(annotate(predicate, "False()"))},
 		{Name: "the ways' predicates were removed", Do: onlyWays(annotate(predicate, ""))},
 		{Name: "the ways were made for others", Do: onlyWays(annotate(predicate, `HeaderRegexp("x-other", "^1$") && Weight(2)`))},
-		{Name: "the ways lost all conditions but one", Do: onlyWays(annotate(predicate, `HeaderRegexp("x-insider", "^yes$") && Weight(2)`))},
+		{Name: "the ways lost all conditions but one", Do: onlyWays(
+			annotate(predicate, `HeaderRegexp("x-insider", "^yes$") && Weight(2)`))},
 		{Name: "the user's filters were removed", Do: annotate(filter, "")},
 		{Name: "they were sent to the apex", Do: func(i *unstructured.Unstructured) {
 			paths(i)[0]["backend"].(map[string]any)["service"].(map[string]any)["name"] = routertest.Apex

@@ -115,7 +115,7 @@ func planned(c *v1beta1.Canary) []plannedMatch {
 func (r Router) Render(app router.App, split rollout.Split, found router.Found) ([]router.Object, error) {
 	refs := ownRefs(app)
 	for _, ref := range refs {
-		if err := router.NotMade(app, found[ref]); err != nil {
+		if err := router.IngressNotMade(app, found[ref]); err != nil {
 			return nil, fmt.Errorf("rendering Ingress %s/%s: %w", ref.Namespace, ref.Name, err)
 		}
 	}

@@ -53,8 +53,11 @@ func refusals() map[string]struct {
 		do   func(*scene)
 		says []string
 	}{
-		"no Ingress":          {(*scene).lose, []string{"does not exist", "spec.ingressRef"}},
-		"no path to the apex": {rules("a.test", [3]string{"/", "Prefix", "cdn"}), []string{"has no path whose backend is Service podinfo;"}},
+		"no Ingress": {(*scene).lose, []string{"does not exist", "spec.ingressRef"}},
+		"no path to the apex": {
+			rules("a.test", [3]string{"/", "Prefix", "cdn"}),
+			[]string{"has no path whose backend is Service podinfo;"},
+		},
 		"the apex as default": {
 			setSpec("defaultBackend", map[string]any{"service": map[string]any{"name": "podinfo"}}),
 			[]string{"spec.defaultBackend", "path /"},
@@ -68,7 +71,10 @@ func refusals() map[string]struct {
 			rules("a.test", [3]string{"/", specific, "podinfo"}, [3]string{"/static", specific, "cdn"}),
 			[]string{"the paths / and /static of host a.test with pathType " + specific, "set pathType to Prefix"},
 		},
-		"routes of its own":    {mark("zalando.org/skipper-routes", "a: * -> <shunt>"), []string{"zalando.org/skipper-routes", "Weight(100)"}},
+		"routes of its own": {
+			mark("zalando.org/skipper-routes", "a: * -> <shunt>"),
+			[]string{"zalando.org/skipper-routes", "Weight(100)"},
+		},
 		"a share of the whole": {mark(predicate, `Method("GET") && Traffic (0.5)`), []string{predicate, "remove the predicate"}},
 		"a segment":            {mark(predicate, `TrafficSegment(0, 0.5)`), []string{predicate, "remove the predicate"}},
 		"a condition on the same header": {
@@ -225,7 +231,8 @@ func TestOfOthers(t *testing.T) {
 // TestWaysAreShut has a split with fewer ways than there are, and a spec that knows none any more.
 func TestWaysAreShut(t *testing.T) {
 	s := newScene(t)
-	two := rollout.Split{Match: append(header("x-a", v1beta1.StringMatch{Exact: "1"}), header("x-b", v1beta1.StringMatch{Exact: "1"})...)}
+	first := v1beta1.StringMatch{Exact: "1"}
+	two := rollout.Split{Match: append(header("x-a", first), header("x-b", first)...)}
 	s.have(s.render(t, two))
 	one := rollout.Split{Match: two.Match[1:]}
 	require.NotEqual(t, one, skipper.Router{}.Read(s.app, one, s.found).Split)
@@ -257,7 +264,10 @@ func TestMatches(t *testing.T) {
 			match: v1beta1.RequestMatch{QueryParams: map[string]v1beta1.StringMatch{"Beta": {Exact: "ü"}}},
 			says:  `QueryParam("Beta", "^ü$")`,
 		},
-		{match: header("x-v", v1beta1.StringMatch{Regex: "a)|(b"})[0], refused: "the expression of header x-v is none of the syntax RE2"},
+		{
+			match:   header("x-v", v1beta1.StringMatch{Regex: "a)|(b"})[0],
+			refused: "the expression of header x-v is none of the syntax RE2",
+		},
 		{
 			match:   v1beta1.RequestMatch{QueryParams: map[string]v1beta1.StringMatch{"q": {Regex: "(?=a)"}}},
 			refused: "the expression of query parameter q is none of the syntax RE2",

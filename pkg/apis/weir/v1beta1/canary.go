@@ -48,6 +48,7 @@ type CanaryList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.service.name) || (size(self.targetRef.name) <= 55 && self.targetRef.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))",message="the target's name cannot be a Service's; set spec.service.name to lower case letters, digits and hyphens, a letter first, at most 55 characters"
 // +kubebuilder:validation:XValidation:rule="!has(self.provider) || self.provider != 'nginx' || has(self.ingressRef)",message="the provider nginx needs spec.ingressRef, the Ingress that leads to the apex Service"
+// +kubebuilder:validation:XValidation:rule="!has(self.provider) || self.provider != 'apisix' || has(self.routeRef)",message="the provider apisix needs spec.routeRef, the ApisixRoute that leads to the apex Service"
 // +kubebuilder:validation:XValidation:rule="(has(self.service.name) ? self.service.name : self.targetRef.name) == (has(oldSelf.service.name) ? oldSelf.service.name : oldSelf.targetRef.name)",message="spec.service.name cannot change; delete this Canary and make it anew"
 // +kubebuilder:validation:XValidation:rule="has(self.routeRefs) == has(oldSelf.routeRefs) && (!has(self.routeRefs) || self.routeRefs == oldSelf.routeRefs)",message="spec.routeRefs cannot change; delete this Canary and make one for the other routes"
 type CanarySpec struct {
@@ -65,6 +66,19 @@ type CanarySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.ingressRef cannot change; delete this Canary and make one for the other Ingress"
 	IngressRef *IngressRef `json:"ingressRef,omitempty"`
 
+	// RouteRef names the ApisixRoute that leads to the apex Service, in the Canary's namespace. The provider apisix
+	// makes a second one beside it, with `-canary` after its name, and leaves it as it is.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.kind == 'ApisixRoute' && self.apiVersion == 'apisix.apache.org/v2'",message="spec.routeRef must name an ApisixRoute of apisix.apache.org/v2"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.routeRef cannot change; delete this Canary and make one for the other ApisixRoute"
+	RouteRef *RouteRef `json:"routeRef,omitempty"`
+
+	// UpstreamRef names an Upstream of Gloo's that says how the apex Service is reached. The provider gloo makes one
+	// like it for the primary and one for the canary, and leaves it as it is. Without it, Gloo's defaults hold.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.kind == 'Upstream' && self.apiVersion == 'gloo.solo.io/v1'",message="spec.upstreamRef must name an Upstream of gloo.solo.io/v1"
+	UpstreamRef *UpstreamRef `json:"upstreamRef,omitempty"`
+
 	// RouteRefs name routes of the user's own, in the Canary's namespace, in whose rules the weights are shifted: a
 	// rule that sends traffic to the apex Service gets the canary Service beside it during a run, and is just as it was
 	// found before and after. Which kinds there may be is up to the provider.
@@ -73,7 +87,7 @@ type CanarySpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.kind == b.kind && a.name == b.name))",message="spec.routeRefs must not name a route twice; name all of its rules in one place"
-	RouteRefs []RouteRef `json:"routeRefs,omitempty"`
+	RouteRefs []NamedRoute `json:"routeRefs,omitempty"`
 
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
 	// --mesh-provider decides. It may carry a version, as in `gatewayapi:v1`; `smi:v1alpha1` asks for objects of that
@@ -227,46 +241,6 @@ type AutoscalerRef struct {
 	Name string `json:"name"`
 }
 
-// IngressRef names an Ingress in the Canary's namespace.
-type IngressRef struct {
-	// APIVersion of the Ingress.
-	// +kubebuilder:default="networking.k8s.io/v1"
-	// +kubebuilder:validation:MaxLength=253
-	APIVersion string `json:"apiVersion,omitempty"`
-	// Kind of the Ingress.
-	// +kubebuilder:default=Ingress
-	// +kubebuilder:validation:MaxLength=63
-	Kind string `json:"kind,omitempty"`
-	// Name of the Ingress.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=246
-	Name string `json:"name"`
-}
-
-// RouteRef names a route in the Canary's namespace, and rules of it.
-type RouteRef struct {
-	// APIVersion of the route, as in `networking.istio.io/v1`.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	APIVersion string `json:"apiVersion"`
-	// Kind of the route, as in `VirtualService`.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Kind string `json:"kind"`
-	// Name of the route.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
-	// Rules are the names of those in which weights are shifted. Without them it is every rule that sends traffic to
-	// the apex Service.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=253
-	Rules []string `json:"rules,omitempty"`
-}
-
 // CanaryService says how the target is reached: by which Service, and over which routes.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.rewrite) || !has(self.rewrite.uri) || self.rewrite.type != 'ReplacePrefixMatch' || !has(self.match) || size(self.match) == 0 || (size(self.match) == 1 && has(self.match[0].path) && self.match[0].path.type == 'PathPrefix')",message="spec.service.rewrite replaces the matched prefix, so spec.service.match must have one entry with a path of type PathPrefix; or set rewrite.type to ReplaceFullPath"
@@ -362,7 +336,7 @@ type CanaryService struct {
 	TrafficPolicy *TrafficPolicy `json:"trafficPolicy,omitempty"`
 
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
-	// follows it. Defaults to the router's own time, which is 5s for most and 10s for those of Ingresses.
+	// follows it. Defaults to the router's own time, which is 5s for most and 10s for those beside a route of the user's.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('5m')",message="spec.service.settle must be a duration from 0s to 5m, for example 5s"

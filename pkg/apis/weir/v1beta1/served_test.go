@@ -30,6 +30,10 @@ func testDefaults(t *testing.T, c *cluster) {
 		"spec.targetRef.kind":                  "Deployment",
 		"spec.ingressRef.apiVersion":           "networking.k8s.io/v1",
 		"spec.ingressRef.kind":                 "Ingress",
+		"spec.routeRef.apiVersion":             "apisix.apache.org/v2",
+		"spec.routeRef.kind":                   "ApisixRoute",
+		"spec.upstreamRef.apiVersion":          "gloo.solo.io/v1",
+		"spec.upstreamRef.kind":                "Upstream",
 		"spec.service.portName":                "http",
 		"spec.service.rewrite.type":            "ReplacePrefixMatch",
 		"spec.analysis.interval":               "1m",
@@ -47,7 +51,8 @@ func testDefaults(t *testing.T, c *cluster) {
 	}
 	k := c.kind("Canary", canaryBase)
 	made, err := k.client.Create(t.Context(), k.with(t,
-		"spec: {ingressRef: {name: podinfo}, service: {rewrite: {uri: /}}}", `spec: {analysis: {
+		`spec: {ingressRef: {name: podinfo}, routeRef: {name: podinfo}, upstreamRef: {name: podinfo},
+		service: {rewrite: {uri: /}}}`, `spec: {analysis: {
 		metrics: [{name: request-duration, thresholdRange: {max: 500}}], sessionAffinity: {cookieName: a},
 		webhooks: [{name: gate, url: 'http://gate'}]}}`), strictly(true))
 	require.NoError(t, err)

@@ -52,7 +52,7 @@ type CanaryServiceApplyConfiguration struct {
 	// TrafficPolicy is how proxies connect to the pods of primary and canary.
 	TrafficPolicy *TrafficPolicyApplyConfiguration `json:"trafficPolicy,omitempty"`
 	// Settle is how long after a change of the route Weir waits before it presumes that traffic
-	// follows it. Defaults to the router's own time, which is 5s for most and 10s for those of Ingresses.
+	// follows it. Defaults to the router's own time, which is 5s for most and 10s for those beside a route of the user's.
 	Settle *string `json:"settle,omitempty"`
 }
 

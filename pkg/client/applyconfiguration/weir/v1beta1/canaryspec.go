@@ -16,10 +16,16 @@ type CanarySpecApplyConfiguration struct {
 	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. A provider that
 	// shifts the traffic of Ingresses makes others beside it, with `-canary` after its name, and leaves it as it is.
 	IngressRef *IngressRefApplyConfiguration `json:"ingressRef,omitempty"`
+	// RouteRef names the ApisixRoute that leads to the apex Service, in the Canary's namespace. The provider apisix
+	// makes a second one beside it, with `-canary` after its name, and leaves it as it is.
+	RouteRef *RouteRefApplyConfiguration `json:"routeRef,omitempty"`
+	// UpstreamRef names an Upstream of Gloo's that says how the apex Service is reached. The provider gloo makes one
+	// like it for the primary and one for the canary, and leaves it as it is. Without it, Gloo's defaults hold.
+	UpstreamRef *UpstreamRefApplyConfiguration `json:"upstreamRef,omitempty"`
 	// RouteRefs name routes of the user's own, in the Canary's namespace, in whose rules the weights are shifted: a
 	// rule that sends traffic to the apex Service gets the canary Service beside it during a run, and is just as it was
 	// found before and after. Which kinds there may be is up to the provider.
-	RouteRefs []RouteRefApplyConfiguration `json:"routeRefs,omitempty"`
+	RouteRefs []NamedRouteApplyConfiguration `json:"routeRefs,omitempty"`
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
 	// --mesh-provider decides. It may carry a version, as in `gatewayapi:v1`; `smi:v1alpha1` asks for objects of that
 	// one. Which there are is for the operator to say: a Canary with one that it does not have is not accepted.
@@ -88,10 +94,26 @@ func (b *CanarySpecApplyConfiguration) WithIngressRef(value *IngressRefApplyConf
 	return b
 }
 
+// WithRouteRef sets the RouteRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RouteRef field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithRouteRef(value *RouteRefApplyConfiguration) *CanarySpecApplyConfiguration {
+	b.RouteRef = value
+	return b
+}
+
+// WithUpstreamRef sets the UpstreamRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UpstreamRef field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithUpstreamRef(value *UpstreamRefApplyConfiguration) *CanarySpecApplyConfiguration {
+	b.UpstreamRef = value
+	return b
+}
+
 // WithRouteRefs adds the given value to the RouteRefs field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the RouteRefs field.
-func (b *CanarySpecApplyConfiguration) WithRouteRefs(values ...*RouteRefApplyConfiguration) *CanarySpecApplyConfiguration {
+func (b *CanarySpecApplyConfiguration) WithRouteRefs(values ...*NamedRouteApplyConfiguration) *CanarySpecApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
 			panic("nil value passed to WithRouteRefs")

@@ -7,17 +7,14 @@ package v1beta1
 // RouteRefApplyConfiguration represents a declarative configuration of the RouteRef type for use
 // with apply.
 //
-// RouteRef names a route in the Canary's namespace, and rules of it.
+// RouteRef names an ApisixRoute in the Canary's namespace.
 type RouteRefApplyConfiguration struct {
-	// APIVersion of the route, as in `networking.istio.io/v1`.
+	// APIVersion of the ApisixRoute.
 	APIVersion *string `json:"apiVersion,omitempty"`
-	// Kind of the route, as in `VirtualService`.
+	// Kind of the ApisixRoute.
 	Kind *string `json:"kind,omitempty"`
-	// Name of the route.
+	// Name of the ApisixRoute.
 	Name *string `json:"name,omitempty"`
-	// Rules are the names of those in which weights are shifted. Without them it is every rule that sends traffic to
-	// the apex Service.
-	Rules []string `json:"rules,omitempty"`
 }
 
 // RouteRefApplyConfiguration constructs a declarative configuration of the RouteRef type for use with
@@ -47,15 +44,5 @@ func (b *RouteRefApplyConfiguration) WithKind(value string) *RouteRefApplyConfig
 // If called multiple times, the Name field is set to the value of the last call.
 func (b *RouteRefApplyConfiguration) WithName(value string) *RouteRefApplyConfiguration {
 	b.Name = &value
-	return b
-}
-
-// WithRules adds the given value to the Rules field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Rules field.
-func (b *RouteRefApplyConfiguration) WithRules(values ...string) *RouteRefApplyConfiguration {
-	for i := range values {
-		b.Rules = append(b.Rules, values[i])
-	}
 	return b
 }
