@@ -45,8 +45,8 @@ type Router interface {
 	Release(app App, found Found) ([]Released, error)
 }
 
-// Versioned is a Router of a kind that one cluster serves by one version and another by another. Its Resources are
-// those of all versions, the preferred first, of which it needs one.
+// Versioned is a Router of a kind that one cluster serves by one version and another by another, or of several kinds
+// of which one will do. Its Resources are those of all, the preferred first, of which it needs one.
 type Versioned interface {
 	Router
 	// Over is the router of a cluster that serves these of its Resources, in the same order, and none of the others.

@@ -19,6 +19,7 @@ package gatewayapi
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,9 +42,13 @@ func HTTPRoutes() schema.GroupVersionResource { return httpRoute.resource() }
 func GRPCRoutes() schema.GroupVersionResource { return grpcRoute.resource() }
 
 // Router is any implementation's of the Gateway API, or Linkerd's.
-type Router struct{ linkerd bool }
+type Router struct {
+	linkerd bool
+	// lacks is a kind that the cluster does not serve.
+	lacks kind
+}
 
-var _ router.Router = Router{}
+var _ router.Versioned = Router{}
 
 // Linkerd is the router of a mesh of Linkerd.
 func Linkerd() Router { return Router{linkerd: true} }
@@ -73,9 +78,26 @@ func (r Router) Features() router.Features {
 // Settle is five seconds.
 func (Router) Settle() time.Duration { return settle }
 
-// Resources are HTTPRoutes and GRPCRoutes.
-func (Router) Resources() []schema.GroupVersionResource {
-	return []schema.GroupVersionResource{HTTPRoutes(), GRPCRoutes()}
+// Resources are HTTPRoutes and GRPCRoutes, or one of them.
+func (r Router) Resources() []schema.GroupVersionResource {
+	var all []schema.GroupVersionResource
+	for _, k := range []kind{httpRoute, grpcRoute} {
+		if k != r.lacks {
+			all = append(all, k.resource())
+		}
+	}
+	return all
+}
+
+// Over is the router of a cluster that serves one kind or both. GRPCRoutes came later than HTTPRoutes, and there are
+// clusters that are given the latter alone.
+func (r Router) Over(served []schema.GroupVersionResource) router.Router {
+	for _, k := range []kind{httpRoute, grpcRoute} {
+		if !slices.Contains(served, k.resource()) {
+			r.lacks = k
+		}
+	}
+	return r
 }
 
 // Refs are the route that goes with what the port speaks, and one of the other kind that may be there instead.
@@ -90,10 +112,21 @@ func (r Router) Refs(app router.App) []router.Ref {
 // Validate refuses what the features do not hold. Whether a Gateway must be named depends on whether
 // there is a route to adopt, so that is for Render to say.
 func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
-	if router.SpeaksGRPC(c) {
-		return append(overGRPC(r.Features()).Refuse(r.Name()+" over gRPC", c), callProblems(&c.Spec.Service)...)
+	k, name, features := kindFor(c), r.Name(), r.Features()
+	if k == grpcRoute {
+		name, features = name+" over gRPC", overGRPC(features)
 	}
-	return r.Features().Refuse(r.Name(), c)
+	problems := features.Refuse(name, c)
+	if k == grpcRoute {
+		problems = append(problems, callProblems(&c.Spec.Service)...)
+	}
+	if k == r.lacks {
+		field, protocol := router.Protocol(&c.Spec.Service)
+		problems = append(problems, rollout.Problem{Reason: "FieldNotServed", Message: fmt.Sprintf(
+			"%s says that the port speaks %q, which goes by a %s, and the cluster serves none; install the CRD and restart Weir",
+			field, protocol, k)})
+	}
+	return problems
 }
 
 // Render gives the route.

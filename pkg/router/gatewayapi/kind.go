@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 )
@@ -37,13 +38,32 @@ func (a application) ref() router.Ref {
 	return router.Ref{Resource: a.kind.resource(), Namespace: a.Canary.Namespace, Name: a.Apex}
 }
 
-// asKinds is the application with each kind of route. The first is that which goes with what the port speaks.
-func (r Router) asKinds(app router.App) [2]application {
-	first, second := httpRoute, grpcRoute
-	if router.SpeaksGRPC(app.Canary) {
-		first, second = second, first
+// kindFor is the kind that goes with what the port speaks.
+func kindFor(c *v1beta1.Canary) kind {
+	if router.SpeaksGRPC(c) {
+		return grpcRoute
 	}
-	return [2]application{{app, first, r.linkerd}, {app, second, r.linkerd}}
+	return httpRoute
+}
+
+func (k kind) other() kind {
+	if k == httpRoute {
+		return grpcRoute
+	}
+	return httpRoute
+}
+
+// asKinds is the application with each kind of route that the cluster serves. That which goes with what the port
+// speaks is the first.
+func (r Router) asKinds(app router.App) []application {
+	var all []application
+	k := kindFor(app.Canary)
+	for _, k := range []kind{k, k.other()} {
+		if k != r.lacks {
+			all = append(all, application{app, k, r.linkerd})
+		}
+	}
+	return all
 }
 
 // routeOf is the application with the route that Weir is at work on, of whichever kind, and else with that which goes
@@ -66,14 +86,12 @@ func (a application) settled(split rollout.Split, found router.Found) error {
 		return nil
 	}
 	field, protocol := router.Protocol(&a.Canary.Spec.Service)
-	if router.SpeaksGRPC(a.Canary) != (a.kind == grpcRoute) {
+	if a.kind != kindFor(a.Canary) {
 		return fmt.Errorf("%s says now that the port speaks %q, which goes by a route of the other kind; delete this one, or "+
 			"let the field say what it said", field, protocol)
 	}
 	other := a
-	if other.kind = httpRoute; a.kind == httpRoute {
-		other.kind = grpcRoute
-	}
+	other.kind = a.kind.other()
 	if route := found[other.ref()]; route != nil && other.leads(route) {
 		return fmt.Errorf("the %s of that name leads to port %d of Service %s, and Weir would leave that one alone; "+
 			"delete it, or correct %s, which says that the port speaks %q",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -109,6 +110,30 @@ func TestKindStaysInMidRun(t *testing.T) {
 	released, err := gatewayapi.Router{}.Release(app, atRest)
 	require.NoError(t, err)
 	require.Equal(t, rules(have), rules(released[0].Object))
+}
+
+// A cluster that serves HTTPRoutes alone can have all that goes by them.
+func TestOverHTTPRoutesAlone(t *testing.T) {
+	r := gatewayapi.Router{}.Over([]schema.GroupVersionResource{gatewayapi.HTTPRoutes()})
+	c := bare(t)
+	app := appOf(c)
+	require.Len(t, r.Refs(app), 1)
+	require.Empty(t, r.Validate(c))
+	have := asKind(t, "HTTPRoute", "podinfo=1")
+	objects, err := r.Render(app, rollout.Split{Weight: 10}, both(app, have))
+	require.NoError(t, err)
+	running := asStored(have, objects[0].Intent)
+
+	c.Spec.Service.PortName = "grpc"
+	problems := r.Validate(c)
+	require.Len(t, problems, 1)
+	require.Equal(t, `spec.service.portName says that the port speaks "grpc", which goes by a GRPCRoute, and the cluster serves none; `+
+		"install the CRD and restart Weir", problems[0].Message)
+	_, err = r.Render(app, rollout.Split{}, both(app, have))
+	require.ErrorContains(t, err, "which goes by a route of the other kind")
+	objects, err = r.Render(app, rollout.Split{}, both(app, running))
+	require.NoError(t, err, "a rollback is not held up")
+	require.Equal(t, []int64{100, 0}, weights(t, objects[0].Intent, 0))
 }
 
 func TestMatchesOfCalls(t *testing.T) {

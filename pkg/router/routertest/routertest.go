@@ -17,7 +17,7 @@
 //   - what a route is made from is left as it is, and a change of it by the user shows in the route;
 //   - a user's object comes back as it was found, or as the user has changed it meanwhile;
 //   - Validate refuses by name each field that asks for what it does not claim;
-//   - over one of several versions of its kind, it reads and writes that one alone;
+//   - over some of its kinds, or one of the versions of its kind, it reads and writes those alone;
 //   - where traffic follows pods, nothing is written, and what the apex selects is read as the split.
 package routertest
 
