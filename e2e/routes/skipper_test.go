@@ -337,8 +337,8 @@ func (p *proxy) upload(t *testing.T) time.Duration {
 	return time.Since(begun)
 }
 
-// refusedYAML are two Ingresses of users' that the router refuses, and beside each what it would make.
-const refusedYAML = `apiVersion: networking.k8s.io/v1
+// specificYAML and hostlessYAML are Ingresses of users' that the router refuses. The second comes after another's.
+const specificYAML = `apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: specific, namespace: %[1]s}
 spec:
@@ -349,6 +349,16 @@ spec:
       paths:
       - {path: /, pathType: ImplementationSpecific, backend: {service: {name: podinfo, port: {number: 9898}}}}
       - {path: /api/info, pathType: ImplementationSpecific, backend: {service: {name: podinfo-legacy, port: {number: 9898}}}}
+`
+
+const hostlessYAML = `apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: neighbour, namespace: %[1]s}
+spec:
+  ingressClassName: skipper
+  rules:
+  - host: neighbour.%[2]s
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: podinfo-legacy, port: {number: 9898}}}}]}
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -357,44 +367,38 @@ spec:
   ingressClassName: skipper
   rules:
   - http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: podinfo, port: {number: 9898}}}}]}
----
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {name: neighbour, namespace: %[1]s}
-spec:
-  ingressClassName: skipper
-  rules:
-  - host: neighbour.%[2]s
-    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: podinfo-legacy, port: {number: 9898}}}}]}
 `
 
 // testSkipperRefused shows of two users' Ingresses that are refused what Weir's beside them would take from others.
 func (p *proxy) testSkipperRefused(t *testing.T) {
-	p.have(t, refusedYAML, p.namespace, p.host)
 	ours := p.host
+	p.have(t, specificYAML, p.namespace, ours)
+	p.host = "specific." + ours
+	p.takenBeside(t, "specific", ask{path: "api/info"})
+	p.have(t, hostlessYAML, p.namespace, ours)
 	p.host = "neighbour." + ours
 	require.Eventually(t, func() bool { return p.send(t, ask{}).from == "legacy" }, patience, 200*time.Millisecond)
 	p.only(t, "legacy", ask{})
-	for _, c := range []struct{ ingress, host, path string }{
-		{"hostless", "neighbour." + ours, ""}, {"specific", "specific." + ours, "api/info"},
-	} {
-		p.host = c.host
-		app := p.ingressApp()
-		app.Canary.Spec.IngressRef.Name = c.ingress
-		found := p.look(t, skipper.Router{}, app)
-		_, err := skipper.Router{}.Render(app, rollout.Split{}, found)
-		require.ErrorContains(t, err, "Ingress "+p.namespace+"/"+c.ingress)
-
-		users := found[router.UsersIngress(app)]
-		beside, err := router.MakeIngress(app, router.IngressBeside(app, "canary"),
-			map[string]string{"zalando.org/skipper-predicate": "Weight(1)"}, router.SpecBeside(app, users, app.CanaryService))
-		require.NoError(t, err)
-		ingresses := p.client.Resource(router.Ingresses()).Namespace(p.namespace)
-		_, err = ingresses.Create(t.Context(), beside, metav1.CreateOptions{})
-		require.NoError(t, err)
-		time.Sleep(p.follows)
-		p.only(t, "canary", ask{path: c.path})
-		require.NoError(t, ingresses.Delete(t.Context(), beside.GetName(), metav1.DeleteOptions{}))
-	}
+	p.takenBeside(t, "hostless", ask{})
 	p.host = ours
+}
+
+// takenBeside makes what Weir would beside a user's Ingress, and has it take requests that are none of the apex's.
+func (p *proxy) takenBeside(t *testing.T, ingress string, a ask) {
+	t.Helper()
+	app := p.ingressApp()
+	app.Canary.Spec.IngressRef.Name = ingress
+	found := p.look(t, skipper.Router{}, app)
+	_, err := skipper.Router{}.Render(app, rollout.Split{}, found)
+	require.ErrorContains(t, err, "Ingress "+p.namespace+"/"+ingress)
+	beside, err := router.MakeIngress(app, router.IngressBeside(app, "canary"),
+		map[string]string{"zalando.org/skipper-predicate": "Weight(2)"}, // as a way has
+		router.SpecBeside(app, found[router.UsersIngress(app)], app.CanaryService))
+	require.NoError(t, err)
+	ingresses := p.client.Resource(router.Ingresses()).Namespace(p.namespace)
+	_, err = ingresses.Create(t.Context(), beside, metav1.CreateOptions{})
+	require.NoError(t, err)
+	time.Sleep(p.follows)
+	p.only(t, "canary", a)
+	require.NoError(t, ingresses.Delete(t.Context(), beside.GetName(), metav1.DeleteOptions{}))
 }

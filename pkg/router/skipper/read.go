@@ -132,7 +132,7 @@ func addedTo(app router.App, found router.Found) string {
 		if have == nil {
 			continue
 		}
-		added := ""
+		var added string
 		switch {
 		case strings.TrimSpace(have.GetAnnotations()[routesKey]) != "":
 			added = "the annotation " + routesKey
