@@ -1,6 +1,7 @@
 // Package load sends a steady stream of requests through a gateway, or of calls through a mesh, and counts
 // every answer by the pod that gave it. A request is never retried and never left out of the count: what the
-// client could not get is a failure, whoever is to blame.
+// client could not get is a failure, whoever is to blame. What a client of gRPC did not even send is asked for
+// again, and told.
 package load
 
 import (
@@ -56,6 +57,8 @@ type Answer struct {
 	FromApplication bool
 	// Err is why there was no answer.
 	Err string
+	// Unsent is how often a client of gRPC took a call back before it was sent; see Call.
+	Unsent int
 }
 
 // Failed says that the client did not get what it asked for.
@@ -193,6 +196,8 @@ type Summary struct {
 	Total, Failed int
 	// Lost are failures that the application did not itself produce.
 	Lost int
+	// Unsent are answers that came only after the client had taken the call back.
+	Unsent int
 	// ByRevision counts answers by the pod-template-hash in the pod's name.
 	ByRevision map[string]int
 	// ByVersion counts them by the version that the application says it is.
@@ -212,6 +217,9 @@ func Summarise(answers []Answer, from time.Time) Summary {
 		if a.Pod != "" {
 			s.ByRevision[Revision(a.Pod)]++
 			s.ByVersion[a.Version]++
+		}
+		if a.Unsent > 0 {
+			s.Unsent++
 		}
 		if !a.Failed() {
 			continue
@@ -235,7 +243,11 @@ func (s Summary) String() string {
 		revisions = append(revisions, fmt.Sprintf("%s: %d", r, n))
 	}
 	sort.Strings(revisions)
-	return fmt.Sprintf("%d requests (%s), %d failed, %d lost", s.Total, strings.Join(revisions, ", "), s.Failed, s.Lost)
+	line := fmt.Sprintf("%d requests (%s), %d failed, %d lost", s.Total, strings.Join(revisions, ", "), s.Failed, s.Lost)
+	if s.Unsent > 0 {
+		line += fmt.Sprintf(", %d not sent at first", s.Unsent)
+	}
+	return line
 }
 
 // Revision is the pod-template-hash in the name of a Deployment's pod.
