@@ -74,7 +74,7 @@ func traefikService(s *story) {
 
 	// Deleted in the midst of a run: the IngressRoute leads to the apex then.
 	s.release(stage.Version{Label: "five"})
-	s.await(stage.AtWeight(10))
+	s.await(stage.InPhase(v1beta1.PhaseWaitingPromotion))
 	s.remove()
 	assert.Equal(s.t, "podinfo=", g.divided())
 	assert.Empty(s.t, s.kubectl("get", "traefikservice", s.Name, "-o", "jsonpath={.metadata.ownerReferences}"))
@@ -127,19 +127,24 @@ func (g *guests) rolledBackByTraefik() {
 	assert.Zero(g.t, load.Summarise(g.requests.Answers(), time.Time{}).ByRevision[run.Revision])
 }
 
-// supersededAndEdited: a version comes while another is under test, and in its run somebody gives everything to it.
+// supersededAndEdited: a version comes while another is under test, and while that waits for a person, somebody gives
+// everything to it.
 func (g *guests) supersededAndEdited() {
+	g.manage("    manual: true\n" + traefikPlan)
 	g.release(stage.Version{Label: "three"})
 	g.await(stage.AtWeight(10))
 	g.release(stage.Version{Label: "four"})
-	c := g.await(func(c *v1beta1.Canary) bool { return stage.AtWeight(50)(c) && len(c.Status.History) == 3 })
+	c := g.await(func(c *v1beta1.Canary) bool {
+		return stage.InPhase(v1beta1.PhaseWaitingPromotion)(c) && len(c.Status.History) == 3
+	})
+	const right = "podinfo-primary=50podinfo-canary=50"
+	require.Equal(g.t, right, g.divided())
+	g.kubectl("patch", "traefikservice", g.Name, "--type=merge", "-p",
+		`{"spec": {"weighted": {"services": [{"name": "podinfo-canary", "port": 9898}]}}}`)
+	require.Eventually(g.t, func() bool { return g.divided() == right }, patience, 200*time.Millisecond)
 	settled()
-	g.kubectl("patch", "traefikservice", g.Name, "--type=json", "-p",
-		`[{"op": "remove", "path": "/spec/weighted/services/0"}]`)
-	right := func() bool { return g.divided() == "podinfo-primary=50podinfo-canary=50" }
-	require.Eventually(g.t, right, patience, 50*time.Millisecond)
-	time.Sleep(time.Second) // Traefik of the sandbox takes changes over after a tenth of a second
 	assert.InDelta(g.t, 50, g.share(g.requests, c.Status.Canary.Hash, 4*time.Second), 5, "it was put right")
+	g.command(v1beta1.Command{Verb: v1beta1.VerbPromote, Reason: "seen enough"})
 	c = g.ended(4, v1beta1.OutcomePromoted)
 	assert.Equal(g.t, v1beta1.OutcomeSuperseded, c.Status.History[1].Outcome)
 	assert.Equal(g.t, 100, g.share(g.requests, c.Status.Primary.Hash, 2*time.Second))
