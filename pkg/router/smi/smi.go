@@ -108,9 +108,13 @@ func (r Router) ref(app router.App) router.Ref {
 func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 	problems := r.Features().Refuse(r.Name(), c)
 	if version, ok := named(c); ok && !slices.Contains(r.served(), version) {
+		ways := []string{r.Name()}
+		for _, version := range r.served() {
+			ways = append(ways, r.Name()+":"+version)
+		}
 		problems = append(problems, rollout.Problem{Reason: "VersionNotServed", Message: fmt.Sprintf(
-			"spec.provider %s names a version of TrafficSplits that is not served; set it to smi, or to one of %s behind the colon",
-			c.Spec.Provider, strings.Join(r.served(), ", "))})
+			"spec.provider %s names a version of TrafficSplits that is not served; set it to %s",
+			c.Spec.Provider, strings.Join(ways, " or "))})
 	}
 	return problems
 }

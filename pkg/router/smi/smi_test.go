@@ -28,11 +28,10 @@ func TestVersions(t *testing.T) {
 		{[]string{"v1alpha2", "v1alpha1"}, "smi:v1alpha1", "v1alpha1", ""},
 		{[]string{"v1alpha2", "v1alpha1"}, "smi:v1alpha2", "v1alpha2", ""},
 		{[]string{"v1alpha2", "v1alpha1"}, "smi:v1alpha4", "v1alpha2",
-			"spec.provider smi:v1alpha4 names a version of TrafficSplits that is not served; set it to smi, or to one of " +
-				"v1alpha2, v1alpha1 behind the colon"},
+			"spec.provider smi:v1alpha4 names a version of TrafficSplits that is not served; set it to smi or smi:v1alpha2 or " +
+				"smi:v1alpha1"},
 		{[]string{"v1alpha1"}, "smi:v1", "v1alpha1",
-			"spec.provider smi:v1 names a version of TrafficSplits that is not served; set it to smi, or to one of v1alpha1 " +
-				"behind the colon"},
+			"spec.provider smi:v1 names a version of TrafficSplits that is not served; set it to smi or smi:v1alpha1"},
 	} {
 		var over []schema.GroupVersionResource
 		for _, version := range v.served {
