@@ -25,7 +25,10 @@ func TestFindVersions(t *testing.T) {
 		// over are the versions of the router that is found; without any, there is none.
 		over []string
 	}{
-		{"all of them", []string{"v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"}, []string{"v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1"}},
+		{
+			"all of them", []string{"v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"},
+			[]string{"v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1"},
+		},
 		{"the newest", []string{"v1alpha4"}, []string{"v1alpha4"}},
 		{"the oldest", []string{"v1alpha1"}, []string{"v1alpha1"}},
 		{"two, as linkerd-smi", []string{"v1alpha1", "v1alpha2"}, []string{"v1alpha2", "v1alpha1"}},
