@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -24,20 +23,20 @@ import (
 // TestServiceParents has the router linkerd hang its routes on the apex Service, and calls by what Istio's control
 // plane makes of them, which reads the same routes as Linkerd does.
 func TestServiceParents(t *testing.T) {
-	p := raise(t, "routes-parents")
-	at, err := p.sandbox.StartIstiod(t.Context())
-	require.NoError(t, err)
-	for name, app := range map[string]string{"podinfo": "primary", "podinfo-primary": "primary", "podinfo-canary": "canary"} {
-		require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil, parentYAML, name, p.namespace, app)))
-	}
+	m := join(t, raise(t, "routes-parents"))
 	for _, portName := range []string{"http", "grpc"} {
-		c := &clients{proxy: p, controlPlane: at, portName: portName}
-		t.Run("a port of "+portName, c.test)
+		t.Run("a port of "+portName, (&clients{m, portName}).test)
 	}
+	t.Run("at a proxy", m.testToldParents)
+}
+
+// clients call the apex within a mesh, by the port of gRPC, whatever the Canary says of it.
+type clients struct {
+	*mesh
+	portName string
 }
 
 func (c *clients) test(t *testing.T) {
-	require.NoError(t, load.AwaitCalls(t.Context(), c.calls()))
 	w := seen.By(t, gatewayapi.Linkerd(), "Istio's control plane "+sandbox.IstioVersion+", by clients of gRPC")
 	shares := []router.Feature{router.OwnsRoute, router.Weighted}
 	if c.portName == "grpc" {
@@ -50,40 +49,9 @@ func (c *clients) test(t *testing.T) {
 	w.Sees("a route of the user's", c.testUsersRoute, router.AdoptsRoute)
 }
 
-const parentYAML = `apiVersion: v1
-kind: Service
-metadata: {name: %[1]s, namespace: %[2]s}
-spec:
-  selector: {app: %[3]s}
-  ports:
-  - {name: http, port: 9898}
-  - {name: grpc, port: 9999}
-`
-
-// clients call the apex within a mesh, by the port of gRPC, whatever the Canary says of it.
-type clients struct {
-	*proxy
-	controlPlane, portName string
-}
-
-func (c *clients) calls() load.Calls {
-	return load.Calls{
-		ControlPlane: c.controlPlane, Namespace: c.namespace,
-		Target: fmt.Sprintf("podinfo.%s.svc.cluster.local:9999", c.namespace),
-	}
-}
-
-func (c *clients) caller(t *testing.T) *grpc.ClientConn {
-	t.Helper()
-	conn, err := load.Connect(c.calls())
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	return conn
-}
-
 func (c *clients) app() router.App {
-	app := c.proxy.app()
-	app.Canary.Spec.Service = v1beta1.CanaryService{Port: 9999, PortName: c.portName}
+	app := c.mesh.app()
+	app.Canary.Spec.Service.PortName = c.portName
 	return app
 }
 
@@ -98,7 +66,7 @@ func (c *clients) divide(t *testing.T, split rollout.Split) {
 }
 
 func (c *clients) testWeight(t *testing.T) {
-	caller := c.caller(t)
+	caller := c.caller(t, nil)
 	for _, weight := range []int{0, 1, 10, 50, 99, 100, 0} {
 		c.divide(t, rollout.Split{Weight: int32(weight)})
 		sharedBy(t, caller, nil, weight)
@@ -107,7 +75,7 @@ func (c *clients) testWeight(t *testing.T) {
 }
 
 func (c *clients) testHeader(t *testing.T) {
-	caller := c.caller(t)
+	caller := c.caller(t, nil)
 	c.divide(t, rollout.Split{Weight: 50, Match: []v1beta1.RequestMatch{
 		{Headers: map[string]v1beta1.StringMatch{"x-zone": {Prefix: "e."}, "x-insider": {Exact: "yes"}}},
 		{Headers: map[string]v1beta1.StringMatch{"x-tester": {Regex: "a|b"}}},
@@ -130,7 +98,7 @@ func (c *clients) routes(t *testing.T) (dynamic.ResourceInterface, *unstructured
 
 // testPutRight has somebody change the weights in the middle of a run.
 func (c *clients) testPutRight(t *testing.T) {
-	caller := c.caller(t)
+	caller := c.caller(t, nil)
 	split := rollout.Split{Weight: 10}
 	c.divide(t, split)
 	routes, route := c.routes(t)
@@ -160,7 +128,7 @@ func (c *clients) release(t *testing.T) {
 }
 
 func (c *clients) testReleased(t *testing.T) {
-	caller := c.caller(t)
+	caller := c.caller(t, nil)
 	c.divide(t, rollout.Split{Weight: 50})
 	sharedBy(t, caller, nil, 50)
 	c.release(t)
@@ -170,7 +138,7 @@ func (c *clients) testReleased(t *testing.T) {
 }
 
 func (c *clients) testUsersRoute(t *testing.T) {
-	caller := c.caller(t)
+	caller := c.caller(t, nil)
 	kind := map[string]string{"http": "HTTPRoute", "grpc": "GRPCRoute"}[c.portName]
 	manifest := fmt.Appendf(nil, `apiVersion: gateway.networking.k8s.io/v1
 kind: %s
