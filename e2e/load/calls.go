@@ -90,8 +90,8 @@ func Connect(calls Calls) (*grpc.ClientConn, error) {
 }
 
 // unplaced is what the client says of a call whose cluster it does not know. It gives new routes to its calls a moment
-// before it makes the clusters in them (1.82 does, and so does 1.85), and every share that Istio begins or ends brings
-// a cluster or takes one away. Such a call has left nobody's hands, so it is made again, for a second at most.
+// before it makes the clusters in them (1.82 does, and so does 1.85), and each share that begins or ends in Istio brings
+// a cluster or takes one away. Such a call has not been sent, so it is made again, for a second at most.
 const unplaced = "unknown cluster selected for RPC"
 
 // Call asks podinfo once who it is.

@@ -15,7 +15,7 @@ import (
 )
 
 // Application is podinfo with all that a user has for it before Weir comes: a Deployment, or a target of another
-// kind, a Service and a route.
+// kind, a Service, and a route of its HTTP. It answers calls of gRPC, too.
 type Application struct {
 	Stage     *Stage
 	Namespace string
@@ -64,6 +64,9 @@ spec:
   - name: http
     port: 9898
     targetPort: http
+  - name: grpc
+    port: 9999
+    targetPort: grpc
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -116,7 +119,7 @@ spec:
         {{- end}}
         image: {{.Version.Image}}
         imagePullPolicy: {{.Version.Pull}}
-        command: ["/podinfo", "--port=9898", "--level=warn"{{range .Version.Args}}, {{printf "%q" .}}{{end}}]
+        command: ["/podinfo", "--port=9898", "--grpc-port=9999", "--level=warn"{{range .Version.Args}}, {{printf "%q" .}}{{end}}]
         env:
         - name: PODINFO_UI_MESSAGE
           value: {{printf "%q" .Version.Label}}
@@ -128,6 +131,8 @@ spec:
         ports:
         - name: http
           containerPort: 9898
+        - name: grpc
+          containerPort: 9999
         readinessProbe:
           {{- if .Version.OpenPort}}
           tcpSocket:

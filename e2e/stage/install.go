@@ -31,7 +31,7 @@ configMapGenerator:
 `
 
 // beside are the providers that are used beside the Gateway API: their overlays' rights are given to the operator, too.
-func beside() []string { return []string{"nginx", "skipper", "traefik"} }
+func beside() []string { return []string{"istio", "nginx", "skipper", "traefik"} }
 
 // Install builds Weir's image, gives it to the cluster and applies the overlay of the Gateway API, with the rights of
 // the providers beside it. It returns when the operator is ready.

@@ -80,6 +80,7 @@ func TestStories(t *testing.T) {
 		{"nginx", false, canaryIngress},
 		{"traefik", false, traefikService},
 		{"skipper", false, throughSkipper},
+		{"istio", false, inIstio},
 		{"flapping", false, flapping},
 		{"never-ready", false, neverReady},
 		{"dead-primary", false, deadPrimary},

@@ -11,7 +11,7 @@ import (
 	"weir.dev/weir/pkg/router"
 )
 
-// Validate refuses what the features do not hold, and what Istio would ignore in silence.
+// Validate refuses what the features do not hold, and what Istio may ignore in silence.
 func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 	if router.SpeaksTCP(c) {
 		return overTCP().Refuse(r.Name()+" over TCP", c)
@@ -73,7 +73,7 @@ func matchProblems(s *v1beta1.CanaryService, p plannedMatch) []rollout.Problem {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.match.Headers)) {
 		if ignored(name) {
-			return notServed("%s.headers asks for matching by header %s, which Istio ignores; remove it", p.field, name)
+			return ignoredProblem(p.field, name)
 		}
 	}
 	own := matches(s)
@@ -88,7 +88,8 @@ func matchProblems(s *v1beta1.CanaryService, p plannedMatch) []rollout.Problem {
 	return nil
 }
 
-// ignored says that Istio takes a header's name for a part of the request that has a field of its own.
+// ignored says that a header's name is one that Istio's reference says is ignored: a part of the request that has a
+// field of its own. Istio 1.31 looks at them all the same, and promises nothing.
 func ignored(header string) bool {
 	switch strings.ToLower(header) {
 	case "uri", "scheme", "method", "authority":
@@ -97,12 +98,16 @@ func ignored(header string) bool {
 	return false
 }
 
+func ignoredProblem(match, header string) []rollout.Problem {
+	return notServed("%s.headers asks for matching by header %s, which Istio's reference says is ignored; remove it",
+		match, header)
+}
+
 func nameProblems(s *v1beta1.CanaryService) []rollout.Problem {
 	for i, m := range s.Match {
 		for _, h := range m.Headers {
 			if ignored(string(h.Name)) {
-				return notServed("spec.service.match[%d].headers asks for matching by header %s, which Istio ignores; remove it",
-					i, h.Name)
+				return ignoredProblem(fmt.Sprintf("spec.service.match[%d]", i), string(h.Name))
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"weir.dev/weir/pkg/router/istio"
 )
 
-// What Istio would ignore, or do otherwise than asked, is refused by name.
+// What Istio may ignore, or do otherwise than asked, is refused by name.
 func TestValidate(t *testing.T) {
 	tenant := gatewayv1.HTTPRouteMatch{Headers: []gatewayv1.HTTPHeaderMatch{{Name: "x-tenant", Value: "blue"}}}
 	match := func(m v1beta1.RequestMatch) []v1beta1.RequestMatch { return []v1beta1.RequestMatch{m} }
@@ -28,12 +28,12 @@ func TestValidate(t *testing.T) {
 		"pods beside a gateway": {func(s *v1beta1.CanarySpec) {
 			s.Service.Gateways, s.Analysis.Match = []string{"public", "mesh"}, match(shop)
 		}, ""},
-		"a header that Istio ignores": {func(s *v1beta1.CanarySpec) {
+		"a header that Istio may ignore": {func(s *v1beta1.CanarySpec) {
 			s.Analysis.Match = byHeader("Method", v1beta1.StringMatch{Exact: "GET"})
-		}, "spec.analysis.match[0].headers asks for matching by header Method, which Istio ignores; remove it"},
+		}, "spec.analysis.match[0].headers asks for matching by header Method, which Istio's reference says is ignored; remove it"},
 		"the same in the service": {func(s *v1beta1.CanarySpec) {
 			s.Service.Match = []gatewayv1.HTTPRouteMatch{{Headers: []gatewayv1.HTTPHeaderMatch{{Name: "authority", Value: "a"}}}}
-		}, "spec.service.match[0].headers asks for matching by header authority, which Istio ignores; remove it"},
+		}, "spec.service.match[0].headers asks for matching by header authority, which Istio's reference says is ignored; remove it"},
 		"a contradiction": {func(s *v1beta1.CanarySpec) {
 			s.Service.Match = []gatewayv1.HTTPRouteMatch{tenant}
 			s.Analysis.Match = byHeader("X-Tenant", v1beta1.StringMatch{Exact: "green"})
