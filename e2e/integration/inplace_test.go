@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -108,9 +109,13 @@ func failAndReturn(a *application) {
 	a.awaitPhase(v1beta1.PhaseSucceeded)
 	a.await("all pods at the primary's revision", func() bool { return a.alive()["app:1"] == inPlacePods })
 	a.await("Services without pins", func() bool {
-		return a.service("app").Spec.Selector[appsv1.ControllerRevisionHashLabelKey] == ""
+		return !slices.ContainsFunc(inPlaceServices(), func(name string) bool {
+			return a.service(name).Spec.Selector[appsv1.ControllerRevisionHashLabelKey] != ""
+		})
 	})
 }
+
+func inPlaceServices() []string { return []string{"app", "app-primary", "app-canary"} }
 
 // checkReturnedInPlace wants one pod to have been tried, and replaced.
 func checkReturnedInPlace(a *application) {
@@ -172,7 +177,7 @@ func (a *application) idleInPlace() {
 		})
 		assert.True(a.t, workload.DeletionHeld(d))
 	}
-	for _, name := range []string{"app", "app-primary", "app-canary"} {
+	for _, name := range inPlaceServices() {
 		assert.NotContains(a.t, a.service(name).Spec.Selector, appsv1.ControllerRevisionHashLabelKey, name)
 	}
 }

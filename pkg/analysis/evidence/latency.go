@@ -1,9 +1,6 @@
 package evidence
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 const (
 	// enoughSeen is how many requests of the primary must be known before its distribution is bet on.
@@ -182,5 +179,3 @@ func rising(v []float64) bool {
 	}
 	return true
 }
-
-func sameBounds(a, b []float64) bool { return slices.Equal(a, b) }

@@ -3,6 +3,7 @@ package evidence
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // A Kind is what is compared.
@@ -152,7 +153,7 @@ func (t Test) latency(s State, w Window) (State, bool) {
 	if len(bounds) == 0 {
 		return s, false
 	}
-	if !sameBounds(bounds, s.Distribution.Bounds) {
+	if !slices.Equal(bounds, s.Distribution.Bounds) {
 		// Other buckets: what was learned of the old ones is of no use. The evidence stays.
 		s.Distribution = distribution{Bounds: bounds}
 		s.Odds, s.Pass, s.Learned = odds{}, pot{}, learned{}

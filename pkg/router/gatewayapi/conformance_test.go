@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -65,6 +66,10 @@ func (overGRPC) Features() router.Features {
 		router.Hosts: true, router.Matches: true, router.EditsHeaders: true,
 		router.HeaderMatch: true, router.ManyConditions: true, router.Mirrors: true, router.MirrorsPercent: true,
 	}
+}
+
+func (o overGRPC) Over(served []schema.GroupVersionResource) router.Router {
+	return overGRPC{o.Router.Over(served).(gatewayapi.Router)}
 }
 
 func speaksGRPC(s *v1beta1.CanarySpec) { s.Service.PortName = "grpc" }
