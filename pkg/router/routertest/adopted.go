@@ -118,7 +118,7 @@ func (b *bench) create(manifest string) {
 	obj := parse(b, manifest)
 	obj.SetNamespace(b.app.Canary.Namespace)
 	for _, ref := range b.Router.Refs(b.app) {
-		if ref.Name == obj.GetName() {
+		if isOf(ref, obj) {
 			_, err := b.on(ref).Apply(b.Context(), ref.Name, obj, metav1.ApplyOptions{FieldManager: "gitops", Force: true})
 			require.NoError(b, err)
 			return

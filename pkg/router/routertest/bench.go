@@ -104,11 +104,17 @@ func (s Subject) bench(t *testing.T, server dynamic.Interface, shape ...func(*v1
 // beside says that an object is one that a route is made from: a user has made it.
 func (b *bench) beside(ref router.Ref) bool {
 	for _, manifest := range b.Beside {
-		if parse(b, manifest).GetName() == ref.Name {
+		if isOf(ref, parse(b, manifest)) {
 			return true
 		}
 	}
 	return false
+}
+
+// isOf says that an object is the one that a reference names. The kinds of a router are of different API groups, or
+// its objects have different names.
+func isOf(ref router.Ref, obj *unstructured.Unstructured) bool {
+	return ref.Name == obj.GetName() && ref.Resource.Group == obj.GroupVersionKind().Group
 }
 
 func parse(t require.TestingT, manifest string) *unstructured.Unstructured {

@@ -38,6 +38,9 @@ type Subject struct {
 	Beside []string
 	// Needs sets what a spec must have at least for the router to make a route. It may be nil.
 	Needs func(*v1beta1.CanarySpec)
+	// Instead has, by its field, what is asked for instead of the suite's own value: where a router serves a field and
+	// not each of its values. What it does not serve is for the router's own tests.
+	Instead map[string]func(*v1beta1.CanarySpec)
 	// Shares reads the objects without the router's help: for each place in which they divide the
 	// application's traffic, the weights by Service.
 	Shares func(objects []*unstructured.Unstructured) []map[string]int64

@@ -20,13 +20,19 @@ type wish struct {
 	set     func(*v1beta1.CanarySpec)
 }
 
-func wishes() []wish {
-	return slices.Concat(together(), aloneWishes())
+func (s Subject) wishes() []wish {
+	return slices.Concat(s.together(), aloneWishes())
 }
 
 // together are those that can be wished for at once.
-func together() []wish {
-	return slices.Concat(serviceWishes(), meshWishes(), analysisWishes())
+func (s Subject) together() []wish {
+	all := slices.Concat(serviceWishes(), meshWishes(), analysisWishes())
+	for i, w := range all {
+		if instead, ok := s.Instead[w.field]; ok {
+			all[i].set = instead
+		}
+	}
+	return all
 }
 
 // serviceWishes shape a route that is made, whatever the split.
@@ -180,7 +186,7 @@ func sticky(s *v1beta1.CanarySpec) {
 
 // everything asks for all that the router claims to do.
 func (s Subject) everything(spec *v1beta1.CanarySpec) {
-	for _, w := range together() {
+	for _, w := range s.together() {
 		if s.Router.Features().Has(w.feature) {
 			w.set(spec)
 		}
@@ -194,11 +200,9 @@ func (s Subject) serves(t *testing.T) {
 		require.NoError(t, err)
 		return objects
 	}
-	shaping := slices.Concat(serviceWishes(), meshWishes(), aloneWishes(), []wish{
-		{"spec.analysis.sessionAffinity", router.SessionAffinity, sticky},
-	})
-	for _, w := range shaping {
-		if s.Router.Features().Has(w.feature) {
+	for _, w := range s.wishes() {
+		about := strings.HasPrefix(w.field, "spec.service.") || w.feature == router.SessionAffinity
+		if about && s.Router.Features().Has(w.feature) {
 			require.NotEqual(t, made(s.Needs), made(s.Needs, w.set), "%s is ignored", w.field)
 		}
 	}
@@ -211,7 +215,7 @@ func (s Subject) validates(t *testing.T) {
 	}
 	require.Empty(t, problems(s.Needs), "the least spec")
 	require.Empty(t, problems(s.Needs, s.everything), "everything that it claims")
-	for _, w := range wishes() {
+	for _, w := range s.wishes() {
 		problems := problems(s.Needs, w.set)
 		if s.Router.Features().Has(w.feature) {
 			require.Empty(t, problems, w.field)
