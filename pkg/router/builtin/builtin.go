@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"weir.dev/weir/pkg/router"
+	"weir.dev/weir/pkg/router/contour"
 	"weir.dev/weir/pkg/router/gatewayapi"
 	"weir.dev/weir/pkg/router/istio"
 	"weir.dev/weir/pkg/router/kubernetes"
@@ -20,6 +21,7 @@ type Options struct {
 // Routers are all of them, one a line.
 func Routers(o Options) []router.Router {
 	return []router.Router{
+		contour.Router{},
 		gatewayapi.Router{},
 		istio.Router{},
 		kubernetes.Router{},
