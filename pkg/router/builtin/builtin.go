@@ -9,6 +9,7 @@ import (
 	"weir.dev/weir/pkg/router/gatewayapi"
 	"weir.dev/weir/pkg/router/istio"
 	"weir.dev/weir/pkg/router/kubernetes"
+	"weir.dev/weir/pkg/router/kuma"
 	"weir.dev/weir/pkg/router/nginx"
 )
 
@@ -25,6 +26,7 @@ func Routers(o Options) []router.Router {
 		gatewayapi.Router{},
 		istio.Router{},
 		kubernetes.Router{},
+		kuma.Router{},
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
 	}
 }
