@@ -67,7 +67,7 @@ type CanarySpec struct {
 	// Provider is the router that shifts the traffic of this Canary. Without it, the operator's
 	// --mesh-provider decides. A version suffix as in `gatewayapi:v1` is accepted.
 	// +optional
-	// +kubebuilder:validation:Enum=gatewayapi;"gatewayapi:v1";istio;kubernetes;nginx
+	// +kubebuilder:validation:Enum=contour;gatewayapi;"gatewayapi:v1";istio;kubernetes;kuma;nginx
 	Provider string `json:"provider,omitempty"`
 
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.

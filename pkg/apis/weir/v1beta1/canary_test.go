@@ -100,7 +100,7 @@ func targetRules() []rule {
 		},
 		{
 			field: "spec.provider",
-			yes:   each("provider: #", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "nginx, ingressRef: {name: podinfo}"),
+			yes:   each("provider: #", "contour", "gatewayapi", `"gatewayapi:v1"`, "istio", "kubernetes", "kuma", "nginx, ingressRef: {name: podinfo}"),
 			no:    each("provider: #", "linkerd", `""`),
 			says:  oneOf,
 		},
