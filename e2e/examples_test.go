@@ -3,6 +3,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -55,7 +56,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// apiServer serves Weir's kinds, the Gateway API's and Istio's.
+// apiServer serves Weir's kinds, and those that routers write.
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
 	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{Progress: t.Output()})
@@ -64,18 +65,31 @@ func apiServer(t *testing.T) *rest.Config {
 	files, err := filepath.Glob("../artifacts/crds/weir.dev_*.yaml")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	definitions, err := sandbox.GatewayDefinitions(t.Context())
-	require.NoError(t, err)
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), content))
 	}
-	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
-	definitions, err = sandbox.IstioDefinitions(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
+	for _, definitions := range routeDefinitions(t) {
+		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
+	}
 	return server.RESTConfig()
+}
+
+// routeDefinitions are those of the kinds that routers write. Kuma's is the one of its router's tests.
+func routeDefinitions(t *testing.T) [][]byte {
+	t.Helper()
+	var all [][]byte
+	for _, of := range []func(context.Context) ([]byte, error){
+		sandbox.GatewayDefinitions, sandbox.IstioDefinitions, sandbox.ContourDefinitions,
+	} {
+		definitions, err := of(t.Context())
+		require.NoError(t, err)
+		all = append(all, definitions)
+	}
+	kuma, err := os.ReadFile("../pkg/router/kuma/testdata/meshhttproutes.yaml")
+	require.NoError(t, err)
+	return append(all, kuma)
 }
 
 // shop is where the examples are applied, and what the API server made of them, by kind.
