@@ -12,6 +12,7 @@ import (
 // The committed match is known again by what it is rendered to, and no other is taken for it.
 func TestRecognise(t *testing.T) {
 	type objects = []map[string]any
+	other := []v1beta1.RequestMatch{{}}
 	insiders := []v1beta1.RequestMatch{{Headers: map[string]v1beta1.StringMatch{"x-insider": {Exact: "yes"}}}}
 	cookies := objects{{"cookie": "5f64"}}
 	for name, c := range map[string]struct {
@@ -26,8 +27,8 @@ func TestRecognise(t *testing.T) {
 		"nothing":                         {nil, nil, nil, nil, true, nil, true},
 		"nothing, and something is amiss": {nil, nil, nil, nil, false, nil, false},
 		"the committed one":               {insiders, objects{{"a": 1}}, nil, objects{{"a": 1}}, true, insiders, true},
-		"another":                         {insiders, objects{{"b": 1}}, nil, objects{{"a": 1}}, true, []v1beta1.RequestMatch{{}}, false},
-		"one, where none is committed":    {nil, objects{{"a": 1}}, nil, nil, true, []v1beta1.RequestMatch{{}}, false},
+		"another":                         {insiders, objects{{"b": 1}}, nil, objects{{"a": 1}}, true, other, false},
+		"one, where none is committed":    {nil, objects{{"a": 1}}, nil, nil, true, other, false},
 		"none, where one is committed":    {insiders, nil, nil, objects{{"a": 1}}, true, nil, true},
 		"a cookie alone":                  {insiders, cookies, cookies, objects{{"a": 1}}, true, nil, true},
 	} {

@@ -96,8 +96,8 @@ func retryProblems(s *v1beta1.CanaryService) []rollout.Problem {
 		return notServed("spec.service.retries.retryRemoteLocalities asks for what an HTTPProxy cannot do; remove the field")
 	}
 	if s.Retries.Attempts == 0 && s.Retries.PerTryTimeout != "" {
-		return notServed("spec.service.retries.perTryTimeout asks for what an HTTPProxy cannot do where spec.service.retries.attempts " +
-			"is 0; set spec.service.timeout instead")
+		return notServed("spec.service.retries.perTryTimeout asks for what an HTTPProxy cannot do where " +
+			"spec.service.retries.attempts is 0; set spec.service.timeout instead")
 	}
 	known := []string{
 		"5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "envoy-ratelimited", "retriable-4xx",
