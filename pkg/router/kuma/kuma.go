@@ -109,8 +109,8 @@ func (r Router) Render(app router.App, split rollout.Split, found router.Found) 
 		return nil, err
 	}
 	if mesh := app.Canary.Labels[meshLabel]; mesh != "" {
-		labels := maps.Clone(app.Labels)
-		labels[meshLabel] = mesh
+		labels := map[string]string{meshLabel: mesh}
+		maps.Copy(labels, app.Labels)
 		intent.SetLabels(labels)
 	}
 	return []router.Object{{Ref: at, Intent: intent}}, nil

@@ -81,6 +81,8 @@ func TestMesh(t *testing.T) {
 	s := newScene(t)
 	require.Equal(t, "retail", s.render(t, rollout.Split{}).GetLabels()["kuma.io/mesh"])
 	require.NotContains(t, s.app.Labels, "kuma.io/mesh", "they are of every object")
+	s.app.Labels = nil
+	require.Equal(t, map[string]string{"kuma.io/mesh": "retail"}, s.render(t, rollout.Split{}).GetLabels())
 	s.app.Canary.Labels = nil
 	require.NotContains(t, s.render(t, rollout.Split{}).GetLabels(), "kuma.io/mesh")
 }
