@@ -74,19 +74,35 @@ func apiServer(t *testing.T) *rest.Config {
 		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), content))
 	}
 	for _, definitions := range []func(context.Context) ([]byte, error){
-		sandbox.GatewayDefinitions, sandbox.IstioDefinitions, sandbox.TraefikDefinitions,
+		sandbox.GatewayDefinitions, sandbox.IstioDefinitions, sandbox.TraefikDefinitions, sandbox.ContourDefinitions,
 		func(ctx context.Context) ([]byte, error) { return sandbox.SMIDefinitions(ctx, "v1alpha4") },
 	} {
 		manifests, err := definitions(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), manifests))
 	}
-	for _, r := range []string{"apisix", "gloo"} { // of these, the ones of their routers' tests
+	for _, r := range []string{"apisix", "gloo", "kuma"} { // of these, the ones of their routers' tests
 		definitions, err := os.ReadFile("../pkg/router/" + r + "/testdata/definitions.yaml")
 		require.NoError(t, err)
 		require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
 	}
 	return server.RESTConfig()
+}
+
+// routeDefinitions are those of the kinds that routers write. Kuma's is the one of its router's tests.
+func routeDefinitions(t *testing.T) [][]byte {
+	t.Helper()
+	var all [][]byte
+	for _, of := range []func(context.Context) ([]byte, error){
+		sandbox.GatewayDefinitions, sandbox.IstioDefinitions, sandbox.ContourDefinitions,
+	} {
+		definitions, err := of(t.Context())
+		require.NoError(t, err)
+		all = append(all, definitions)
+	}
+	kuma, err := os.ReadFile("../pkg/router/kuma/testdata/definitions.yaml")
+	require.NoError(t, err)
+	return append(all, kuma)
 }
 
 // shop is where the examples are applied, and what the API server made of them, by kind.

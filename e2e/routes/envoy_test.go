@@ -21,14 +21,14 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// envoy is a proxy that is not there: it asks Istio's control plane what it ought to do, and does nothing.
-type envoy struct {
+// envoyNode is a proxy that is not there: it asks Istio's control plane what it ought to do, and does nothing.
+type envoyNode struct {
 	controlPlane string
 	node         *corev3.Node
 }
 
 // newEnvoy is a proxy beside a pod (sidecar), or one of a gateway's (router), with the pod's labels.
-func newEnvoy(t *testing.T, controlPlane, kind, namespace string, labels map[string]string) envoy {
+func newEnvoy(t *testing.T, controlPlane, kind, namespace string, labels map[string]string) envoyNode {
 	t.Helper()
 	metadata := map[string]any{"NAMESPACE": namespace, "CLUSTER_ID": "Kubernetes"}
 	if len(labels) > 0 {
@@ -41,14 +41,14 @@ func newEnvoy(t *testing.T, controlPlane, kind, namespace string, labels map[str
 	fields, err := structpb.NewStruct(metadata)
 	require.NoError(t, err)
 	id := fmt.Sprintf("%s~127.0.0.1~proxy.%[2]s~%[2]s.svc.cluster.local", kind, namespace)
-	return envoy{controlPlane, &corev3.Node{Id: id, Metadata: fields}}
+	return envoyNode{controlPlane, &corev3.Node{Id: id, Metadata: fields}}
 }
 
 // told is what the control plane says of a kind: of all objects, or of those that are named.
 func told[T any, M interface {
 	*T
 	proto.Message
-}](ctx context.Context, e envoy, names ...string) ([]M, error) {
+}](ctx context.Context, e envoyNode, names ...string) ([]M, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	conn, err := grpc.NewClient(e.controlPlane, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -80,7 +80,7 @@ func told[T any, M interface {
 }
 
 // routes are those of requests to a host, by the name that a listener knows them by: a port, or one of a gateway's.
-func (e envoy) routes(t *testing.T, of, host string) []*routev3.Route {
+func (e envoyNode) routes(t *testing.T, of, host string) []*routev3.Route {
 	t.Helper()
 	configurations, err := told[routev3.RouteConfiguration](t.Context(), e, of)
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func (e envoy) routes(t *testing.T, of, host string) []*routev3.Route {
 }
 
 // clusters are those of a Service, by its name.
-func (e envoy) cluster(t *testing.T, name string) *clusterv3.Cluster {
+func (e envoyNode) cluster(t *testing.T, name string) *clusterv3.Cluster {
 	t.Helper()
 	all, err := told[clusterv3.Cluster](t.Context(), e)
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func (e envoy) cluster(t *testing.T, name string) *clusterv3.Cluster {
 }
 
 // connections are where those to a port go, Service by Service: all names of listeners of TCP end with the port.
-func (e envoy) connections(t *testing.T, port int) []map[string]uint32 {
+func (e envoyNode) connections(t *testing.T, port int) []map[string]uint32 {
 	t.Helper()
 	listeners, err := told[listenerv3.Listener](t.Context(), e)
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ func (m *mesh) webApp() router.App {
 }
 
 // sidecar is the proxy beside a pod with the labels.
-func (m *mesh) sidecar(t *testing.T, labels map[string]string) envoy {
+func (m *mesh) sidecar(t *testing.T, labels map[string]string) envoyNode {
 	t.Helper()
 	return newEnvoy(t, m.controlPlane, "sidecar", m.namespace, labels)
 }
@@ -54,13 +54,13 @@ func (m *mesh) between(port int, weight uint32) map[string]uint32 {
 }
 
 // heard writes a split, and gives the routes of requests to the apex as soon as the proxy is told of them.
-func (m *mesh) heard(t *testing.T, app router.App, split rollout.Split, by envoy, want ...map[string]uint32) []*routev3.Route {
+func (m *mesh) heard(t *testing.T, app router.App, split rollout.Split, by envoyNode, want ...map[string]uint32) []*routev3.Route {
 	t.Helper()
 	m.write(t, istio.Router{}, app, split)
 	return m.hears(t, by, "9898", "podinfo", want...)
 }
 
-func (m *mesh) hears(t *testing.T, by envoy, of, host string, want ...map[string]uint32) []*routev3.Route {
+func (m *mesh) hears(t *testing.T, by envoyNode, of, host string, want ...map[string]uint32) []*routev3.Route {
 	t.Helper()
 	time.Sleep(istio.Router{}.Settle())
 	routes := by.routes(t, of, host)
@@ -250,7 +250,7 @@ spec:
 `
 
 // gateway is the proxy of one.
-func (m *mesh) gateway(t *testing.T) envoy {
+func (m *mesh) gateway(t *testing.T) envoyNode {
 	t.Helper()
 	require.NoError(t, sandbox.Apply(t.Context(), m.sandbox.RESTConfig(), fmt.Appendf(nil, gatewayYAML, m.namespace)))
 	return newEnvoy(t, m.controlPlane, "router", m.namespace, map[string]string{"istio": m.namespace, "app": "shop"})

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -56,8 +57,8 @@ func (m *mesh) testParentMirror(t *testing.T) {
 		require.Len(t, mirrors, 1)
 		assert.Equal(t, m.canary(9898), mirrors[0].GetCluster())
 		part := mirrors[0].GetRuntimeFraction().GetDefaultValue()
-		assert.Equal(t, "MILLION", part.GetDenominator().String())
-		assert.Equal(t, percent*10000, part.GetNumerator())
+		assert.Equal(t, "HUNDRED", part.GetDenominator().String())
+		assert.Equal(t, percent, part.GetNumerator())
 	}
 	routes := m.parented(t, m.parentApp(), rollout.Split{Weight: 10}, m.between(9898, 10))
 	require.Empty(t, routes[0].GetRoute().GetRequestMirrorPolicies())
@@ -78,7 +79,7 @@ func (m *mesh) testParentAffinity(t *testing.T) {
 		}
 		require.Len(t, to.GetResponseHeadersToAdd(), 1)
 		sets := to.GetResponseHeadersToAdd()[0]
-		assert.Equal(t, "Set-Cookie", sets.GetHeader().GetKey())
+		assert.Equal(t, "set-cookie", strings.ToLower(sets.GetHeader().GetKey()))
 		assert.Equal(t, "weir.canary=5f64b8c9d7; Path=/; Max-Age=3600; HttpOnly", sets.GetHeader().GetValue())
 		assert.Equal(t, corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD, sets.GetAppendAction(), "beside cookies of the application's")
 	}

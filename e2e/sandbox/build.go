@@ -36,6 +36,7 @@ const (
 	podinfoVersion       = "6.9.2"
 	helmVersion          = "v4.3.1"
 	metricsServerVersion = "v0.9.0"
+	contourVersion       = "v1.33.8"
 	skipperVersion       = "v0.22.0"
 )
 

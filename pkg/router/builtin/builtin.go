@@ -6,10 +6,12 @@ import (
 
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/apisix"
+	"weir.dev/weir/pkg/router/contour"
 	"weir.dev/weir/pkg/router/gatewayapi"
 	"weir.dev/weir/pkg/router/gloo"
 	"weir.dev/weir/pkg/router/istio"
 	"weir.dev/weir/pkg/router/kubernetes"
+	"weir.dev/weir/pkg/router/kuma"
 	"weir.dev/weir/pkg/router/named"
 	"weir.dev/weir/pkg/router/nginx"
 	"weir.dev/weir/pkg/router/skipper"
@@ -27,10 +29,12 @@ type Options struct {
 func Routers(o Options) []router.Router {
 	return []router.Router{
 		apisix.Router{},
+		named.Over(contour.Router{}),
 		named.Over(gatewayapi.Router{}),
 		gloo.Router{},
 		named.Over(istio.Router{}),
 		kubernetes.Router{},
+		kuma.Router{},
 		named.Over(gatewayapi.Linkerd()),
 		nginx.Router{Prefix: o.IngressAnnotationsPrefix},
 		skipper.Router{},

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"weir.dev/weir/e2e/sandbox"
+	"weir.dev/weir/pkg/router/contour"
 	"weir.dev/weir/pkg/router/smi"
 	"weir.dev/weir/pkg/router/traefik"
 )
@@ -63,5 +64,39 @@ spec:
 			return []map[string]int64{{"podinfo": 9 * (100 - w), "podinfo-canary": 9 * w, "legacy": 100}}
 		},
 		damage: weigh(99, "backends", "spec"),
+	}
+}
+
+func httpProxy() user {
+	return user{
+		name: "HTTPProxy", router: unasked{contour.Router{}},
+		definitions: func(t *testing.T) []byte {
+			t.Helper()
+			all, err := sandbox.ContourDefinitions(t.Context())
+			require.NoError(t, err)
+			return all
+		},
+		route: `apiVersion: projectcontour.io/v1
+kind: HTTPProxy
+metadata: {name: site, namespace: default}
+spec:
+  virtualhost: {fqdn: shop.example.com}
+  includes: [{name: elsewhere, conditions: [{prefix: /elsewhere}]}]
+  routes:
+  - conditions: [{prefix: /api}]
+    services: [{name: podinfo, port: 9898, requestHeadersPolicy: {remove: [x-a]}}, {name: legacy, port: 80}]
+  - services: [{name: podinfo, port: 9898, weight: 9}, {name: legacy, port: 80, weight: 1}]
+`,
+		shares: sharesIn("services", "spec", "routes"),
+		want: func(w int64) []map[string]int64 {
+			if w == 0 {
+				return []map[string]int64{{"podinfo": -1, "legacy": -1}, {"podinfo": 9, "legacy": 1}}
+			}
+			return []map[string]int64{
+				{"podinfo": 100 - w, "podinfo-canary": w, "legacy": 100},
+				{"podinfo": 9 * (100 - w), "podinfo-canary": 9 * w, "legacy": 100},
+			}
+		},
+		damage: weigh(99, "services", "spec", "routes"),
 	}
 }

@@ -29,7 +29,7 @@ type user struct {
 
 // users have one route of each kind; more than one rule where a route has rules.
 func users() []user {
-	return []user{httpRoute(), virtualService(), traefikService(), trafficSplit()}
+	return []user{httpRoute(), virtualService(), traefikService(), trafficSplit(), httpProxy()}
 }
 
 func httpRoute() user {

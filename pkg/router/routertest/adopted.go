@@ -118,7 +118,7 @@ func (b *bench) create(manifest string) {
 	b.Helper()
 	obj := parse(b, strings.ReplaceAll(manifest, "${namespace}", b.app.Canary.Namespace))
 	obj.SetNamespace(b.app.Canary.Namespace)
-	ref, reads := b.refOf(obj)
+	ref, reads := b.refOf(b.app, obj)
 	require.True(b, reads, "the router has no %s named %s", obj.GetKind(), obj.GetName())
 	_, err := b.on(ref).Apply(b.Context(), ref.Name, obj, metav1.ApplyOptions{FieldManager: "gitops", Force: true})
 	require.NoError(b, err)

@@ -97,7 +97,7 @@ func (s Subject) bench(t *testing.T, server dynamic.Interface, shape ...func(*v1
 	b := &bench{Subject: s, T: t, server: server}
 	b.app = s.appOf(made.GetName(), "first", shape...)
 	for _, manifest := range s.Beside {
-		if _, reads := b.refOf(parse(b, manifest)); reads { // else the spec names it nowhere
+		if _, reads := b.refOf(b.app, parse(b, manifest)); reads { // else the spec names it nowhere
 			b.create(manifest)
 		}
 	}
@@ -107,15 +107,15 @@ func (s Subject) bench(t *testing.T, server dynamic.Interface, shape ...func(*v1
 // beside says that an object is one that a route is made from: a user has made it.
 func (b *bench) beside(ref router.Ref) bool {
 	return slices.ContainsFunc(b.Beside, func(manifest string) bool {
-		named, reads := b.refOf(parse(b, manifest))
+		named, reads := b.refOf(b.app, parse(b, manifest))
 		return reads && named == ref
 	})
 }
 
 // refOf is the router's reference of an object of the application's.
-func (b *bench) refOf(obj *unstructured.Unstructured) (router.Ref, bool) {
+func (s Subject) refOf(app router.App, obj *unstructured.Unstructured) (router.Ref, bool) {
 	resource, _ := meta.UnsafeGuessKindToResource(obj.GroupVersionKind())
-	for _, ref := range b.Router.Refs(b.app) {
+	for _, ref := range s.Router.Refs(app) {
 		if ref.Name == obj.GetName() && ref.Resource == resource {
 			return ref, true
 		}

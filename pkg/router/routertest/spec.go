@@ -229,10 +229,8 @@ func (s Subject) foundBeside(t *testing.T, app router.App) router.Found {
 	for _, manifest := range s.Beside {
 		obj := parse(t, manifest)
 		obj.SetNamespace(app.Canary.Namespace)
-		for _, ref := range s.Router.Refs(app) {
-			if ref.Name == obj.GetName() {
-				found[ref] = obj
-			}
+		if ref, reads := s.refOf(app, obj); reads {
+			found[ref] = obj
 		}
 	}
 	return found
