@@ -3,7 +3,6 @@ package gloo
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,7 +24,14 @@ func (r Router) Read(app router.App, committed rollout.Split, found router.Found
 	}
 	own, added := parts(routesOf(have))
 	split := rollout.Split{Weight: largestShare(app, own), Mirror: largestMirror(app, own)}
-	match, asLeft := r.readMatch(app, split, committed.Match, added, found)
+	match, asLeft := router.Recognise(committed.Match, added, func(m []v1beta1.RequestMatch) ([]object, bool) {
+		intents, err := r.Render(app, rollout.Split{Weight: split.Weight, Mirror: split.Mirror, Match: m}, found)
+		if err != nil {
+			return []object{}, false // unlike anything
+		}
+		_, want := parts(routesOf(intents[len(intents)-1].Intent))
+		return want, stand(intents, found)
+	})
 	split.Match = match
 	route := rollout.Route{Found: true, Split: split, Accepted: asLeft}
 	if _, err := users(app, found); err != nil {
@@ -61,37 +67,6 @@ func parts(routes []object) (own, added []object) {
 		}
 	}
 	return own, added
-}
-
-// readMatch says which requests go to the canary by a match, and whether everything is as Weir leaves it: what it
-// adds is known again by rendering the committed match once more, or none.
-func (r Router) readMatch(
-	app router.App, split rollout.Split, committed []v1beta1.RequestMatch, added []object, found router.Found,
-) (match []v1beta1.RequestMatch, asLeft bool) {
-	if len(added) > 0 {
-		match = unknown()
-	}
-	candidates := [][]v1beta1.RequestMatch{nil}
-	if len(committed) > 0 {
-		candidates = append(candidates, committed)
-	}
-	for _, m := range candidates {
-		split.Match = m
-		intents, err := r.Render(app, split, found)
-		if err != nil {
-			continue
-		}
-		if _, want := parts(routesOf(intents[len(intents)-1].Intent)); reflect.DeepEqual(want, added) {
-			match, asLeft = m, stand(intents, found)
-		}
-	}
-	return match, asLeft
-}
-
-// unknown stands for requests that go to the canary by a match which is not the committed one. Nobody can have
-// committed to it: this router refuses source labels.
-func unknown() []v1beta1.RequestMatch {
-	return []v1beta1.RequestMatch{{SourceLabels: map[string]string{"weir.dev/unknown": ""}}}
 }
 
 // stand says that all that Weir would write is there. What it does not write is others'.
