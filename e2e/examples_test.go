@@ -89,22 +89,6 @@ func apiServer(t *testing.T) *rest.Config {
 	return server.RESTConfig()
 }
 
-// routeDefinitions are those of the kinds that routers write. Kuma's is the one of its router's tests.
-func routeDefinitions(t *testing.T) [][]byte {
-	t.Helper()
-	var all [][]byte
-	for _, of := range []func(context.Context) ([]byte, error){
-		sandbox.GatewayDefinitions, sandbox.IstioDefinitions, sandbox.ContourDefinitions,
-	} {
-		definitions, err := of(t.Context())
-		require.NoError(t, err)
-		all = append(all, definitions)
-	}
-	kuma, err := os.ReadFile("../pkg/router/kuma/testdata/definitions.yaml")
-	require.NoError(t, err)
-	return append(all, kuma)
-}
-
 // shop is where the examples are applied, and what the API server made of them, by kind.
 type shop struct {
 	client dynamic.Interface

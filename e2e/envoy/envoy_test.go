@@ -30,11 +30,13 @@ func TestAsk(t *testing.T) {
 		shares envoy.Shares
 		path   string
 	}{
+		"all conditions": {
+			envoy.Request{Host: "a.test", Path: "/api/x?v=21", Headers: one}, envoy.Shares{"canary": 100}, "/v1/x?v=21",
+		},
 		"a response of its own":   {envoy.Request{Host: "a.test", Path: "/exact"}, nil, "/exact"},
 		"a longer path":           {envoy.Request{Host: "a.test", Path: "/exactly"}, nil, ""},
 		"another host":            {envoy.Request{Host: "other.test", Path: "/exact"}, envoy.Shares{"other": 100}, "/exact"},
 		"a host that is not":      {envoy.Request{Host: "b.test", Path: "/"}, nil, ""},
-		"all conditions":          {envoy.Request{Host: "a.test", Path: "/api/x?v=21", Headers: one}, envoy.Shares{"canary": 100}, "/v1/x?v=21"},
 		"a header that is not":    {envoy.Request{Host: "a.test", Path: "/api/x?v=21"}, nil, ""},
 		"another value":           {envoy.Request{Host: "a.test", Path: "/api/x?v=12", Headers: one}, nil, ""},
 		"an expression":           {envoy.Request{Host: "a.test", Path: "/c", Method: "GET"}, envoy.Shares{"a": 90, "b": 10}, "/c"},

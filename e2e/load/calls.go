@@ -55,7 +55,7 @@ func AwaitCalls(ctx context.Context, calls Calls) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	return awaitOK(ctx, calls.Target, func() Answer { return Call(conn, calls.Header) })
 }
 

@@ -55,7 +55,8 @@ func dial(t *testing.T, p *proxy) *callers {
 	}
 	at, err := url.Parse(p.sandbox.TraefikURL)
 	require.NoError(t, err)
-	client, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(at.Hostname(), cmp.Or(at.Port(), "80")), grpc.WithAuthority(p.host),
+	gateway := net.JoinHostPort(at.Hostname(), cmp.Or(at.Port(), "80"))
+	client, err := grpc.NewClient("passthrough:///"+gateway, grpc.WithAuthority(p.host),
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })

@@ -54,7 +54,9 @@ func (m *mesh) between(port int, weight uint32) map[string]uint32 {
 }
 
 // heard writes a split, and gives the routes of requests to the apex as soon as the proxy is told of them.
-func (m *mesh) heard(t *testing.T, app router.App, split rollout.Split, by envoyNode, want ...map[string]uint32) []*routev3.Route {
+func (m *mesh) heard(
+	t *testing.T, app router.App, split rollout.Split, by envoyNode, want ...map[string]uint32,
+) []*routev3.Route {
 	t.Helper()
 	m.write(t, istio.Router{}, app, split)
 	return m.hears(t, by, "9898", "podinfo", want...)

@@ -31,7 +31,8 @@ import (
 // without a proxy. What only a proxy can do is read from what it tells one (istio_proxies_test.go).
 func TestIstio(t *testing.T) {
 	m := join(t, raise(t, "routes-istio"))
-	w := seen.By(t, istio.Router{}, "Istio's control plane "+sandbox.IstioVersion+", by clients of gRPC and by what it tells proxies")
+	consumer := "Istio's control plane " + sandbox.IstioVersion + ", by clients of gRPC and by what it tells proxies"
+	w := seen.By(t, istio.Router{}, consumer)
 	w.Sees("by weight", m.testWeight, router.Weighted, router.OwnsRoute)
 	w.Sees("by header", m.testHeader, router.HeaderMatch, router.ManyConditions)
 	w.Sees("by source labels", m.testSource, router.SourceMatch)

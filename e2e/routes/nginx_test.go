@@ -24,7 +24,8 @@ import (
 // annotations of ingress-nginx.
 func TestNginx(t *testing.T) {
 	p := raise(t, "routes-nginx")
-	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), fmt.Appendf(nil, ingressYAML, p.namespace, p.host, "nginx")))
+	ingress := fmt.Appendf(nil, ingressYAML, p.namespace, p.host, "nginx")
+	require.NoError(t, sandbox.Apply(t.Context(), p.sandbox.RESTConfig(), ingress))
 	require.Eventually(t, func() bool { return p.send(t, ask{}).from == "primary" }, patience, 200*time.Millisecond)
 	w := seen.By(t, nginx.Router{}, "Traefik 3.7.9, by the annotations of ingress-nginx")
 	w.Sees("by weight", p.testIngressWeight, router.Weighted, router.FromIngress, router.OwnsRoute)

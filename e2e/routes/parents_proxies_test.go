@@ -25,7 +25,8 @@ func (m *mesh) testToldParents(t *testing.T) {
 	w.Sees("mirrors", m.testParentMirror, router.Mirrors, router.MirrorsPercent, router.Gateways, router.Weighted)
 	w.Sees("what answers set", m.testParentAffinity, router.SessionAffinity)
 	w.Sees("by query parameter and method", m.testParentMatch, router.QueryMatch, router.MethodMatch, router.ManyConditions)
-	w.Sees("rewrites, headers and timeouts", m.testParentShape, router.Matches, router.Rewrites, router.EditsHeaders, router.Timeouts)
+	w.Sees("rewrites, headers and timeouts", m.testParentShape,
+		router.Matches, router.Rewrites, router.EditsHeaders, router.Timeouts)
 	w.Sees("a Gateway beside the Service", m.testParentsOfTwoKinds)
 }
 

@@ -25,7 +25,7 @@ func TestIsLike(t *testing.T) {
 	wrote := func(manager string, operation metav1.ManagedFieldsOperationType, fields string) *unstructured.Unstructured {
 		o := have()
 		o.SetManagedFields([]metav1.ManagedFieldsEntry{
-			{Manager: manager, Operation: operation, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}},
+			{Manager: manager, Operation: operation, FieldsV1: metav1.NewFieldsV1(fields)},
 		})
 		return o
 	}

@@ -215,7 +215,7 @@ func TestReadOfOthers(t *testing.T) {
 			c.do(s.second())
 			require.False(t, apisix.Router{}.Read(s.app, ten, s.found).Accepted, "it may be left of what Weir wrote")
 			s.second().SetManagedFields([]metav1.ManagedFieldsEntry{
-				{Manager: "kubectl", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:http":{}}}`)}},
+				{Manager: "kubectl", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:http":{}}}`)},
 			})
 			read := apisix.Router{}.Read(s.app, ten, s.found)
 			require.False(t, read.Accepted)

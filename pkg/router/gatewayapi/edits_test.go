@@ -22,8 +22,12 @@ func damage(rule int) []routertest.Edit {
 			p, c := pairOf(r, ownRule(r, rule))
 			p["weight"], c["weight"] = int64(0), int64(0)
 		}},
-		{Name: "the canary was removed", Do: func(r *unstructured.Unstructured) { removeBackend(r, ownRule(r, rule), "podinfo-canary") }},
-		{Name: "the primary was removed", Do: func(r *unstructured.Unstructured) { removeBackend(r, ownRule(r, rule), "podinfo-primary") }},
+		{Name: "the canary was removed", Do: func(r *unstructured.Unstructured) {
+			removeBackend(r, ownRule(r, rule), "podinfo-canary")
+		}},
+		{Name: "the primary was removed", Do: func(r *unstructured.Unstructured) {
+			removeBackend(r, ownRule(r, rule), "podinfo-primary")
+		}},
 		{Name: "the two were exchanged", Do: func(r *unstructured.Unstructured) {
 			p, c := pairOf(r, ownRule(r, rule))
 			p["name"], c["name"] = c["name"], p["name"]

@@ -43,7 +43,9 @@ func both(app router.App, routes ...*unstructured.Unstructured) router.Found {
 }
 
 func TestKindOfRoute(t *testing.T) {
-	for portName, want := range map[string]string{"": "HTTPRoute", "http": "HTTPRoute", "grpc": "GRPCRoute", "grpc-orders": "GRPCRoute"} {
+	for portName, want := range map[string]string{
+		"": "HTTPRoute", "http": "HTTPRoute", "grpc": "GRPCRoute", "grpc-orders": "GRPCRoute",
+	} {
 		c := bare(t)
 		c.Spec.Service.PortName = portName
 		c.Spec.Service.GatewayRefs = []gatewayv1.ParentReference{{Name: "edge"}}
@@ -127,8 +129,8 @@ func TestOverHTTPRoutesAlone(t *testing.T) {
 	c.Spec.Service.PortName = "grpc"
 	problems := r.Validate(c)
 	require.Len(t, problems, 1)
-	require.Equal(t, `spec.service.portName says that the port speaks "grpc", which goes by a GRPCRoute, and the cluster serves none; `+
-		"install the CRD and restart Weir", problems[0].Message)
+	require.Equal(t, `spec.service.portName says that the port speaks "grpc", which goes by a GRPCRoute, and the cluster `+
+		"serves none; install the CRD and restart Weir", problems[0].Message)
 	_, err = r.Render(app, rollout.Split{}, both(app, have))
 	require.ErrorContains(t, err, "which goes by a route of the other kind")
 	objects, err = r.Render(app, rollout.Split{}, both(app, running))

@@ -47,7 +47,10 @@ func TestParentsOfMade(t *testing.T) {
 		{"Linkerd alone", gatewayapi.Linkerd(), nil, []gatewayv1.ParentReference{apex}},
 		{"Linkerd beside a Gateway", gatewayapi.Linkerd(), []gatewayv1.ParentReference{edge}, []gatewayv1.ParentReference{apex, edge}},
 		{"Linkerd, said", gatewayapi.Linkerd(), []gatewayv1.ParentReference{apex}, []gatewayv1.ParentReference{apex}},
-		{"Linkerd, for all ports", gatewayapi.Linkerd(), []gatewayv1.ParentReference{all, edge}, []gatewayv1.ParentReference{all, edge}},
+		{
+			"Linkerd, for all ports", gatewayapi.Linkerd(),
+			[]gatewayv1.ParentReference{all, edge}, []gatewayv1.ParentReference{all, edge},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			canary := bare(t)

@@ -214,7 +214,8 @@ func (b borrowed) places(app router.App, users *unstructured.Unstructured) ([]pl
 		return nil, fmt.Errorf("has no rule %s; correct spec.routeRefs or name the rule so", strings.Join(missing, ", "))
 	}
 	if len(some) == 0 {
-		return nil, fmt.Errorf("has no rule that sends traffic to Service %s; correct the route, or take it out of spec.routeRefs", app.Apex)
+		return nil, fmt.Errorf("has no rule that sends traffic to Service %s; correct the route, or take it out of "+
+			"spec.routeRefs", app.Apex)
 	}
 	return some, nil
 }

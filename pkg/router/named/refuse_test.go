@@ -67,9 +67,11 @@ func TestRenderRefuses(t *testing.T) {
 		rules    []string
 		says     string
 	}{
-		"no route":     {"", nil, "VirtualService default/site does not exist, and spec.routeRefs names it; create it or correct the name"},
-		"no rule":      {web, []string{"web", "new"}, "has no rule new; correct spec.routeRefs or name the rule so"},
-		"another rule": {web, []string{"old"}, "sends nothing to Service podinfo by its rule old; name another rule, or correct the route"},
+		"no route": {"", nil, "VirtualService default/site does not exist, and spec.routeRefs names it; " +
+			"create it or correct the name"},
+		"no rule": {web, []string{"web", "new"}, "has no rule new; correct spec.routeRefs or name the rule so"},
+		"another rule": {web, []string{"old"}, "sends nothing to Service podinfo by its rule old; " +
+			"name another rule, or correct the route"},
 		"none": {rule("{destination: {host: legacy}}"), nil,
 			"has no rule that sends traffic to Service podinfo; correct the route, or take it out of spec.routeRefs"},
 		"the canary's": {rule("{destination: {host: legacy}}, {destination: {host: podinfo-canary}}"), nil,

@@ -128,7 +128,8 @@ func targetRules() []rule {
 			field: "spec.routeRefs",
 			yes: each("routeRefs: [#]", "{apiVersion: v1, kind: A, name: web}", "{apiVersion: v1, kind: A, name: web, rules: [a, b]}",
 				"{apiVersion: v1, kind: A, name: web}, {apiVersion: v1, kind: B, name: web}"),
-			no:   each("routeRefs: [#]", "{apiVersion: v1, kind: A, name: web, rules: [a]}, {apiVersion: v1, kind: A, name: web, rules: [b]}"),
+			no: each("routeRefs: [#]",
+				"{apiVersion: v1, kind: A, name: web, rules: [a]}, {apiVersion: v1, kind: A, name: web, rules: [b]}"),
 			says: "spec.routeRefs must not name a route twice; name all of its rules in one place",
 		},
 		{
