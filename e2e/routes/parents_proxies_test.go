@@ -7,6 +7,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -58,8 +59,10 @@ func (m *mesh) testParentMirror(t *testing.T) {
 		require.Len(t, mirrors, 1)
 		assert.Equal(t, m.canary(9898), mirrors[0].GetCluster())
 		part := mirrors[0].GetRuntimeFraction().GetDefaultValue()
-		assert.Equal(t, "HUNDRED", part.GetDenominator().String())
-		assert.Equal(t, percent, part.GetNumerator())
+		of := map[typev3.FractionalPercent_DenominatorType]uint32{
+			typev3.FractionalPercent_HUNDRED: 100, typev3.FractionalPercent_MILLION: 1000000,
+		}
+		assert.Equal(t, percent*of[part.GetDenominator()], part.GetNumerator()*100)
 	}
 	routes := m.parented(t, m.parentApp(), rollout.Split{Weight: 10}, m.between(9898, 10))
 	require.Empty(t, routes[0].GetRoute().GetRequestMirrorPolicies())
