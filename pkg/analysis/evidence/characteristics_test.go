@@ -313,17 +313,17 @@ func errorsFound() table {
 		}
 	}
 	for _, perMinute := range []float64{100, 2000, 100_000} {
-		add(perMinute, .002, 1.5, 2, 3, 5, 20)
+		add(perMinute, .002, 1, 1.5, 2, 3, 5, 20)
 	}
-	add(2000, .01, 1.5, 2, 3, 5, 20)
-	add(2000, .1, 1.5, 2, 3, 5)
+	add(2000, .01, 1, 1.5, 2, 3, 5, 20)
+	add(2000, .1, 1, 1.5, 2, 3, 5)
 	return out
 }
 
 func latencyFound() table {
 	out := table{name: "latencies found", head: foundHead("requests a minute, times as slow", "requests so slow (median)")}
 	for _, perMinute := range []float64{100, 2000, 100_000} {
-		for _, factor := range []float64{1.1, 1.2, 1.5, 2} {
+		for _, factor := range []float64{1, 1.1, 1.2, 1.5, 2} {
 			s := usual()
 			s.perMinute, s.slower = perMinute, factor
 			test := evidence.Test{Kind: evidence.Latency, Tolerance: 1.25, Alpha: .05}

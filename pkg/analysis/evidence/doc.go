@@ -66,8 +66,8 @@
 //	e = 1 + 0.95·tanh(L·D/scale)
 //
 // is 1 on average when the centre is 0, and grows with D. (Without the 0.95 it is exp(LD)/cosh(LD); Vovk and Wang,
-// "Nonparametric e-tests of symmetry", arXiv 2208.08925.) One window doubles the capital at most: no mean is judged in
-// less than five.
+// "Nonparametric e-tests of symmetry", arXiv 2208.08925.) The first window gives the scale, and each that follows
+// doubles the capital at most: no mean is judged in less than six.
 //
 // The split. Each request is the canary's with the probability that the weight says, or with odds that are off by the
 // tolerance at most. That is the form for rare errors, in both directions, with requests for errors; the capitals are
