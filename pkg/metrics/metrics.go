@@ -41,6 +41,8 @@ type Query struct {
 type Sample struct {
 	// Series in the provider's words, for people.
 	Series string
+	// Labels of the series, where the server has such.
+	Labels map[string]string
 	// Value may be NaN or infinite where another of the same answer is not.
 	Value float64
 }

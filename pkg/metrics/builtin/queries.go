@@ -28,14 +28,10 @@ type source struct {
 // labels, or none where no source has any request. docs/metrics.md says where each name comes from.
 // An error is of the kind Rejected.
 func Query(metric string, v metrics.Vars) (string, error) {
-	sources := gatewaySources(v.Namespace, v.OwnService())
-	pods, err := v.Pods()
-	switch {
-	case err == nil:
-		sources = append(sources, applicationSources(v.Namespace, pods)...)
-	case !errors.Is(err, metrics.Rejected):
+	sources, err := sourcesOf(v)
+	if err != nil {
 		return "", err
-	} // Pods that cannot be told apart by name leave the Gateway's word.
+	}
 	var one func(source, string) string
 	switch metric {
 	case v1beta1.RequestSuccessRate:
@@ -52,6 +48,19 @@ func Query(metric string, v metrics.Vars) (string, error) {
 		}
 	}
 	return strings.Join(parts, "\nor\n"), nil
+}
+
+// sourcesOf are those of a revision. Pods that cannot be told apart by name leave the Gateway's word.
+func sourcesOf(v metrics.Vars) ([]source, error) {
+	sources := gatewaySources(v.Namespace, v.OwnService())
+	pods, err := v.Pods()
+	switch {
+	case err == nil:
+		return append(sources, applicationSources(v.Namespace, pods)...), nil
+	case errors.Is(err, metrics.Rejected):
+		return sources, nil
+	}
+	return nil, err
 }
 
 // gatewaySources are what gateways and meshes say of a Service. Names of Services and

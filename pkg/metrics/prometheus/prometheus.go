@@ -107,7 +107,9 @@ func (p *Provider) Query(ctx context.Context, q metrics.Query) ([]metrics.Sample
 			if s.Histogram != nil {
 				return nil, notANumber("histogram")
 			}
-			samples = append(samples, metrics.Sample{Series: s.Metric.String(), Value: float64(s.Value)})
+			samples = append(samples, metrics.Sample{
+				Series: s.Metric.String(), Labels: labelsOf(s.Metric), Value: float64(s.Value),
+			})
 		}
 		return metrics.Answer(samples)
 	case *model.Scalar:
@@ -115,6 +117,14 @@ func (p *Provider) Query(ctx context.Context, q metrics.Query) ([]metrics.Sample
 	default:
 		return nil, notANumber(fmt.Sprint(value.Type()))
 	}
+}
+
+func labelsOf(m model.Metric) map[string]string {
+	labels := make(map[string]string, len(m))
+	for k, v := range m {
+		labels[string(k)] = string(v)
+	}
+	return labels
 }
 
 func notANumber(kind string) error {

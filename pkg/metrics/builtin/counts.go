@@ -1,0 +1,173 @@
+package builtin
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"weir.dev/weir/pkg/analysis/evidence"
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/metrics"
+)
+
+// The label by which the series of a query of counts are told apart, and what it says: of which source, of whom, what.
+const (
+	countLabel = "weir"
+	allOf      = "all"
+	badOf      = "bad"
+)
+
+// Reading is what the counters beneath a built-in metric say at one instant. Each source is read for itself.
+type Reading struct {
+	At time.Time
+	// sources by their place in the list, of canary and primary.
+	sources map[int]*pair
+}
+
+type pair struct{ canary, primary evidence.Reading }
+
+// Counts is the PromQL of the counters beneath a built-in metric, of canary and primary: of all requests and of the
+// failed ones, or of a histogram. What Prometheus answers is for ReadingOf. An error is of the kind Rejected.
+func Counts(metric string, canary, primary metrics.Vars) (string, error) {
+	var one func(source) map[string]string
+	switch metric {
+	case v1beta1.RequestSuccessRate:
+		one = countedErrors
+	case v1beta1.RequestDuration:
+		one = countedDurations
+	default:
+		return "", metrics.Rejectedf("metric %s is not built in, and no others are counted", metric)
+	}
+	var parts []string
+	for _, v := range []metrics.Vars{canary, primary} {
+		sources, err := sourcesOf(v)
+		if err != nil {
+			return "", err
+		}
+		for i, s := range sources {
+			counted := one(s)
+			for _, what := range slices.Sorted(maps.Keys(counted)) {
+				parts = append(parts, fmt.Sprintf(`label_replace(%s, %q, "%d/%s/%s", "", "")`,
+					counted[what], countLabel, i, v.Revision, what))
+			}
+		}
+	}
+	return strings.Join(parts, "\nor\n"), nil
+}
+
+// counters are summed up by what begins to count at zero on its own: a pod, or a process of the Gateway's.
+const counters = "sum by (instance, pod)"
+
+func countedErrors(s source) map[string]string {
+	return map[string]string{
+		allOf: fmt.Sprintf(`%s (%s{%s,%s!=""})`, counters, s.count, s.selector, s.status),
+		badOf: fmt.Sprintf(`%s (%s{%s,%s=~"5.."})`, counters, s.count, s.selector, s.status),
+	}
+}
+
+func countedDurations(s source) map[string]string {
+	if s.bucket == "" {
+		return nil
+	}
+	return map[string]string{allOf: fmt.Sprintf(`sum by (instance, pod, le) (%s{%s})`, s.bucket, s.selector)}
+}
+
+// ReadingOf sorts the answer to a query of counts.
+func ReadingOf(at time.Time, samples []metrics.Sample) Reading {
+	r := Reading{At: at, sources: map[int]*pair{}}
+	known := gatewaySources("", "")
+	known = append(known, applicationSources("", "")...)
+	for _, s := range samples {
+		said := strings.Split(s.Labels[countLabel], "/")
+		if len(said) != 3 { //nolint:mnd // source, revision, what
+			continue
+		}
+		i, err := strconv.Atoi(said[0])
+		if err != nil || i < 0 || i >= len(known) {
+			continue
+		}
+		p := r.sources[i]
+		if p == nil {
+			p = &pair{evidence.Reading{At: at, Series: map[string]evidence.Counters{}},
+				evidence.Reading{At: at, Series: map[string]evidence.Counters{}}}
+			r.sources[i] = p
+		}
+		side := &p.primary
+		if said[1] == "canary" {
+			side = &p.canary
+		}
+		name := s.Labels["instance"] + "/" + s.Labels["pod"]
+		side.Series[name] = added(side.Series[name], said[2], s, known[i].toMillis)
+	}
+	return r
+}
+
+// added puts a sample to what is known of a series.
+func added(c evidence.Counters, what string, s metrics.Sample, toMillis int) evidence.Counters {
+	le, isBucket := s.Labels["le"]
+	switch {
+	case isBucket:
+		bound, err := strconv.ParseFloat(le, 64)
+		if err != nil {
+			return c
+		}
+		bound *= float64(toMillis)
+		if !math.IsInf(bound, 1) {
+			const exact = 1e6 // what a multiplication of seconds leaves behind the point is not meant
+			bound = math.Round(bound*exact) / exact
+		} else {
+			c.Requests = s.Value
+		}
+		c.Buckets = append(c.Buckets, evidence.Bucket{Le: bound, Count: s.Value})
+		slices.SortFunc(c.Buckets, func(a, b evidence.Bucket) int { return cmp.Compare(a.Le, b.Le) })
+	case what == badOf:
+		c.Bad = s.Value
+	default:
+		c.Requests = s.Value
+	}
+	return c
+}
+
+// Window is what was counted between two readings, by the first of the sources that has counted requests of the
+// canary's, or else of the primary's. An error says that there is none, and is of the kind NoData.
+//
+// A series that the first reading does not have began to count within the window, as long as it has any others of that
+// source: whatever it comes from is scraped. Where it has none, nobody knows since when there are counts, and they
+// are left out.
+func Window(before, after Reading) (evidence.Window, error) {
+	w := evidence.Window{Start: before.At, End: after.At}
+	if len(after.sources) == 0 {
+		return w, metrics.NoDataf("no requests of canary and primary are counted by any source that is known")
+	}
+	found := false
+	for _, i := range slices.Sorted(maps.Keys(after.sources)) {
+		then, now := before.sources[i], after.sources[i]
+		if then == nil {
+			continue
+		}
+		canary := evidence.Between(then.canary, begun(now.canary, then))
+		primary := evidence.Between(then.primary, begun(now.primary, then))
+		if canary.Requests > 0 || !found && primary.Requests > 0 {
+			w.Canary, w.Primary, found = canary, primary, true
+		}
+		if canary.Requests > 0 {
+			break
+		}
+	}
+	return w, nil
+}
+
+// begun says of the series that were not there before that they began since.
+func begun(now evidence.Reading, then *pair) evidence.Reading {
+	r := evidence.Reading{At: now.At, Series: maps.Clone(now.Series)}
+	for name, c := range r.Series {
+		c.Since = then.canary.At
+		r.Series[name] = c
+	}
+	return r
+}
