@@ -49,10 +49,10 @@ func layers() []layer {
 		{who: "cmd/...", own: []string{"pkg/..."}, why: "a command wires what is in pkg"},
 		// Beside the words, the CLI has the operator's own rules: which templates are the same revision, and what
 		// of a manifest routers and metrics refuse. So both say the same.
-		{who: "pkg/cli/...", own: []string{client, apis, rollout, "pkg/analysis", "pkg/workload",
+		{who: "pkg/cli/...", own: []string{client, apis, rollout, "pkg/analysis", "pkg/analysis/evidence", "pkg/workload",
 			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "artifacts"},
 			why: "the CLI speaks to the API server, explains and checks; it does not reach into the operator"},
-		{who: "pkg/controller", own: []string{rollout, "pkg/analysis", "pkg/workload",
+		{who: "pkg/controller", own: []string{rollout, "pkg/analysis", "pkg/analysis/evidence", "pkg/workload",
 			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin",
 			"pkg/alert", "pkg/alert/builtin", "pkg/gate", "pkg/kube", client, apis},
 			why: "the shell knows plug-ins by their contract and their registry only"},

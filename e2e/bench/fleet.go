@@ -146,7 +146,7 @@ func (f *fleet) makeCanary(ctx context.Context, name types.NamespacedName) error
 			Analysis: v1beta1.CanaryAnalysis{
 				Interval: "10s", StepWeights: []int32{10, 20, 40, 60, 80},
 				Metrics: []v1beta1.CanaryMetric{{
-					Name: "request-success-rate", ThresholdRange: v1beta1.ThresholdRange{Min: &least},
+					Name: "request-success-rate", ThresholdRange: &v1beta1.ThresholdRange{Min: &least},
 				}},
 			},
 		},

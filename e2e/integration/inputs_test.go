@@ -103,7 +103,7 @@ func onIngress(s *v1beta1.CanarySpec) {
 func custom(template string) []v1beta1.CanaryMetric {
 	least := 1.0
 	return []v1beta1.CanaryMetric{{
-		Name: "custom", TemplateRef: &v1beta1.TemplateRef{Name: template}, ThresholdRange: v1beta1.ThresholdRange{Min: &least},
+		Name: "custom", TemplateRef: &v1beta1.TemplateRef{Name: template}, ThresholdRange: &v1beta1.ThresholdRange{Min: &least},
 	}}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,14 +20,25 @@ import (
 // longestQuery is how much of a query a status keeps.
 const longestQuery = 1024
 
-// Input is what came of asking for one metric.
-type Input struct {
-	// Query that was sent.
-	Query string
+// Answer is what came of one query.
+type Answer struct {
 	// Values of the series that it gave.
 	Values []float64
 	// Err is why there are no values. One with a method NoData that says so is an answer without a number.
 	Err error
+}
+
+// Input is what came of asking for one metric.
+type Input struct {
+	// Query that was sent.
+	Query string
+	// Answer of the canary.
+	Answer
+	// Baseline is that of the primary, where the condition asks for one.
+	Baseline Answer
+	// Weight of the canary in percent, and Elapsed since the step's traffic came in force.
+	Weight  int32
+	Elapsed time.Duration
 	// At is when it was asked.
 	At time.Time
 }
@@ -37,30 +49,65 @@ type noData interface {
 	NoData() bool
 }
 
-// Judge compares the answer with the metric's range. One number within it, bounds included, passes. No
-// series, NaN and infinity are no data. Several series, and a query that could not be asked, are errors.
+// Judge judges the answer by the metric's range or its condition. One finite number is judged; no series, NaN and
+// infinity are no data; several series, unless the metric reduces them, and a query that could not be asked, are errors.
 // What no data and errors mean for the run (onNoData, onError) is for package rollout to say.
 func Judge(m v1beta1.CanaryMetric, in Input) v1beta1.CheckStatus {
 	c := v1beta1.CheckStatus{Name: m.Name, Query: shorten(in.Query), At: metav1.NewTime(in.At)}
-	switch {
-	case in.Err != nil:
-		c.Verdict, c.Message = v1beta1.VerdictErrored, in.Err.Error()
-		if lacks, ok := errors.AsType[noData](in.Err); ok && lacks.NoData() {
-			c.Verdict = v1beta1.VerdictNoData
-		}
-	case len(in.Values) == 0:
-		c.Verdict, c.Message = v1beta1.VerdictNoData, "the query gave no data"
-	case len(in.Values) > 1:
-		c.Verdict = v1beta1.VerdictErrored
-		c.Message = fmt.Sprintf("the query gave %d series where one is needed; "+
-			"aggregate them, for example with sum()", len(in.Values))
-	case math.IsNaN(in.Values[0]) || math.IsInf(in.Values[0], 0):
-		c.Verdict, c.Message = v1beta1.VerdictNoData, fmt.Sprintf("the query gave %v", in.Values[0])
-	default:
-		c.Value = number(in.Values[0], m.ThresholdRange)
-		c.Verdict, c.Message = compare(m.ThresholdRange, in.Values[0], c.Value)
+	value, verdict, why := in.one(m.Reduce, "the query")
+	if verdict != v1beta1.VerdictPassed {
+		c.Verdict, c.Message = verdict, why
+		return c
 	}
+	if m.Condition != "" {
+		return conditioned(m, in, value, c)
+	}
+	var accepted v1beta1.ThresholdRange
+	if m.ThresholdRange != nil {
+		accepted = *m.ThresholdRange
+	}
+	c.Value = number(value, accepted)
+	c.Verdict, c.Message = compare(accepted, value, c.Value)
 	return c
+}
+
+// one is the value of an answer, or the verdict that it has none, and why. What was asked begins the sentence.
+func (a Answer) one(reduce, what string) (float64, v1beta1.Verdict, string) {
+	if a.Err != nil {
+		if lacks, ok := errors.AsType[noData](a.Err); ok && lacks.NoData() {
+			return 0, v1beta1.VerdictNoData, a.Err.Error()
+		}
+		return 0, v1beta1.VerdictErrored, a.Err.Error()
+	}
+	if len(a.Values) == 0 {
+		return 0, v1beta1.VerdictNoData, what + " gave no data"
+	}
+	if len(a.Values) > 1 && reduce == "" {
+		return 0, v1beta1.VerdictErrored, fmt.Sprintf("%s gave %d series where one is needed; "+
+			"aggregate them, for example with sum(), or set reduce", what, len(a.Values))
+	}
+	v := reduced(a.Values, reduce)
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, v1beta1.VerdictNoData, fmt.Sprintf("%s gave %v", what, v)
+	}
+	return v, v1beta1.VerdictPassed, ""
+}
+
+// reduced makes one of several values, of which one that is not finite spoils all but the smallest and the largest.
+func reduced(values []float64, how string) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	switch how {
+	case "max":
+		return slices.Max(values)
+	case "min":
+		return slices.Min(values)
+	case "mean":
+		return sum / float64(len(values))
+	}
+	return sum
 }
 
 func compare(r v1beta1.ThresholdRange, v float64, value string) (v1beta1.Verdict, string) {

@@ -16,6 +16,11 @@ import (
 	"weir.dev/weir/pkg/metrics"
 )
 
+func gave(values ...float64) analysis.Input {
+	return analysis.Input{Answer: analysis.Answer{Values: values}}
+}
+func said(err error) analysis.Input { return analysis.Input{Answer: analysis.Answer{Err: err}} }
+
 func within(bounds ...float64) v1beta1.ThresholdRange {
 	return v1beta1.ThresholdRange{Min: &bounds[0], Max: &bounds[1]}
 }
@@ -25,7 +30,7 @@ func atMost(v float64) v1beta1.ThresholdRange  { return v1beta1.ThresholdRange{M
 func TestJudge(t *testing.T) {
 	const passed, failed = v1beta1.VerdictPassed, v1beta1.VerdictFailed
 	const none, errored = v1beta1.VerdictNoData, v1beta1.VerdictErrored
-	one := func(v float64) analysis.Input { return analysis.Input{Values: []float64{v}} }
+	one := func(v float64) analysis.Input { return gave(v) }
 	for name, c := range map[string]struct {
 		accepted v1beta1.ThresholdRange
 		in       analysis.Input
@@ -56,18 +61,18 @@ func TestJudge(t *testing.T) {
 		"infinity":     {atLeast(1), one(math.Inf(1)), none, "", "the query gave +Inf"},
 		"minus":        {atMost(1), one(math.Inf(-1)), none, "", "the query gave -Inf"},
 		"no series":    {atMost(1), analysis.Input{}, none, "", "the query gave no data"},
-		"none is said": {atMost(1), analysis.Input{Err: metrics.NoDataf("no points")}, none, "", "no points"},
-		"said at last": {atMost(1), analysis.Input{Err: fmt.Errorf("asking: %w", metrics.NoDataf("no points"))}, none, "",
+		"none is said": {atMost(1), said(metrics.NoDataf("no points")), none, "", "no points"},
+		"said at last": {atMost(1), said(fmt.Errorf("asking: %w", metrics.NoDataf("no points"))), none, "",
 			"asking: no points"},
 
-		"two series": {atMost(3), analysis.Input{Values: []float64{1, 2}}, errored, "",
-			"the query gave 2 series where one is needed; aggregate them, for example with sum()"},
-		"two, one of them NaN": {atMost(3), analysis.Input{Values: []float64{1, math.NaN()}}, errored, "",
-			"the query gave 2 series where one is needed; aggregate them, for example with sum()"},
-		"rejected":      {atMost(3), analysis.Input{Err: metrics.Rejectedf("parse error")}, errored, "", "parse error"},
-		"not reached":   {atMost(3), analysis.Input{Err: metrics.Transportf("refused")}, errored, "", "refused"},
-		"another error": {atMost(3), analysis.Input{Err: errors.New("no Secret")}, errored, "", "no Secret"},
-		"values and an error": {atMost(3), analysis.Input{Err: errors.New("broken"), Values: []float64{1}}, errored, "",
+		"two series": {atMost(3), gave(1, 2), errored, "",
+			"the query gave 2 series where one is needed; aggregate them, for example with sum(), or set reduce"},
+		"two, one of them NaN": {atMost(3), gave(1, math.NaN()), errored, "",
+			"the query gave 2 series where one is needed; aggregate them, for example with sum(), or set reduce"},
+		"rejected":      {atMost(3), said(metrics.Rejectedf("parse error")), errored, "", "parse error"},
+		"not reached":   {atMost(3), said(metrics.Transportf("refused")), errored, "", "refused"},
+		"another error": {atMost(3), said(errors.New("no Secret")), errored, "", "no Secret"},
+		"values and an error": {atMost(3), analysis.Input{Answer: analysis.Answer{Err: errors.New("broken"), Values: []float64{1}}}, errored, "",
 			"broken"},
 		"nothing to compare": {v1beta1.ThresholdRange{}, one(1), errored, "1",
 			"the metric has no thresholdRange to be compared with"},
@@ -76,7 +81,7 @@ func TestJudge(t *testing.T) {
 			// The verdict is what was seen, whatever it is to mean.
 			for _, onNoData := range []string{"", v1beta1.Hold, v1beta1.Fail, v1beta1.Pass} {
 				for _, onError := range []string{"", v1beta1.Hold, v1beta1.Fail} {
-					m := v1beta1.CanaryMetric{Name: "m", ThresholdRange: c.accepted, OnNoData: onNoData, OnError: onError}
+					m := v1beta1.CanaryMetric{Name: "m", ThresholdRange: &c.accepted, OnNoData: onNoData, OnError: onError}
 					got := analysis.Judge(m, c.in)
 					require.Equal(t, c.verdict, got.Verdict, got.Message)
 					assert.Equal(t, "m", got.Name)
@@ -118,7 +123,7 @@ func FuzzJudge(f *testing.F) {
 		if !finite(least) || !finite(most) {
 			t.Skip("the API server takes no such bound")
 		}
-		var m v1beta1.CanaryMetric
+		m := v1beta1.CanaryMetric{ThresholdRange: &v1beta1.ThresholdRange{}}
 		if hasLeast {
 			m.ThresholdRange.Min = &least
 		}
@@ -130,7 +135,7 @@ func FuzzJudge(f *testing.F) {
 			in.Values = append(in.Values, v)
 		}
 		got := analysis.Judge(m, in)
-		require.Equal(t, expected(in.Values, m.ThresholdRange), got.Verdict, got.Message)
+		require.Equal(t, expected(in.Values, *m.ThresholdRange), got.Verdict, got.Message)
 		require.NotEmpty(t, got.Message)
 		require.Equal(t, series == 1 && finite(v), got.Value != "")
 	})

@@ -199,11 +199,18 @@ func (e explanation) short(query string) string {
 
 // effect is what a check without an answer means to the step.
 func (e explanation) effect(c v1beta1.CheckStatus) string {
+	if c.Name == rollout.GuardCheck {
+		return "" // it never holds
+	}
 	for _, m := range e.canary.Spec.Analysis.Metrics {
 		if m.Name != c.Name {
 			continue
 		}
 		switch {
+		case m.DryRun:
+			return " It decides nothing (dryRun)."
+		case c.Verdict == v1beta1.VerdictFailed && c.Failures > 0 && c.Failures <= m.FailureLimit:
+			return fmt.Sprintf(" It holds the step: failure %d of the %d that do not count (failureLimit).", c.Failures, m.FailureLimit)
 		case c.Verdict == v1beta1.VerdictNoData && m.OnNoData == v1beta1.Pass:
 			return " It counts as passed (onNoData)."
 		case c.Verdict == v1beta1.VerdictNoData && m.OnNoData == v1beta1.Fail:

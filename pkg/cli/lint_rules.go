@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"weir.dev/weir/pkg/analysis"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 	providers "weir.dev/weir/pkg/metrics/builtin"
@@ -137,7 +138,7 @@ func (l *linter) canary(c parsed[v1beta1.Canary]) {
 				targetOf(c.object), other.object.Name))
 		}
 	}
-	l.refusals(c, rollout.PlanProblems(&c.object.Spec))
+	l.refusals(c, slices.Concat(rollout.PlanProblems(&c.object.Spec), analysis.Problems(&c.object.Spec)))
 	provider := c.object.Spec.Provider
 	if provider == "" {
 		provider = l.provider

@@ -36,6 +36,9 @@ type asker struct {
 	ctx       context.Context //nolint:containedctx // the life of the pool, set once by start
 	rounds    map[types.NamespacedName]*askedRound
 	providers map[string]metrics.Provider
+	// readings are the last of each comparison, by its metric, and guards those that watch.
+	readings map[types.NamespacedName]map[string]builtin.Reading
+	guards   map[types.NamespacedName]*guard
 }
 
 type askedRound struct {
@@ -63,6 +66,7 @@ func newAsker(kube kubernetes.Interface, caches *caches, options Options, m *Met
 		kube: kube, caches: caches, options: options, metrics: m, wake: wake,
 		slots:  make(chan struct{}, max(1, options.MetricWorkers)),
 		rounds: map[types.NamespacedName]*askedRound{}, providers: map[string]metrics.Provider{},
+		readings: map[types.NamespacedName]map[string]builtin.Reading{}, guards: map[types.NamespacedName]*guard{},
 	}
 }
 
@@ -78,6 +82,8 @@ func (a *asker) forget(key types.NamespacedName) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.rounds, key)
+	delete(a.readings, key)
+	a.unwatch(key)
 }
 
 // answers gives what has been answered of the questions, and asks those that have not been asked. It
@@ -101,74 +107,109 @@ func (a *asker) answers(
 			continue
 		}
 		r.asked[q.Metric.Name] = true
-		vars := varsOf(canary, o, q)
+		vars := varsOf(canary, o, q.Window, q.Metric.TemplateVariables)
 		a.pending.Add(1)
 		go a.ask(a.ctx, key, canary, q, vars)
 	}
 	return append([]rollout.Answer(nil), r.answers...)
 }
 
-func varsOf(canary *v1beta1.Canary, o *observation, q rollout.Question) metrics.Vars {
+// both are what is told of canary and primary in a query.
+type both struct{ canary, primary metrics.Vars }
+
+func varsOf(canary *v1beta1.Canary, o *observation, window time.Duration, variables map[string]string) both {
 	v := metrics.Vars{
 		Name: canary.Name, Namespace: canary.Namespace, Target: canary.Spec.TargetRef.Name,
 		Service: o.names.Apex, Ingress: o.names.Apex, Route: o.names.Apex,
-		Revision: "canary", Weight: canary.Status.Weight, Interval: q.Window, Variables: q.Metric.TemplateVariables,
+		Weight: canary.Status.Weight, Interval: window, Variables: variables,
 	}
+	b := both{v, v}
+	b.canary.Revision, b.primary.Revision = "canary", "primary"
 	if c := canary.Status.Canary; c != nil {
-		v.Hash, v.ReplicaSet, v.PodNames = c.Hash, c.ReplicaSet, o.canaryPods
+		b.canary.Hash, b.canary.ReplicaSet, b.canary.PodNames = c.Hash, c.ReplicaSet, o.canaryPods
 	}
-	return v
+	if p := canary.Status.Primary; p != nil {
+		b.primary.Hash, b.primary.ReplicaSet = p.Hash, p.ReplicaSet
+	}
+	return b
 }
 
 func (a *asker) ask(
-	ctx context.Context, key types.NamespacedName, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars,
+	ctx context.Context, key types.NamespacedName, canary *v1beta1.Canary, q rollout.Question, vars both,
 ) {
 	defer a.pending.Done()
-	select {
-	case a.slots <- struct{}{}:
-	case <-ctx.Done():
+	answer, ok := a.slot(ctx, func(ctx context.Context) rollout.Answer {
+		if q.Metric.Comparison == nil {
+			return rollout.Answer{Round: q.Round, Check: a.check(ctx, canary, q, vars)}
+		}
+		was, every := stateOf(canary, q.Metric.Name), rollout.Duration(canary.Spec.Analysis.Interval, time.Minute)
+		return a.compare(ctx, canary, comparison{q.Metric, q.Round, every, trafficSince(canary), was}, vars)
+	})
+	if !ok {
 		return
 	}
-	defer func() { <-a.slots }()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	start := time.Now()
-	check := a.check(ctx, canary, q, vars)
-	a.metrics.asked(time.Since(start), check.Verdict)
-
 	a.mu.Lock()
 	if r := a.rounds[key]; r != nil && r.id == q.Round {
-		r.answers = append(r.answers, rollout.Answer{Round: q.Round, Check: check})
+		r.answers = append(r.answers, answer)
 	}
 	a.mu.Unlock()
 	a.wake(key)
 }
 
+// slot asks as soon as there is room, and for no longer than patience. It is false when the pool ends before.
+func (a *asker) slot(ctx context.Context, ask func(context.Context) rollout.Answer) (rollout.Answer, bool) {
+	select {
+	case a.slots <- struct{}{}:
+	case <-ctx.Done():
+		return rollout.Answer{}, false
+	}
+	defer func() { <-a.slots }()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	start := time.Now()
+	answer := ask(ctx)
+	a.metrics.asked(time.Since(start), answer.Check.Verdict)
+	return answer, true
+}
+
 // check asks for one metric and judges the answer.
-func (a *asker) check(ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars) v1beta1.CheckStatus {
-	in := analysis.Input{At: a.options.Now()}
-	provider, forget, query, err := a.prepare(ctx, canary, q, vars)
-	if err != nil {
-		in.Err = err
-		return analysis.Judge(q.Metric, in)
+func (a *asker) check(ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars both) v1beta1.CheckStatus {
+	in := analysis.Input{At: a.options.Now(), Weight: canary.Status.Weight}
+	if since := trafficSince(canary); !since.IsZero() {
+		in.Elapsed = in.At.Sub(since)
 	}
-	in.Query = query
-	samples, err := provider.Query(ctx, metrics.Query{Expr: query, Window: q.Window, At: in.At})
-	if err != nil {
-		in.Err = err
-		forget() // credentials may have been rotated; the next round reads them again
-	}
-	for _, s := range samples {
-		in.Values = append(in.Values, s.Value)
+	in.Query, in.Answer = a.answer(ctx, canary, q, vars.canary, in.At)
+	if in.Err == nil && analysis.Baseline(q.Metric) {
+		_, in.Baseline = a.answer(ctx, canary, q, vars.primary, in.At)
 	}
 	return analysis.Judge(q.Metric, in)
+}
+
+// answer asks about one revision.
+func (a *asker) answer(
+	ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars, at time.Time,
+) (string, analysis.Answer) {
+	provider, forget, query, err := a.prepare(ctx, canary, q, vars)
+	if err != nil {
+		return "", analysis.Answer{Err: err}
+	}
+	samples, err := provider.Query(ctx, metrics.Query{Expr: query, Window: q.Window, At: at})
+	if err != nil {
+		forget() // credentials may have been rotated; the next round reads them again
+		return query, analysis.Answer{Err: err}
+	}
+	var said analysis.Answer
+	for _, s := range samples {
+		said.Values = append(said.Values, s.Value)
+	}
+	return query, said
 }
 
 // prepare finds the provider of a metric and renders its query.
 func (a *asker) prepare(
 	ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars,
 ) (metrics.Provider, func(), string, error) {
-	spec := v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}
+	spec := builtinProvider(canary)
 	namespace, version := canary.Namespace, ""
 	var query string
 	var err error
@@ -188,6 +229,11 @@ func (a *asker) prepare(
 	}
 	provider, forget, err := a.provider(ctx, spec, namespace, version)
 	return provider, forget, query, err
+}
+
+// builtinProvider is who is asked for the metrics that need no template.
+func builtinProvider(canary *v1beta1.Canary) v1beta1.MetricProvider {
+	return v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}
 }
 
 // provider keeps one client a template and address.

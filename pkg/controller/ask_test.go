@@ -86,7 +86,7 @@ func (a *asking) look(name, server string, round int32, metric ...v1beta1.Canary
 	}
 	var due []rollout.Question
 	for _, m := range metric {
-		m.ThresholdRange.Min = new(99.0)
+		m.ThresholdRange = &v1beta1.ThresholdRange{Min: new(99.0)}
 		due = append(due, rollout.Question{Round: rollout.RoundID{Run: "r", Round: round}, Metric: m, Window: time.Minute})
 	}
 	var verdicts []v1beta1.Verdict

@@ -180,6 +180,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 	}
 	questions := rollout.Ask(&o.snapshot)
 	o.snapshot.Answers = c.asker.answers(key, canary, o, questions.Checks)
+	o.snapshot.Guard = c.asker.watch(key, canary, o, questions.Guard)
 	o.snapshot.Replies = c.caller.replies(key, canary, questions.Calls)
 	if c.seen.first(key, canary.ResourceVersion) {
 		c.announce(ctx, o, &canary.Status, rollout.Recall(canary, o.snapshot.Now), log)

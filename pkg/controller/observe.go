@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"weir.dev/weir/pkg/analysis"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 	"weir.dev/weir/pkg/rollout"
@@ -201,7 +203,8 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 	if o.router == nil {
 		return []rollout.Problem{c.noRouter(canary)}
 	}
-	if p := append(rollout.PlanProblems(&canary.Spec), o.router.Validate(canary)...); len(p) > 0 {
+	spec := &canary.Spec
+	if p := slices.Concat(rollout.PlanProblems(spec), analysis.Problems(spec), o.router.Validate(canary)); len(p) > 0 {
 		return p
 	}
 	if p := c.configs.problem(keyOf(canary)); p != nil {

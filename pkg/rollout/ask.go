@@ -21,6 +21,18 @@ func (r RoundID) String() string { return fmt.Sprintf("%s/%d/%d", r.Run, r.Step,
 type Questions struct {
 	Checks []Question
 	Calls  []Call
+	// Guard is what is to be watched, until it is not asked for any more. Nil means nothing.
+	Guard *Watch
+}
+
+// Watch is what the guard watches: a canary with one split.
+type Watch struct {
+	// Round names the run and the step.
+	Round RoundID
+	// Since is when the split came in force.
+	Since time.Time
+	// Interval between two looks.
+	Interval time.Duration
 }
 
 // Question is one metric that is to be asked now.
@@ -71,6 +83,7 @@ func Ask(s *Snapshot) Questions {
 	}
 	var q Questions
 	q.Calls = append(gateCalls(s), postCalls(s)...)
+	q.Guard = watch(s)
 	if checksDueIn(s) > 0 {
 		return q
 	}
@@ -86,6 +99,33 @@ func Ask(s *Snapshot) Questions {
 		q.Calls = append(q.Calls, callOf(s, w, round(s.Canary)))
 	}
 	return q
+}
+
+// watch is on as long as a canary has traffic that it can be kept from.
+func watch(s *Snapshot) *Watch {
+	c := s.Canary
+	g := c.Spec.Analysis.Guard
+	if c.Spec.SkipAnalysis || c.Spec.Suspend || g != nil && g.Disabled || !watchable(s) || !SplitOf(&c.Status).Reaches() ||
+		c.Status.Step.TrafficSince == nil || !inForce(s) {
+		return nil
+	}
+	const interval = 10 * time.Second // where the API server did not fill the default in
+	w := &Watch{Round: round(c), Since: c.Status.Step.TrafficSince.Time, Interval: interval}
+	w.Round.Round = 0
+	if g != nil {
+		w.Interval = Duration(g.Interval, interval)
+	}
+	return w
+}
+
+// watchable says that there is a canary that can be rolled back.
+func watchable(s *Snapshot) bool {
+	st := &s.Canary.Status
+	switch st.Phase {
+	case v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting:
+		return st.Run != nil && st.Step != nil && st.Retiring == nil && !s.handedOver()
+	}
+	return false
 }
 
 func round(c *v1beta1.Canary) RoundID {

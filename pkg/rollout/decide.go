@@ -69,6 +69,7 @@ func (l *look) decide() {
 	case l.primaryMoved():
 	case l.suspended():
 	case l.superseded():
+	case l.guarded():
 	case l.broken():
 	case l.lostPods():
 	default:

@@ -27,5 +27,11 @@ func TestEffect(t *testing.T) {
 		assert.Equal(t, c.failed, effect(m, v1beta1.VerdictFailed), c)
 		assert.Equal(t, c.noData, effect(m, v1beta1.VerdictNoData), c)
 		assert.Equal(t, c.errored, effect(m, v1beta1.VerdictErrored), c)
+		m.DryRun = true
+		for _, v := range []v1beta1.Verdict{
+			v1beta1.VerdictPassed, v1beta1.VerdictFailed, v1beta1.VerdictNoData, v1beta1.VerdictErrored,
+		} {
+			assert.Equal(t, pass, effect(m, v), "a dry run decides nothing")
+		}
 	}
 }

@@ -25,6 +25,7 @@ const (
 	breaksCanary    event = "pods broken"
 	flakes          event = "pods not ready"
 	failsChecks     event = "checks fail"
+	alarms          event = "guard alarms"
 	losesData       event = "no data"
 	losesAnswers    event = "no answers"
 	refusesRoute    event = "route refused"
@@ -45,7 +46,7 @@ func commandEvent(verb string) event { return event("command " + verb) }
 
 func events() []event {
 	all := []event{changesTemplate, revertsTemplate, scales, scalesToZero, resumesTarget, deletesTarget, breaksCanary, flakes,
-		failsChecks, losesData, losesAnswers, refusesRoute, spoilsSpec, closesGates, losesGates, asksRollback, suspends,
+		failsChecks, alarms, losesData, losesAnswers, refusesRoute, spoilsSpec, closesGates, losesGates, asksRollback, suspends,
 		unsuspends, changesConfig, dies, conflicts, deletes}
 	for _, verb := range v1beta1.Verbs() {
 		all = append(all, commandEvent(verb))
@@ -250,7 +251,7 @@ func (k *walker) mend() {
 		k.route.Accepted = true
 	}
 	if k.rnd.IntN(4) == 0 {
-		k.problems, k.verdict = nil, v1beta1.VerdictPassed
+		k.problems, k.verdict, k.alarm = nil, v1beta1.VerdictPassed, false
 		clear(k.gates)
 	}
 	if k.rnd.IntN(4) == 0 && k.canary.Spec.Suspend {
@@ -301,6 +302,8 @@ func (k *walker) do(e event) { //nolint:cyclop // one line an event
 		}
 	case failsChecks:
 		k.verdict = v1beta1.VerdictFailed
+	case alarms:
+		k.alarm = true
 	case losesData:
 		k.verdict = v1beta1.VerdictNoData
 	case losesAnswers:

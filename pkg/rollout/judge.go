@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,12 +69,12 @@ func (l *look) rounds(step Step) bool {
 		l.after(answerLook)
 		return l.st.Step.Skipped
 	}
-	l.st.Checks = answers
+	l.st.Checks = l.remember(answers)
 	l.st.Step.Round++
 	now := l.now()
 	l.st.Step.JudgedAt = &now
 	l.after(step.Dwell)
-	failed, held := l.count(answers)
+	failed, held := l.count(l.st.Checks)
 	if len(failed) == 0 && len(held) == 0 {
 		l.st.Step.Passed++
 	}
@@ -94,6 +95,69 @@ func (l *look) passing(step Step) bool {
 	}
 	failed, held := l.count(l.st.Checks)
 	return l.st.Step.Passed >= step.Rounds && len(failed) == 0 && len(held) == 0
+}
+
+// GuardCheck is the name of the guard's check.
+const GuardCheck = "guard"
+
+// guarded rolls back when the guard has enough evidence, whatever the run waits for.
+func (l *look) guarded() bool {
+	if !watchable(l.Snapshot) || !l.isGuards() || l.Guard.Check.Verdict != v1beta1.VerdictFailed {
+		return false
+	}
+	l.st.Checks = l.remember(l.st.Checks)
+	l.rollback(ReasonCheckFailed, sentences([]v1beta1.CheckStatus{l.Guard.Check}))
+	return true
+}
+
+// isGuards says that there is an answer of the guard's, and that it is of this run.
+func (l *look) isGuards() bool { return l.Guard != nil && l.Guard.Round.Run == l.st.Run.ID }
+
+// remember puts down what the metrics of a round leave for the next, and adds the guard's check to theirs.
+func (l *look) remember(checks []v1beta1.CheckStatus) []v1beta1.CheckStatus {
+	checks = slices.DeleteFunc(slices.Clone(checks), func(c v1beta1.CheckStatus) bool { return c.Name == GuardCheck })
+	id := round(l.Canary)
+	for _, a := range l.Answers {
+		if a.Round == id && a.State != nil {
+			*l.metric(a.Check.Name) = *a.State
+		}
+	}
+	for i, c := range checks {
+		if m := l.spec(c.Name); m.FailureLimit > 0 {
+			state := l.metric(c.Name)
+			if c.Verdict == v1beta1.VerdictFailed {
+				state.Failures++
+			}
+			checks[i].Failures = state.Failures
+		}
+	}
+	if l.isGuards() {
+		if l.Guard.State != nil {
+			*l.metric(GuardCheck) = *l.Guard.State
+		}
+		checks = append(checks, l.Guard.Check)
+	}
+	return checks
+}
+
+// metric is what is remembered of a metric.
+func (l *look) metric(name string) *v1beta1.MetricState {
+	at := slices.IndexFunc(l.st.Run.Metrics, func(m v1beta1.MetricState) bool { return m.Name == name })
+	if at < 0 {
+		at = len(l.st.Run.Metrics)
+		l.st.Run.Metrics = append(l.st.Run.Metrics, v1beta1.MetricState{Name: name})
+	}
+	return &l.st.Run.Metrics[at]
+}
+
+// spec is a metric as it is written.
+func (l *look) spec(name string) v1beta1.CanaryMetric {
+	for _, m := range l.Canary.Spec.Analysis.Metrics {
+		if m.Name == name {
+			return m
+		}
+	}
+	return v1beta1.CanaryMetric{}
 }
 
 // countFailure counts a failed round, and rolls back at the threshold.
@@ -160,12 +224,16 @@ func (r *Reply) check() v1beta1.CheckStatus {
 // count sorts the checks that speak against going on: those that failed, and those that have nothing
 // to say. What was left without an answer counts as the metric's onNoData and onError say.
 func (l *look) count(checks []v1beta1.CheckStatus) (failed, held []v1beta1.CheckStatus) {
-	metrics := map[string]v1beta1.CanaryMetric{}
-	for _, m := range l.Canary.Spec.Analysis.Metrics {
-		metrics[m.Name] = m
-	}
 	for _, c := range checks {
-		switch effect(metrics[c.Name], c.Verdict) {
+		if c.Name == GuardCheck {
+			continue // what it has to say it says at once
+		}
+		m := l.spec(c.Name)
+		does := effect(m, c.Verdict)
+		if does == v1beta1.Fail && c.Failures > 0 && c.Failures <= m.FailureLimit {
+			does = v1beta1.Hold
+		}
+		switch does {
 		case v1beta1.Fail:
 			failed = append(failed, c)
 		case v1beta1.Hold:
@@ -176,6 +244,9 @@ func (l *look) count(checks []v1beta1.CheckStatus) (failed, held []v1beta1.Check
 }
 
 func effect(m v1beta1.CanaryMetric, v v1beta1.Verdict) string {
+	if m.DryRun {
+		return v1beta1.Pass
+	}
 	switch v {
 	case v1beta1.VerdictPassed:
 		return v1beta1.Pass

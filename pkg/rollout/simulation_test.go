@@ -152,7 +152,7 @@ func terminal(p v1beta1.Phase) bool {
 
 // calm lets the world be healthy and everybody agree, and wants the run to end in a bounded number of looks.
 func (k *walker) calm() {
-	k.verdict, k.conflict, k.crashAt = v1beta1.VerdictPassed, false, 0
+	k.verdict, k.alarm, k.conflict, k.crashAt = v1beta1.VerdictPassed, false, false, 0
 	k.problems = nil
 	clear(k.broken)
 	clear(k.gates)

@@ -36,6 +36,8 @@ type Snapshot struct {
 	FollowsPods bool
 	// Answers are the checks that were asked for by Ask and have been answered since.
 	Answers []Answer
+	// Guard is the guard's latest answer, nil where there is none of this run.
+	Guard *Answer
 	// Replies are the latest answers of the webhooks that Ask asked for.
 	Replies []Reply
 	// Command is what a person wants done, nil where there is nothing new.
@@ -164,4 +166,6 @@ type Answer struct {
 	Round RoundID
 	// Check as it will stand in the status.
 	Check v1beta1.CheckStatus
+	// State is what a comparison remembers once the round is committed, nil where it is none.
+	State *v1beta1.MetricState
 }

@@ -32,6 +32,8 @@ type toy struct {
 	settle   time.Duration
 	// verdict that every check gets.
 	verdict v1beta1.Verdict
+	// alarm says that the guard has seen enough of any canary.
+	alarm bool
 	// crashAt is the write of the next look at which the operator dies; 0 means it does not.
 	crashAt int
 	writes  int
@@ -269,6 +271,11 @@ func (w *toy) snapshot() *Snapshot {
 	asked := Ask(s)
 	for _, c := range asked.Calls {
 		s.Replies = append(s.Replies, w.reply(c))
+	}
+	if asked.Guard != nil && w.alarm {
+		s.Guard = &Answer{Round: asked.Guard.Round, Check: v1beta1.CheckStatus{
+			Name: GuardCheck, Verdict: v1beta1.VerdictFailed, Message: "alarm", At: metav1.NewTime(w.now),
+		}}
 	}
 	for _, q := range asked.Checks {
 		if w.verdict != "" {

@@ -107,6 +107,17 @@ func (t Test) Update(s State, w Window) (State, Fate) {
 	return next, Counted
 }
 
+// Learn takes from windows before the canary had any traffic, oldest first, what the primary tells of bursts and of how
+// often requests are bad. They are no evidence and are not counted. A window that cannot be read teaches nothing.
+func (t Test) Learn(s State, past []Window) State {
+	for _, w := range past {
+		w.Canary = Sample{}
+		s, _ = t.Update(s, w)
+	}
+	s.Windows, s.Canary, s.Primary = 0, Totals{}, Totals{}
+	return s
+}
+
 // limit is how far one window may take the evidence.
 func limit(chance float64) float64 { return -twoWindows * math.Log(chance) }
 

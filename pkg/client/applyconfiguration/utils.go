@@ -42,6 +42,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.ClientTLSApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CommandStatus"):
 		return &weirv1beta1.CommandStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("Comparison"):
+		return &weirv1beta1.ComparisonApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ConfigStatus"):
 		return &weirv1beta1.ConfigStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ConnectionPool"):
@@ -50,8 +52,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.ConsistentHashApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CorsPolicy"):
 		return &weirv1beta1.CorsPolicyApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CountStatus"):
+		return &weirv1beta1.CountStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("EvidenceStatus"):
+		return &weirv1beta1.EvidenceStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("GateStatus"):
 		return &weirv1beta1.GateStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("Guard"):
+		return &weirv1beta1.GuardApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("HeaderOperations"):
 		return &weirv1beta1.HeaderOperationsApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Headers"):
@@ -72,6 +80,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.LocalSecretRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MetricProvider"):
 		return &weirv1beta1.MetricProviderApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("MetricState"):
+		return &weirv1beta1.MetricStateApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"):
 		return &weirv1beta1.MetricTemplateApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MetricTemplateSpec"):

@@ -139,12 +139,46 @@ type CanaryAnalysis struct {
 	// +kubebuilder:validation:MaxItems=32
 	Metrics []CanaryMetric `json:"metrics,omitempty"`
 
+	// Guard watches the canary's errors between the rounds of checks.
+	// +optional
+	Guard *Guard `json:"guard,omitempty"`
+
 	// Webhooks are the gates of a run, and what else is called in it.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	Webhooks []CanaryWebhook `json:"webhooks,omitempty"`
+}
+
+// Guard compares the errors of canary and primary at short intervals as long as the canary has traffic, whatever the
+// steps wait for, and rolls back as soon as there is strong evidence that the canary is worse. It is on wherever
+// the requests of both are counted in the Prometheus of the built-in metrics, and silent where they are not.
+type Guard struct {
+	// Disabled turns it off.
+	// +optional
+	Disabled bool `json:"disabled,omitempty"`
+
+	// Interval between two looks.
+	// +optional
+	// +kubebuilder:default="10s"
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('1s')",message="spec.analysis.guard.interval must be a duration of at least 1s, for example 10s"
+	Interval string `json:"interval,omitempty"`
+
+	// Tolerance is how many times as often as the primary's the canary's requests may fail.
+	// +optional
+	// +kubebuilder:default=2
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Tolerance float64 `json:"tolerance,omitempty"`
+
+	// Confidence is 1 less the probability that a canary as good as tolerated is rolled back in a run.
+	// +optional
+	// +kubebuilder:default=0.999
+	// +kubebuilder:validation:Minimum=0.5
+	// +kubebuilder:validation:Maximum=0.999999
+	Confidence float64 `json:"confidence,omitempty"`
 }
 
 // CanaryStep is one planned split, how long it lasts, and what is judged at it.

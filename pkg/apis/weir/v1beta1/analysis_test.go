@@ -109,6 +109,7 @@ func analysisRules() []rule {
 }
 
 func metricRules() []rule {
+	const atLeast, atMost = "should be greater than or equal to", "should be less than or equal to"
 	metric := func(m string) string { return "spec: {analysis: {metrics: [" + m + "]}}" }
 	own := func(m string) string {
 		return metric("{name: own, thresholdRange: {max: 1}, templateRef: {name: own}, " + m + "}")
@@ -139,8 +140,11 @@ func metricRules() []rule {
 		{
 			field: "spec.analysis.metrics[0].name",
 			yes:   []string{metric("{name: webhooks/a, thresholdRange: {max: 1}, templateRef: {name: own}}")},
-			no:    []string{metric("{name: webhook/a, thresholdRange: {max: 1}, templateRef: {name: own}}")},
-			says:  "a metric's name cannot begin with webhook/: so the checks of webhooks are named in the status",
+			no: []string{
+				metric("{name: webhook/a, thresholdRange: {max: 1}, templateRef: {name: own}}"),
+				metric("{name: guard, thresholdRange: {max: 1}, templateRef: {name: own}}"),
+			},
+			says: "a metric's name cannot be guard or begin with webhook/: so other checks are named in the status",
 		},
 		{
 			field: "spec.analysis.metrics[0].interval",
@@ -177,6 +181,148 @@ func metricRules() []rule {
 			yes:   []string{own("onError: Hold"), own("onError: Fail")},
 			no:    []string{own("onError: Pass")},
 			says:  oneOf,
+		},
+		{
+			field: "spec.analysis.metrics[0].failureLimit",
+			yes:   []string{own("failureLimit: 0"), own("failureLimit: 1000")},
+			no:    []string{own("failureLimit: -1")},
+			says:  atLeast,
+		},
+		{
+			field: "spec.analysis.metrics[0].failureLimit",
+			yes:   []string{own("failureLimit: 0")},
+			no:    []string{own("failureLimit: 1001")},
+			says:  atMost,
+		},
+	}
+}
+
+// judgingRules are those of how a metric is judged.
+func judgingRules() []rule {
+	const atLeast, atMost = "should be greater than or equal to", "should be less than or equal to"
+	metric := func(m string) string { return "spec: {analysis: {metrics: [" + m + "]}}" }
+	const (
+		rate    = "name: request-success-rate, "
+		slow    = "name: request-duration, "
+		own     = "name: own, templateRef: {name: own}, "
+		compare = slow + "comparison: "
+	)
+	comparison := func(c string) string { return metric("{" + compare + "{" + c + "}}") }
+	guard := func(g string) string { return "spec: {analysis: {guard: {" + g + "}}}" }
+	return []rule{
+		{
+			field: "spec.analysis.metrics[0]",
+			yes: []string{
+				metric("{" + own + "condition: value < 1.0}"), comparison(""), metric("{" + rate + "comparison: {}}"),
+			},
+			no: []string{
+				metric("{" + rate + "}"), metric("{" + own + "condition: 'true', thresholdRange: {max: 1}}"),
+				metric("{" + compare + "{}, thresholdRange: {max: 1}}"), metric("{" + compare + "{}, condition: 'true'}"),
+			},
+			says: "a metric is judged by one of thresholdRange, condition and comparison",
+		},
+		{
+			field: "spec.analysis.metrics[0]",
+			yes:   []string{comparison("")},
+			no:    []string{metric("{" + own + "comparison: {}}")},
+			says: "comparison counts requests, which templates do not: use it with the built-in metrics, and condition " +
+				"with others",
+		},
+		{
+			field: "spec.analysis.metrics[0]",
+			yes:   []string{metric("{" + own + "condition: 'true', reduce: max}")},
+			no:    []string{metric("{" + compare + "{}, reduce: max}")},
+			says:  "reduce is for thresholdRange and condition; a comparison counts all series",
+		},
+		{
+			field: "spec.analysis.metrics[0]",
+			yes:   []string{comparison("bound: 500ms")},
+			no:    []string{metric("{" + rate + "comparison: {bound: 500ms}}")},
+			says:  "comparison.bound is a duration of requests, for request-duration",
+		},
+		{
+			field: "spec.analysis.metrics[0].comparison.bound",
+			yes:   []string{comparison("bound: 1ms"), comparison("bound: 2.5s")},
+			no:    []string{comparison("bound: 0s"), comparison("bound: slow")},
+			says:  "comparison.bound must be a duration of at least 1ms, for example 500ms",
+		},
+		{
+			field: "spec.analysis.metrics[0].comparison.tolerance",
+			yes:   []string{comparison("tolerance: 1"), comparison("tolerance: 1.5")},
+			no:    []string{comparison("tolerance: 0.9")},
+			says:  atLeast,
+		},
+		{
+			field: "spec.analysis.metrics[0].comparison.tolerance",
+			yes:   []string{comparison("tolerance: 1")},
+			no:    []string{comparison("tolerance: 101")},
+			says:  atMost,
+		},
+		{
+			field: "spec.analysis.metrics[0].comparison.confidence",
+			yes:   []string{comparison("confidence: 0.5"), comparison("confidence: 0.999")},
+			no:    []string{comparison("confidence: 0.4")},
+			says:  atLeast,
+		},
+		{
+			field: "spec.analysis.metrics[0].comparison.confidence",
+			yes:   []string{comparison("confidence: 0.5")},
+			no:    []string{comparison("confidence: 1")},
+			says:  atMost,
+		},
+		{
+			field: "spec.analysis.metrics[0].comparison.minRequests",
+			yes:   []string{comparison("minRequests: 0"), comparison("minRequests: 500")},
+			no:    []string{comparison("minRequests: -1")},
+			says:  atLeast,
+		},
+		{
+			field: "spec.analysis.metrics[0].comparison.minRequests",
+			yes:   []string{comparison("minRequests: 0")},
+			no:    []string{comparison("minRequests: 1000001")},
+			says:  atMost,
+		},
+		{
+			field: "spec.analysis.metrics[0].condition",
+			yes:   []string{metric("{" + own + "condition: value < 1.25 * baseline}")},
+			no:    []string{metric("{" + own + `condition: ""}`)},
+			says:  notEmpty,
+		},
+		{
+			field: "spec.analysis.metrics[0].reduce",
+			yes:   []string{metric("{" + own + "condition: 'true', reduce: mean}")},
+			no:    []string{metric("{" + own + "condition: 'true', reduce: median}")},
+			says:  oneOf,
+		},
+		{
+			field: "spec.analysis.guard.interval",
+			yes:   []string{guard("interval: 1s"), guard("disabled: true")},
+			no:    []string{guard("interval: 100ms"), guard("interval: often")},
+			says:  "spec.analysis.guard.interval must be a duration of at least 1s, for example 10s",
+		},
+		{
+			field: "spec.analysis.guard.tolerance",
+			yes:   []string{guard("tolerance: 1"), guard("tolerance: 100")},
+			no:    []string{guard("tolerance: 0.5")},
+			says:  atLeast,
+		},
+		{
+			field: "spec.analysis.guard.tolerance",
+			yes:   []string{guard("tolerance: 1")},
+			no:    []string{guard("tolerance: 101")},
+			says:  atMost,
+		},
+		{
+			field: "spec.analysis.guard.confidence",
+			yes:   []string{guard("confidence: 0.99")},
+			no:    []string{guard("confidence: 0.4")},
+			says:  atLeast,
+		},
+		{
+			field: "spec.analysis.guard.confidence",
+			yes:   []string{guard("confidence: 0.99")},
+			no:    []string{guard("confidence: 1")},
+			says:  atMost,
 		},
 	}
 }

@@ -23,7 +23,7 @@ const (
 
 func canaryRules() []rule {
 	return slices.Concat(targetRules(), delayRules(), serviceRules(), requestRules(), pathRules(), meshRules(),
-		planRules(), analysisRules(), stepRules(), matchRules(), affinityRules(), metricRules(), webhookRules(),
+		planRules(), analysisRules(), stepRules(), matchRules(), affinityRules(), metricRules(), judgingRules(), webhookRules(),
 		between("spec.progressDeadlineSeconds", "progressDeadlineSeconds: #", 1, 86400),
 		between("spec.service.port", "service: {port: #}", 1, 65535),
 		between("spec.analysis.threshold", "analysis: {threshold: #}", 1, 1000),

@@ -16,15 +16,20 @@ const (
 	RequestDuration    = "request-duration"
 )
 
-// CanaryMetric is one metric that the canary is judged by.
+// CanaryMetric is one metric that the canary is judged by: by a range of values, by a condition, or by comparison with
+// the primary.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.templateRef) || self.name in ['request-success-rate', 'request-duration']",message="a metric needs a templateRef unless it is built in (request-success-rate, request-duration)"
+// +kubebuilder:validation:XValidation:rule="[has(self.thresholdRange), has(self.condition), has(self.comparison)].filter(x, x).size() == 1",message="a metric is judged by one of thresholdRange, condition and comparison"
+// +kubebuilder:validation:XValidation:rule="!has(self.comparison) || !has(self.templateRef)",message="comparison counts requests, which templates do not: use it with the built-in metrics, and condition with others"
+// +kubebuilder:validation:XValidation:rule="!has(self.comparison) || !has(self.reduce)",message="reduce is for thresholdRange and condition; a comparison counts all series"
+// +kubebuilder:validation:XValidation:rule="!has(self.comparison) || !has(self.comparison.bound) || self.name == 'request-duration'",message="comparison.bound is a duration of requests, for request-duration"
 type CanaryMetric struct {
 	// Name of the metric. `request-success-rate` (percent of requests without a server error) and
 	// `request-duration` (99th percentile, in milliseconds) are built in.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="!self.startsWith('webhook/')",message="a metric's name cannot begin with webhook/: so the checks of webhooks are named in the status"
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('webhook/') && self != 'guard'",message="a metric's name cannot be guard or begin with webhook/: so other checks are named in the status"
 	Name string `json:"name"`
 
 	// Interval is the window of the query. Defaults to the analysis interval.
@@ -34,7 +39,37 @@ type CanaryMetric struct {
 	Interval string `json:"interval,omitempty"`
 
 	// ThresholdRange holds the accepted values, bounds included.
-	ThresholdRange ThresholdRange `json:"thresholdRange"`
+	// +optional
+	ThresholdRange *ThresholdRange `json:"thresholdRange,omitempty"`
+
+	// Condition is a CEL expression that is true of an accepted value. It knows value (the canary's), baseline (the
+	// primary's, asked for in the same way), weight (the canary's, in percent) and elapsed (since the step's
+	// traffic came in force, a duration), as in `value < 0.01 || value < 1.25 * baseline`.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Condition string `json:"condition,omitempty"`
+
+	// Comparison counts requests of canary and primary and fails when there is evidence that the canary is worse:
+	// more of its requests fail (request-success-rate), or are slow (request-duration).
+	// +optional
+	Comparison *Comparison `json:"comparison,omitempty"`
+
+	// Reduce makes one value of several series. Without it, several are an error.
+	// +optional
+	// +kubebuilder:validation:Enum=max;mean;min;sum
+	Reduce string `json:"reduce,omitempty"`
+
+	// FailureLimit is how often in a run the metric may fail before its failures count. Until then, a failed check
+	// holds the step.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	FailureLimit int32 `json:"failureLimit,omitempty"`
+
+	// DryRun judges the metric and shows the verdict, and neither holds a step nor fails a run by it.
+	// +optional
+	DryRun bool `json:"dryRun,omitempty"`
 
 	// TemplateRef names the MetricTemplate that is asked.
 	// +optional
@@ -58,6 +93,38 @@ type CanaryMetric struct {
 	// +kubebuilder:default=Hold
 	// +kubebuilder:validation:Enum=Hold;Fail
 	OnError string `json:"onError,omitempty"`
+}
+
+// Comparison is when the canary counts as worse than the primary. It may be looked at as often as one likes:
+// the error probability holds for the whole run.
+type Comparison struct {
+	// Tolerance is how many times as often as the primary's the canary's requests may be bad.
+	// +optional
+	// +kubebuilder:default=1.25
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Tolerance float64 `json:"tolerance,omitempty"`
+
+	// Confidence is 1 less the probability that a canary as good as tolerated fails in a run.
+	// +optional
+	// +kubebuilder:default=0.95
+	// +kubebuilder:validation:Minimum=0.5
+	// +kubebuilder:validation:Maximum=0.999999
+	Confidence float64 `json:"confidence,omitempty"`
+
+	// Bound makes requests bad that take longer. It must be a bound of the histogram's buckets. Without it, the
+	// distributions are compared.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('1ms')",message="comparison.bound must be a duration of at least 1ms, for example 500ms"
+	Bound string `json:"bound,omitempty"`
+
+	// MinRequests is how many requests of the canary's a step waits for.
+	// +optional
+	// +kubebuilder:default=20
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	MinRequests *int32 `json:"minRequests,omitempty"`
 }
 
 // ThresholdRange is a range of accepted values. Both bounds are accepted values themselves.

@@ -48,12 +48,20 @@ func testDefaults(t *testing.T, c *cluster) {
 		"spec.analysis.webhooks[].onTimeout":   "Abort",
 		"spec.analysis.metrics[].onNoData":     "Hold",
 		"spec.analysis.metrics[].onError":      "Hold",
+
+		"spec.analysis.metrics[].comparison.tolerance":   1.25,
+		"spec.analysis.metrics[].comparison.confidence":  0.95,
+		"spec.analysis.metrics[].comparison.minRequests": int64(20),
+
+		"spec.analysis.guard.interval":   "10s",
+		"spec.analysis.guard.tolerance":  int64(2),
+		"spec.analysis.guard.confidence": 0.999,
 	}
 	k := c.kind("Canary", canaryBase)
 	made, err := k.client.Create(t.Context(), k.with(t,
 		`spec: {ingressRef: {name: podinfo}, routeRef: {name: podinfo}, upstreamRef: {name: podinfo},
 		service: {rewrite: {uri: /}}}`, `spec: {analysis: {
-		metrics: [{name: request-duration, thresholdRange: {max: 500}}], sessionAffinity: {cookieName: a},
+		metrics: [{name: request-duration, comparison: {}}], guard: {}, sessionAffinity: {cookieName: a},
 		webhooks: [{name: gate, url: 'http://gate'}]}}`), strictly(true))
 	require.NoError(t, err)
 	got := map[string]any{}
@@ -177,6 +185,7 @@ func fullStatus() v1beta1.CanaryStatus {
 		Run: &v1beta1.RunStatus{
 			ID: "1", StartedAt: at, MaxWeight: 5, Full: true, Paused: &v1beta1.PauseStatus{Since: at, Actor: "ann", Reason: "lunch"},
 			Commands: commands,
+			Metrics:  []v1beta1.MetricState{{Name: "request-duration", Failures: 1, Evidence: "{}", Step: 1, Before: 40}},
 		},
 		Step: &v1beta1.StepStatus{
 			Index: 1, Progress: "2/5", StartedAt: precisely, WaitingSince: &precisely, JudgedAt: &precisely,
@@ -185,7 +194,10 @@ func fullStatus() v1beta1.CanaryStatus {
 		FailedChecks: 2,
 		Checks: []v1beta1.CheckStatus{{
 			Name: "request-duration", Verdict: v1beta1.VerdictFailed, Value: "612", Message: "612 is above 500",
-			Query: "q", At: at,
+			Query: "q", At: at, Baseline: "480", Failures: 1, Evidence: &v1beta1.EvidenceStatus{
+				Value: "31", Needed: "20", Ratio: "2.4", Windows: 3,
+				Canary: v1beta1.CountStatus{Requests: 100, Bad: 12}, Primary: v1beta1.CountStatus{Requests: 900, Bad: 45},
+			},
 		}},
 		Gates: []v1beta1.GateStatus{{
 			Name: "smoke", Type: v1beta1.WebhookPreRollout, State: v1beta1.GateFailed, Message: "status 500: broken", Run: "1",

@@ -40,17 +40,6 @@ const (
 	OutcomeAborted    Outcome = "Aborted"
 )
 
-// Verdict is the judgement of one check.
-type Verdict string
-
-// The verdicts. Only Failed speaks against the canary.
-const (
-	VerdictPassed  Verdict = "Passed"
-	VerdictFailed  Verdict = "Failed"
-	VerdictNoData  Verdict = "NoData"
-	VerdictErrored Verdict = "Errored"
-)
-
 // The condition types.
 const (
 	// ConditionAccepted: the spec can be carried out as it is written.
@@ -193,6 +182,13 @@ type RunStatus struct {
 	// Paused says that a person has paused the run. A person who ends the pause takes it away.
 	// +optional
 	Paused *PauseStatus `json:"paused,omitempty"`
+	// Metrics are what is remembered of metrics from one round to the next: of comparisons, of those with a
+	// failureLimit, and of the guard.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=33
+	Metrics []MetricState `json:"metrics,omitempty"`
 	// Full says that a person wants it promoted without what is left of its steps and checks.
 	// +optional
 	Full bool `json:"full,omitempty"`
@@ -328,25 +324,6 @@ type StepStatus struct {
 	// Resumed says that a person has ended the step's pause.
 	// +optional
 	Resumed bool `json:"resumed,omitempty"`
-}
-
-// CheckStatus is the latest answer of one metric.
-type CheckStatus struct {
-	// Name of the metric.
-	Name string `json:"name"`
-	// Verdict on the canary.
-	Verdict Verdict `json:"verdict"`
-	// Value that was judged, where there was one.
-	// +optional
-	Value string `json:"value,omitempty"`
-	// Message says what was compared with what, or why there is no value.
-	// +optional
-	Message string `json:"message,omitempty"`
-	// Query that was sent.
-	// +optional
-	Query string `json:"query,omitempty"`
-	// At is when it was judged.
-	At metav1.Time `json:"at"`
 }
 
 // RunRecord is a run that is over.

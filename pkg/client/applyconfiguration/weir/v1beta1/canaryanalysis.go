@@ -62,6 +62,8 @@ type CanaryAnalysisApplyConfiguration struct {
 	// Metrics are the checks of each step. Without any, a step passes when its interval is over and
 	// its pods are healthy.
 	Metrics []CanaryMetricApplyConfiguration `json:"metrics,omitempty"`
+	// Guard watches the canary's errors between the rounds of checks.
+	Guard *GuardApplyConfiguration `json:"guard,omitempty"`
 	// Webhooks are the gates of a run, and what else is called in it.
 	Webhooks []CanaryWebhookApplyConfiguration `json:"webhooks,omitempty"`
 }
@@ -222,6 +224,14 @@ func (b *CanaryAnalysisApplyConfiguration) WithMetrics(values ...*CanaryMetricAp
 		}
 		b.Metrics = append(b.Metrics, *values[i])
 	}
+	return b
+}
+
+// WithGuard sets the Guard field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Guard field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithGuard(value *GuardApplyConfiguration) *CanaryAnalysisApplyConfiguration {
+	b.Guard = value
 	return b
 }
 

@@ -7,7 +7,8 @@ package v1beta1
 // CanaryMetricApplyConfiguration represents a declarative configuration of the CanaryMetric type for use
 // with apply.
 //
-// CanaryMetric is one metric that the canary is judged by.
+// CanaryMetric is one metric that the canary is judged by: by a range of values, by a condition, or by comparison with
+// the primary.
 type CanaryMetricApplyConfiguration struct {
 	// Name of the metric. `request-success-rate` (percent of requests without a server error) and
 	// `request-duration` (99th percentile, in milliseconds) are built in.
@@ -16,6 +17,20 @@ type CanaryMetricApplyConfiguration struct {
 	Interval *string `json:"interval,omitempty"`
 	// ThresholdRange holds the accepted values, bounds included.
 	ThresholdRange *ThresholdRangeApplyConfiguration `json:"thresholdRange,omitempty"`
+	// Condition is a CEL expression that is true of an accepted value. It knows value (the canary's), baseline (the
+	// primary's, asked for in the same way), weight (the canary's, in percent) and elapsed (since the step's
+	// traffic came in force, a duration), as in `value < 0.01 || value < 1.25 * baseline`.
+	Condition *string `json:"condition,omitempty"`
+	// Comparison counts requests of canary and primary and fails when there is evidence that the canary is worse:
+	// more of its requests fail (request-success-rate), or are slow (request-duration).
+	Comparison *ComparisonApplyConfiguration `json:"comparison,omitempty"`
+	// Reduce makes one value of several series. Without it, several are an error.
+	Reduce *string `json:"reduce,omitempty"`
+	// FailureLimit is how often in a run the metric may fail before its failures count. Until then, a failed check
+	// holds the step.
+	FailureLimit *int32 `json:"failureLimit,omitempty"`
+	// DryRun judges the metric and shows the verdict, and neither holds a step nor fails a run by it.
+	DryRun *bool `json:"dryRun,omitempty"`
 	// TemplateRef names the MetricTemplate that is asked.
 	TemplateRef *TemplateRefApplyConfiguration `json:"templateRef,omitempty"`
 	// TemplateVariables are given to the template's function `variables`.
@@ -55,6 +70,46 @@ func (b *CanaryMetricApplyConfiguration) WithInterval(value string) *CanaryMetri
 // If called multiple times, the ThresholdRange field is set to the value of the last call.
 func (b *CanaryMetricApplyConfiguration) WithThresholdRange(value *ThresholdRangeApplyConfiguration) *CanaryMetricApplyConfiguration {
 	b.ThresholdRange = value
+	return b
+}
+
+// WithCondition sets the Condition field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Condition field is set to the value of the last call.
+func (b *CanaryMetricApplyConfiguration) WithCondition(value string) *CanaryMetricApplyConfiguration {
+	b.Condition = &value
+	return b
+}
+
+// WithComparison sets the Comparison field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Comparison field is set to the value of the last call.
+func (b *CanaryMetricApplyConfiguration) WithComparison(value *ComparisonApplyConfiguration) *CanaryMetricApplyConfiguration {
+	b.Comparison = value
+	return b
+}
+
+// WithReduce sets the Reduce field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reduce field is set to the value of the last call.
+func (b *CanaryMetricApplyConfiguration) WithReduce(value string) *CanaryMetricApplyConfiguration {
+	b.Reduce = &value
+	return b
+}
+
+// WithFailureLimit sets the FailureLimit field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FailureLimit field is set to the value of the last call.
+func (b *CanaryMetricApplyConfiguration) WithFailureLimit(value int32) *CanaryMetricApplyConfiguration {
+	b.FailureLimit = &value
+	return b
+}
+
+// WithDryRun sets the DryRun field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DryRun field is set to the value of the last call.
+func (b *CanaryMetricApplyConfiguration) WithDryRun(value bool) *CanaryMetricApplyConfiguration {
+	b.DryRun = &value
 	return b
 }
 

@@ -20,6 +20,12 @@ type CheckStatusApplyConfiguration struct {
 	Verdict *weirv1beta1.Verdict `json:"verdict,omitempty"`
 	// Value that was judged, where there was one.
 	Value *string `json:"value,omitempty"`
+	// Baseline is the primary's value, where it was asked for.
+	Baseline *string `json:"baseline,omitempty"`
+	// Evidence is what a comparison rests on.
+	Evidence *EvidenceStatusApplyConfiguration `json:"evidence,omitempty"`
+	// Failures is how often the metric has failed in this run, where it has a failureLimit.
+	Failures *int32 `json:"failures,omitempty"`
 	// Message says what was compared with what, or why there is no value.
 	Message *string `json:"message,omitempty"`
 	// Query that was sent.
@@ -55,6 +61,30 @@ func (b *CheckStatusApplyConfiguration) WithVerdict(value weirv1beta1.Verdict) *
 // If called multiple times, the Value field is set to the value of the last call.
 func (b *CheckStatusApplyConfiguration) WithValue(value string) *CheckStatusApplyConfiguration {
 	b.Value = &value
+	return b
+}
+
+// WithBaseline sets the Baseline field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Baseline field is set to the value of the last call.
+func (b *CheckStatusApplyConfiguration) WithBaseline(value string) *CheckStatusApplyConfiguration {
+	b.Baseline = &value
+	return b
+}
+
+// WithEvidence sets the Evidence field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Evidence field is set to the value of the last call.
+func (b *CheckStatusApplyConfiguration) WithEvidence(value *EvidenceStatusApplyConfiguration) *CheckStatusApplyConfiguration {
+	b.Evidence = value
+	return b
+}
+
+// WithFailures sets the Failures field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Failures field is set to the value of the last call.
+func (b *CheckStatusApplyConfiguration) WithFailures(value int32) *CheckStatusApplyConfiguration {
+	b.Failures = &value
 	return b
 }
 

@@ -21,6 +21,9 @@ type RunStatusApplyConfiguration struct {
 	MaxWeight *int32 `json:"maxWeight,omitempty"`
 	// Paused says that a person has paused the run. A person who ends the pause takes it away.
 	Paused *PauseStatusApplyConfiguration `json:"paused,omitempty"`
+	// Metrics are what is remembered of metrics from one round to the next: of comparisons, of those with a
+	// failureLimit, and of the guard.
+	Metrics []MetricStateApplyConfiguration `json:"metrics,omitempty"`
 	// Full says that a person wants it promoted without what is left of its steps and checks.
 	Full *bool `json:"full,omitempty"`
 	// Commands are those that were carried out in this run, the first sixteen.
@@ -62,6 +65,19 @@ func (b *RunStatusApplyConfiguration) WithMaxWeight(value int32) *RunStatusApply
 // If called multiple times, the Paused field is set to the value of the last call.
 func (b *RunStatusApplyConfiguration) WithPaused(value *PauseStatusApplyConfiguration) *RunStatusApplyConfiguration {
 	b.Paused = value
+	return b
+}
+
+// WithMetrics adds the given value to the Metrics field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Metrics field.
+func (b *RunStatusApplyConfiguration) WithMetrics(values ...*MetricStateApplyConfiguration) *RunStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithMetrics")
+		}
+		b.Metrics = append(b.Metrics, *values[i])
+	}
 	return b
 }
 

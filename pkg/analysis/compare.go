@@ -1,0 +1,224 @@
+package analysis
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weir.dev/weir/pkg/analysis/evidence"
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
+)
+
+// Counted is what was counted of canary and primary since the last look.
+type Counted struct {
+	// Query that was sent.
+	Query string
+	// Past are windows before the canary had any traffic, oldest first. Of these, what the primary did tells how errors
+	// come in bursts.
+	Past []evidence.Window
+	// Window that was counted, with durations in milliseconds. One that is empty adds nothing.
+	Window evidence.Window
+	// Err is why there is none. One with a method NoData that says so is an answer without counts.
+	Err error
+	// At is when it was asked.
+	At time.Time
+}
+
+// Compare adds what was counted to the evidence of the run, and judges the canary by all of it. Was is what the last
+// look left, nil for the first in a run; what it gives is for the next. A step passes once enough requests of the
+// canary's were counted in it, as long as the evidence does not speak against it.
+func Compare(
+	m v1beta1.CanaryMetric, was *v1beta1.MetricState, step int32, in Counted,
+) (v1beta1.CheckStatus, v1beta1.MetricState) {
+	c := v1beta1.CheckStatus{Name: m.Name, Query: shorten(in.Query), At: metav1.NewTime(in.At)}
+	next := v1beta1.MetricState{Name: m.Name, Step: step}
+	test, state := testOf(m), stateOf(was)
+	if was != nil {
+		next.Before, next.Failures = was.Before, was.Failures
+	}
+	if was != nil && was.Step != step {
+		next.Before = int64(state.Canary.Requests)
+	}
+	if len(in.Past) > 0 && New(was) {
+		state = test.Learn(state, in.Past)
+	}
+	lacks := in.Err
+	if lacks == nil && in.Window.End.After(in.Window.Start) {
+		var fate evidence.Fate
+		if state, fate = test.Update(state, in.Window); fate == evidence.Unreadable {
+			lacks = unreadable(m, in.Window)
+		}
+	}
+	next.Evidence = textOf(state)
+	if lacks != nil {
+		c.Verdict, c.Message = v1beta1.VerdictErrored, lacks.Error()
+		if none, ok := errors.AsType[noData](lacks); ok && none.NoData() {
+			c.Verdict = v1beta1.VerdictNoData
+		}
+		return c, next
+	}
+	result := test.Result(state)
+	c.Evidence = shown(result)
+	c.Value, c.Baseline = share(result.Canary), share(result.Primary)
+	counted := int64(result.Canary.Requests) - next.Before
+	switch least := int64(leastOf(m)); {
+	case result.Verdict == evidence.Fail:
+		c.Verdict, c.Message = v1beta1.VerdictFailed, told(m, result)
+	case counted < least:
+		c.Verdict = v1beta1.VerdictNoData
+		c.Message = fmt.Sprintf("%d of the %d requests that the canary needs at this step were counted", counted, least)
+	case result.Primary.Requests == 0:
+		c.Verdict, c.Message = v1beta1.VerdictNoData, "no requests of the primary's were counted to compare with"
+	default:
+		c.Verdict, c.Message = v1beta1.VerdictPassed, told(m, result)
+	}
+	return c, next
+}
+
+// Guard is the metric that the guard of a spec stands for.
+func Guard(spec *v1beta1.CanarySpec) v1beta1.CanaryMetric {
+	const tolerance, confidence = 2, 0.999 // where the API server did not fill the defaults in
+	m := v1beta1.CanaryMetric{Name: rollout.GuardCheck, Comparison: &v1beta1.Comparison{
+		Tolerance: tolerance, Confidence: confidence, MinRequests: new(int32(0)),
+	}}
+	if g := spec.Analysis.Guard; g != nil && g.Tolerance > 0 {
+		m.Comparison.Tolerance = g.Tolerance
+	}
+	if g := spec.Analysis.Guard; g != nil && g.Confidence > 0 {
+		m.Comparison.Confidence = g.Confidence
+	}
+	return m
+}
+
+// Since is when the window begins that is to be counted next: where the last one ended, or when the step's traffic came
+// in force, for a change of the weight ends a window.
+func Since(was *v1beta1.MetricState, traffic time.Time) time.Time {
+	if end := stateOf(was).End(); end.After(traffic) {
+		return end
+	}
+	return traffic
+}
+
+// PastWindows are how many of the windows before a run are looked at. With nothing known of bursts, evidence is taken
+// for a third; a dozen windows of the primary alone make up for most of that.
+const PastWindows = 12
+
+// New says that nothing was counted in this run yet, so that the past is of use.
+func New(was *v1beta1.MetricState) bool { return stateOf(was).Windows == 0 }
+
+func testOf(m v1beta1.CanaryMetric) evidence.Test {
+	t := evidence.Test{Kind: evidence.Errors, Tolerance: m.Comparison.Tolerance, Alpha: 1 - m.Comparison.Confidence}
+	if m.Name == v1beta1.RequestDuration {
+		t.Kind = evidence.Latency
+		t.Bound = float64(rollout.Duration(m.Comparison.Bound, 0)) / float64(time.Millisecond)
+	}
+	return t
+}
+
+// leastOf is how many requests of the canary's a step waits for.
+func leastOf(m v1beta1.CanaryMetric) int32 {
+	const least = 20 // where the API server did not fill the default in
+	if n := m.Comparison.MinRequests; n != nil {
+		return *n
+	}
+	return least
+}
+
+// stateOf is the state that was left. One that cannot be read, because somebody has changed it, is forgotten.
+func stateOf(was *v1beta1.MetricState) evidence.State {
+	var s evidence.State
+	if was == nil || json.Unmarshal([]byte(was.Evidence), &s) != nil {
+		return evidence.State{}
+	}
+	return s
+}
+
+func textOf(s evidence.State) string {
+	text, err := json.Marshal(s)
+	if err != nil { // not of finite numbers, and a state has no others
+		return ""
+	}
+	return string(text)
+}
+
+// unreadable says why a window cannot be counted: that a bound is none of the histogram's is what happens to people.
+func unreadable(m v1beta1.CanaryMetric, w evidence.Window) error {
+	if m.Comparison.Bound == "" {
+		return errors.New("the answer has counts that no counter has")
+	}
+	var bounds []string
+	for _, b := range w.Canary.Buckets {
+		if !math.IsInf(b.Le, 1) {
+			bounds = append(bounds, (time.Duration(b.Le * float64(time.Millisecond))).String())
+		}
+	}
+	return fmt.Errorf("no bucket of the histogram ends at comparison.bound %s; set one of %s, or leave it out",
+		m.Comparison.Bound, strings.Join(bounds, ", "))
+}
+
+func shown(r evidence.Result) *v1beta1.EvidenceStatus {
+	s := &v1beta1.EvidenceStatus{
+		Value: brief(math.Exp(min(r.Evidence, mostLogEvidence))), Needed: brief(math.Exp(r.Needed)), Windows: int32(r.Windows),
+		Canary: counts(r.Canary), Primary: counts(r.Primary),
+	}
+	if r.Ratio.Estimate > 0 {
+		s.Ratio = brief(r.Ratio.Estimate)
+	}
+	return s
+}
+
+// mostLogEvidence bounds what is written of evidence that nobody would count any more.
+const mostLogEvidence = 30
+
+func counts(t evidence.Totals) v1beta1.CountStatus {
+	return v1beta1.CountStatus{Requests: int64(math.Round(t.Requests)), Bad: int64(math.Round(t.Bad))}
+}
+
+// share is the percentage of bad requests; nothing where there are none at all.
+func share(t evidence.Totals) string {
+	if t.Requests == 0 {
+		return ""
+	}
+	const percent = 100
+	return brief(percent * t.Bad / t.Requests)
+}
+
+// brief writes a number as people read it.
+func brief(v float64) string {
+	const large, digits = 100, 2
+	if v >= large {
+		return plain(math.Round(v))
+	}
+	rounded := math.Pow(10, digits) //nolint:mnd // decimal places
+	if v != 0 {
+		rounded = math.Pow(10, digits-1-math.Floor(math.Log10(math.Abs(v))))
+	}
+	return plain(math.Round(v*rounded) / rounded)
+}
+
+// told says what was counted and what it amounts to.
+func told(m v1beta1.CanaryMetric, r evidence.Result) string {
+	bad := "failed"
+	switch {
+	case m.Name != v1beta1.RequestDuration:
+	case m.Comparison.Bound != "":
+		bad = "took longer than " + m.Comparison.Bound
+	case r.Mark > 0:
+		bad = "took longer than " + (time.Duration(r.Mark * float64(time.Millisecond))).String()
+	default:
+		bad = "were the slow ones"
+	}
+	text := fmt.Sprintf("%s %% of %.0f requests %s, of the primary's %.0f %s %%", share(r.Canary), r.Canary.Requests, bad,
+		r.Primary.Requests, share(r.Primary))
+	if r.Ratio.Estimate > 0 {
+		text += fmt.Sprintf("; that is %s times as many, and %s are tolerated", brief(r.Ratio.Estimate), plain(m.Comparison.Tolerance))
+	}
+	e := shown(r)
+	return fmt.Sprintf("%s; the evidence is %s of the %s needed", text, e.Value, e.Needed)
+}
