@@ -81,11 +81,30 @@ func (l *look) rounds(step Step) bool {
 	if len(failed) > 0 {
 		l.countFailure(sentences(failed), fmt.Sprintf("%s/failed/%d/%d", l.st.Run.ID, l.st.Step.Index, l.st.Step.Round))
 	}
-	if l.st.Run == nil {
+	if l.st.Run == nil || l.unanswered(held) {
 		return false
 	}
 	l.lastRound(step)
 	return l.passing(step)
+}
+
+// unanswered rolls back when rounds have gone without an answer for as long as the spec lets them.
+func (l *look) unanswered(held []v1beta1.CheckStatus) bool {
+	held = slices.DeleteFunc(slices.Clone(held), func(c v1beta1.CheckStatus) bool { return c.Verdict == v1beta1.VerdictFailed })
+	if len(held) == 0 {
+		l.st.Step.HeldSince = nil
+		return false
+	}
+	if l.st.Step.HeldSince == nil {
+		now := l.now()
+		l.st.Step.HeldSince = &now
+	}
+	deadline := Duration(l.Canary.Spec.Analysis.NoDataDeadline, 0)
+	if deadline == 0 || l.Now.Sub(l.st.Step.HeldSince.Time) < deadline {
+		return false
+	}
+	l.rollback(holdReason(held), fmt.Sprintf("nothing was to be learned for %s: %s", deadline, sentences(held)))
+	return true
 }
 
 // passing says that a step has passed as many rounds as it must, the last one among them.

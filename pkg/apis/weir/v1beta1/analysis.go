@@ -139,6 +139,13 @@ type CanaryAnalysis struct {
 	// +kubebuilder:validation:MaxItems=32
 	Metrics []CanaryMetric `json:"metrics,omitempty"`
 
+	// NoDataDeadline is how long rounds without data, or of queries that could not be asked, may hold a step before
+	// the run is rolled back. Without it, they hold as long as it takes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('1s')",message="spec.analysis.noDataDeadline must be a duration of at least 1s, for example 30m"
+	NoDataDeadline string `json:"noDataDeadline,omitempty"`
+
 	// Guard watches the canary's errors between the rounds of checks.
 	// +optional
 	Guard *Guard `json:"guard,omitempty"`

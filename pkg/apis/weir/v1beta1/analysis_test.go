@@ -295,6 +295,12 @@ func judgingRules() []rule {
 			says:  oneOf,
 		},
 		{
+			field: "spec.analysis.noDataDeadline",
+			yes:   each("analysis: {noDataDeadline: #}", "1s", "30m"),
+			no:    each("analysis: {noDataDeadline: #}", "0s", "soon"),
+			says:  "spec.analysis.noDataDeadline must be a duration of at least 1s, for example 30m",
+		},
+		{
 			field: "spec.analysis.guard.interval",
 			yes:   []string{guard("interval: 1s"), guard("disabled: true")},
 			no:    []string{guard("interval: 100ms"), guard("interval: often")},

@@ -189,7 +189,7 @@ func fullStatus() v1beta1.CanaryStatus {
 		},
 		Step: &v1beta1.StepStatus{
 			Index: 1, Progress: "2/5", StartedAt: precisely, WaitingSince: &precisely, JudgedAt: &precisely,
-			TrafficSince: &precisely, Round: 3, Passed: 2, Skipped: true, Resumed: true,
+			TrafficSince: &precisely, Round: 3, Passed: 2, HeldSince: &precisely, Skipped: true, Resumed: true,
 		},
 		FailedChecks: 2,
 		Checks: []v1beta1.CheckStatus{{

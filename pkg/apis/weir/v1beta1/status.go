@@ -318,6 +318,9 @@ type StepStatus struct {
 	// Passed counts the rounds of this step that passed.
 	// +optional
 	Passed int32 `json:"passed,omitempty"`
+	// HeldSince is when the first of the latest rounds was judged that were all without an answer.
+	// +optional
+	HeldSince *metav1.MicroTime `json:"heldSince,omitempty"`
 	// Skipped says that a person has skipped the step, the last one.
 	// +optional
 	Skipped bool `json:"skipped,omitempty"`

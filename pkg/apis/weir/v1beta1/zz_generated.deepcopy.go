@@ -1372,6 +1372,10 @@ func (in *StepStatus) DeepCopyInto(out *StepStatus) {
 		in, out := &in.TrafficSince, &out.TrafficSince
 		*out = (*in).DeepCopy()
 	}
+	if in.HeldSince != nil {
+		in, out := &in.HeldSince, &out.HeldSince
+		*out = (*in).DeepCopy()
+	}
 	return
 }
 

@@ -62,6 +62,9 @@ type CanaryAnalysisApplyConfiguration struct {
 	// Metrics are the checks of each step. Without any, a step passes when its interval is over and
 	// its pods are healthy.
 	Metrics []CanaryMetricApplyConfiguration `json:"metrics,omitempty"`
+	// NoDataDeadline is how long rounds without data, or of queries that could not be asked, may hold a step before
+	// the run is rolled back. Without it, they hold as long as it takes.
+	NoDataDeadline *string `json:"noDataDeadline,omitempty"`
 	// Guard watches the canary's errors between the rounds of checks.
 	Guard *GuardApplyConfiguration `json:"guard,omitempty"`
 	// Webhooks are the gates of a run, and what else is called in it.
@@ -224,6 +227,14 @@ func (b *CanaryAnalysisApplyConfiguration) WithMetrics(values ...*CanaryMetricAp
 		}
 		b.Metrics = append(b.Metrics, *values[i])
 	}
+	return b
+}
+
+// WithNoDataDeadline sets the NoDataDeadline field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NoDataDeadline field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithNoDataDeadline(value string) *CanaryAnalysisApplyConfiguration {
+	b.NoDataDeadline = &value
 	return b
 }
 

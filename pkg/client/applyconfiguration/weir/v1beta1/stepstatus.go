@@ -31,6 +31,8 @@ type StepStatusApplyConfiguration struct {
 	Round *int32 `json:"round,omitempty"`
 	// Passed counts the rounds of this step that passed.
 	Passed *int32 `json:"passed,omitempty"`
+	// HeldSince is when the first of the latest rounds was judged that were all without an answer.
+	HeldSince *v1.MicroTime `json:"heldSince,omitempty"`
 	// Skipped says that a person has skipped the step, the last one.
 	Skipped *bool `json:"skipped,omitempty"`
 	// Resumed says that a person has ended the step's pause.
@@ -104,6 +106,14 @@ func (b *StepStatusApplyConfiguration) WithRound(value int32) *StepStatusApplyCo
 // If called multiple times, the Passed field is set to the value of the last call.
 func (b *StepStatusApplyConfiguration) WithPassed(value int32) *StepStatusApplyConfiguration {
 	b.Passed = &value
+	return b
+}
+
+// WithHeldSince sets the HeldSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the HeldSince field is set to the value of the last call.
+func (b *StepStatusApplyConfiguration) WithHeldSince(value v1.MicroTime) *StepStatusApplyConfiguration {
+	b.HeldSince = &value
 	return b
 }
 
