@@ -114,6 +114,9 @@ func New(was *v1beta1.MetricState) bool { return stateOf(was).Windows == 0 }
 
 func testOf(m v1beta1.CanaryMetric) evidence.Test {
 	t := evidence.Test{Kind: evidence.Errors, Tolerance: m.Comparison.Tolerance, Alpha: 1 - m.Comparison.Confidence}
+	if m.Comparison.Limit > 0 {
+		t.Limit, t.Beta = m.Comparison.Limit, t.Alpha
+	}
 	if m.Name == v1beta1.RequestDuration {
 		t.Kind = evidence.Latency
 		t.Bound = float64(rollout.Duration(m.Comparison.Bound, 0)) / float64(time.Millisecond)
@@ -165,7 +168,7 @@ func unreadable(m v1beta1.CanaryMetric, w evidence.Window) error {
 func shown(r evidence.Result) *v1beta1.EvidenceStatus {
 	s := &v1beta1.EvidenceStatus{
 		Value: brief(math.Exp(min(r.Evidence, mostLogEvidence))), Needed: brief(math.Exp(r.Needed)), Windows: int32(r.Windows),
-		Canary: counts(r.Canary), Primary: counts(r.Primary),
+		Canary: counts(r.Canary), Primary: counts(r.Primary), NotWorse: r.Verdict == evidence.Pass,
 	}
 	if r.Ratio.Estimate > 0 {
 		s.Ratio = brief(r.Ratio.Estimate)
@@ -220,5 +223,9 @@ func told(m v1beta1.CanaryMetric, r evidence.Result) string {
 		text += fmt.Sprintf("; that is %s times as many, and %s are tolerated", brief(r.Ratio.Estimate), plain(m.Comparison.Tolerance))
 	}
 	e := shown(r)
-	return fmt.Sprintf("%s; the evidence is %s of the %s needed", text, e.Value, e.Needed)
+	text = fmt.Sprintf("%s; the evidence is %s of the %s needed", text, e.Value, e.Needed)
+	if e.NotWorse {
+		text += fmt.Sprintf("; it was shown to be less than %s times as many", plain(m.Comparison.Limit))
+	}
+	return text
 }

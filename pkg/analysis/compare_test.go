@@ -60,6 +60,15 @@ func TestCompareErrors(t *testing.T) {
 	assert.Equal(t, int32(31), check.Evidence.Windows)
 	assert.Equal(t, "20", check.Evidence.Needed)
 
+	assert.False(t, check.Evidence.NotWorse, "there is no limit")
+	shown := ofErrors()
+	shown.metric.Comparison.Limit = 2
+	for range 30 {
+		check = shown.errors(0, 1000, 10, 9000, 90)
+	}
+	assert.True(t, check.Evidence.NotWorse, check.Message)
+	assert.Contains(t, check.Message, "; it was shown to be less than 2 times as many")
+
 	bad := ofErrors()
 	assert.Equal(t, v1beta1.VerdictPassed, bad.errors(0, 100, 10, 900, 9).Verdict, "one window is never enough")
 	check = bad.errors(0, 100, 10, 900, 9)

@@ -76,6 +76,8 @@ type release struct {
 	guard  *v1beta1.MetricState
 	states map[string]*v1beta1.MetricState
 	failed int32
+	// notWorse says that the last round's comparison has shown the canary not to be as bad as its limit.
+	notWorse bool
 }
 
 // planSettle is how long a split takes to come in force.
@@ -133,7 +135,7 @@ func (r *release) step(index int32, step rollout.Step) bool {
 		if ok {
 			passed++
 		}
-		if ok && passed >= step.Rounds && r.now-began >= step.Pause {
+		if ok && passed >= step.Rounds && (r.now-began >= step.Pause || r.proven(r.now-began)) {
 			return false
 		}
 	}
@@ -152,6 +154,7 @@ func (r *release) round(index int32, step rollout.Step, w evidence.Window) (ok, 
 			var state v1beta1.MetricState
 			check, state = analysis.Compare(m, r.states[m.Name], index, r.counted(w, step.Dwell))
 			r.states[m.Name] = &state
+			r.notWorse = check.Evidence != nil && check.Evidence.NotWorse
 		} else {
 			check = analysis.Judge(m, r.input(w, step))
 		}
@@ -175,6 +178,13 @@ func (r *release) counted(w evidence.Window, length time.Duration) analysis.Coun
 		}
 	}
 	return analysis.Counted{Past: r.past[length], Window: w} // what was counted before is not counted again
+}
+
+// proven says that a pause may end before its time.
+func (r *release) proven(lasted time.Duration) bool {
+	a := &r.spec.Analysis
+	return a.Pace == v1beta1.PaceAdaptive && r.notWorse &&
+		lasted >= rollout.Duration(a.MinStep, rollout.Duration(a.Interval, time.Minute))
 }
 
 // input is what a query would have given.

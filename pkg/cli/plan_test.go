@@ -71,6 +71,9 @@ func TestPlan(t *testing.T) {
 	longer := releases(strings.Replace(planCanary, "stepWeights: [20, 50]", "steps: [{weight: 20, pause: {duration: 10m}}]", 1), "--times", "3")
 	assert.Equal(t, "10m5s", longer[1].Takes)
 	assert.Contains(t, longer, 3.0)
+	adaptive := releases(strings.Replace(planCanary, "stepWeights: [20, 50]",
+		"pace: adaptive\n    steps: [{weight: 50, pause: {duration: 1h}}]", 1), "--error-rate", "5")
+	assert.NotEqual(t, "1h0m5s", adaptive[1].Takes, "what has been shown need not be waited for")
 }
 
 func TestPlanRefuses(t *testing.T) {

@@ -27,7 +27,7 @@ func (l *look) passed(step Step) bool {
 		return false
 	}
 	switch in := l.pauseLeft(step); {
-	case in > 0:
+	case in > 0 && !l.proven(step):
 		l.after(in)
 		return false
 	case step.Manual && !l.st.Step.Resumed && !l.st.Step.Skipped:

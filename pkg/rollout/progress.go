@@ -272,6 +272,26 @@ func (l *look) baked() bool {
 	return true
 }
 
+// proven says that a pause may end before its time: every comparison has shown that the canary is not worse.
+func (l *look) proven(step Step) bool {
+	a := &l.Canary.Spec.Analysis
+	least := Duration(a.MinStep, Duration(a.Interval, time.Minute))
+	if a.Pace != v1beta1.PaceAdaptive || l.st.Phase == v1beta1.PhasePromoting || l.Now.Sub(l.st.Step.TrafficSince.Time) < least {
+		return false
+	}
+	compared := 0
+	for _, c := range l.st.Checks {
+		if m := l.spec(c.Name); m.Comparison == nil || m.DryRun || !step.judges(c.Name) {
+			continue
+		}
+		if c.Evidence == nil || !c.Evidence.NotWorse {
+			return false
+		}
+		compared++
+	}
+	return compared > 0
+}
+
 // pauseLeft is how long the step's pause still lasts.
 func (l *look) pauseLeft(step Step) time.Duration {
 	return max(0, l.st.Step.TrafficSince.Add(step.Pause).Sub(l.Now))

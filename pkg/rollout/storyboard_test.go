@@ -21,7 +21,7 @@ import (
 //	new weights=(10,50) interval=10s threshold=2 replicas=4 pods   a target that is rolled out; the lines
 //	                             below, if any, are merged into the spec; with pods, traffic follows the pods
 //	adopt                        play until the Canary is adopted, without output
-//	set template=v2 replicas=8 paused=false found=false refused="…" problem=… verdict=Failed alarm=true broken=v2
+//	set template=v2 replicas=8 paused=false found=false refused="…" problem=… verdict=Failed alarm=true proven=true broken=v2
 //	set split=60                 somebody else changes the route
 //	set ready=-1                 one canary pod is not ready
 //	play [max=40]                look, let the controllers work, wait, until nothing changes; every write
@@ -198,6 +198,8 @@ func (w *toy) change(t *testing.T, arg datadriven.CmdArg) {
 		delete(w.broken, v)
 	case "found":
 		w.target.found = v == "true"
+	case "proven":
+		w.proven = v == "true"
 	case "alarm":
 		w.alarm = v == "true"
 	case "verdict":

@@ -32,6 +32,8 @@ type toy struct {
 	settle   time.Duration
 	// verdict that every check gets.
 	verdict v1beta1.Verdict
+	// proven says that comparisons have shown the canary not to be worse.
+	proven bool
 	// alarm says that the guard has seen enough of any canary.
 	alarm bool
 	// crashAt is the write of the next look at which the operator dies; 0 means it does not.
@@ -281,6 +283,7 @@ func (w *toy) snapshot() *Snapshot {
 		if w.verdict != "" {
 			s.Answers = append(s.Answers, Answer{Round: q.Round, Check: v1beta1.CheckStatus{
 				Name: q.Metric.Name, Verdict: w.verdict, Message: "toy", At: metav1.NewTime(w.now),
+				Evidence: &v1beta1.EvidenceStatus{NotWorse: w.proven},
 			}})
 		}
 	}

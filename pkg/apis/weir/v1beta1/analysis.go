@@ -13,6 +13,7 @@ import "k8s.io/apimachinery/pkg/util/intstr"
 // +kubebuilder:validation:XValidation:rule="!has(self.match) || has(self.iterations)",message="spec.analysis.match needs iterations; in explicit steps, each step has a match of its own"
 // +kubebuilder:validation:XValidation:rule="!has(self.webhooks) || has(self.steps) || has(self.stepWeights) || has(self.stepWeight) || has(self.iterations) || !self.webhooks.exists(w, has(w.type) && w.type in ['rollout', 'confirm-traffic-increase'])",message="webhooks of type rollout and confirm-traffic-increase need a plan to be called in: set steps, stepWeights, stepWeight or iterations"
 // +kubebuilder:validation:XValidation:rule="!has(self.steps) || self.steps.all(s, !has(s.weight) || s.weight <= self.maxWeight)",message="the weights of spec.analysis.steps must not exceed maxWeight"
+// +kubebuilder:validation:XValidation:rule="!has(self.pace) || self.pace != 'adaptive' || has(self.metrics) && self.metrics.exists(m, has(m.comparison))",message="spec.analysis.pace adaptive needs a metric with a comparison, whose evidence it goes by"
 // +kubebuilder:validation:XValidation:rule="!has(self.mirror) || !self.mirror || has(self.stepWeights) || has(self.stepWeight) || has(self.iterations)",message="spec.analysis.mirror needs stepWeights, stepWeight or iterations; in explicit steps, each step has a mirror of its own"
 // +kubebuilder:validation:XValidation:rule="!has(self.steps) || self.steps.all(s, !has(s.analysis) || s.analysis.all(n, has(self.metrics) && self.metrics.exists(m, m.name == n)))",message="a step's analysis names a metric that spec.analysis.metrics does not have"
 // +kubebuilder:validation:XValidation:rule="!has(self.steps) || self.steps.all(s, !has(s.gates) || s.gates.all(n, has(self.webhooks) && self.webhooks.exists(w, w.name == n && has(w.type) && w.type == 'confirm-traffic-increase')))",message="a step's gates names a webhook that spec.analysis.webhooks does not have with type confirm-traffic-increase"
@@ -138,6 +139,19 @@ type CanaryAnalysis struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Metrics []CanaryMetric `json:"metrics,omitempty"`
+
+	// Pace is when a pause with a duration ends: fixed, when its time is over; adaptive, as soon as every comparison has
+	// shown that the canary is not as bad as its limit, but not before minStep.
+	// +optional
+	// +kubebuilder:default=fixed
+	// +kubebuilder:validation:Enum=fixed;adaptive
+	Pace string `json:"pace,omitempty"`
+
+	// MinStep is the least time that a step lasts with pace adaptive. Defaults to the interval.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('1s')",message="spec.analysis.minStep must be a duration of at least 1s, for example 2m"
+	MinStep string `json:"minStep,omitempty"`
 
 	// NoDataDeadline is how long rounds without data, or of queries that could not be asked, may hold a step before
 	// the run is rolled back. Without it, they hold as long as it takes.

@@ -295,6 +295,47 @@ func judgingRules() []rule {
 			says:  oneOf,
 		},
 		{
+			field: "spec.analysis.metrics[0].comparison.limit",
+			yes:   []string{comparison("limit: 1.25"), comparison("limit: 100")},
+			no:    []string{comparison("limit: 0.9")},
+			says:  atLeast,
+		},
+		{
+			field: "spec.analysis.metrics[0].comparison.limit",
+			yes:   []string{comparison("limit: 1.25")},
+			no:    []string{comparison("limit: 101")},
+			says:  atMost,
+		},
+		{
+			field: "spec.analysis.metrics[0].comparison",
+			yes:   []string{comparison("tolerance: 1.5, limit: 1.5")},
+			no:    []string{comparison("tolerance: 1.5, limit: 1.4")},
+			says:  "comparison.limit must not be below tolerance",
+		},
+		{
+			field: "spec.analysis",
+			yes: []string{
+				"spec: {analysis: {pace: adaptive, metrics: [{" + compare + "{}}]}}", "spec: {analysis: {pace: fixed}}",
+			},
+			no: []string{
+				"spec: {analysis: {pace: adaptive}}",
+				"spec: {analysis: {pace: adaptive, metrics: [{" + rate + "thresholdRange: {min: 99}}]}}",
+			},
+			says: "spec.analysis.pace adaptive needs a metric with a comparison, whose evidence it goes by",
+		},
+		{
+			field: "spec.analysis.pace",
+			yes:   each("analysis: {pace: #}", "fixed"),
+			no:    each("analysis: {pace: #}", "fast"),
+			says:  oneOf,
+		},
+		{
+			field: "spec.analysis.minStep",
+			yes:   each("analysis: {minStep: #}", "1s", "2m"),
+			no:    each("analysis: {minStep: #}", "0s", "soon"),
+			says:  "spec.analysis.minStep must be a duration of at least 1s, for example 2m",
+		},
+		{
 			field: "spec.analysis.noDataDeadline",
 			yes:   each("analysis: {noDataDeadline: #}", "1s", "30m"),
 			no:    each("analysis: {noDataDeadline: #}", "0s", "soon"),

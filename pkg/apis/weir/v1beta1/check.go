@@ -48,6 +48,9 @@ type EvidenceStatus struct {
 	Value string `json:"value"`
 	// Needed is 1 divided by the error probability.
 	Needed string `json:"needed"`
+	// NotWorse says that the canary was shown not to be as bad as the limit.
+	// +optional
+	NotWorse bool `json:"notWorse,omitempty"`
 	// Ratio is how many times as often as the primary's the canary's requests were bad; absent where that is not known.
 	// +optional
 	Ratio string `json:"ratio,omitempty"`

@@ -10,6 +10,14 @@ const (
 	Pass = "Pass"
 )
 
+// When a pause with a duration ends.
+const (
+	// PaceFixed ends it when its time is over.
+	PaceFixed = "fixed"
+	// PaceAdaptive ends it as soon as the comparisons have shown enough.
+	PaceAdaptive = "adaptive"
+)
+
 // The metrics that need no template.
 const (
 	RequestSuccessRate = "request-success-rate"
@@ -97,6 +105,8 @@ type CanaryMetric struct {
 
 // Comparison is when the canary counts as worse than the primary. It may be looked at as often as one likes:
 // the error probability holds for the whole run.
+//
+// +kubebuilder:validation:XValidation:rule="self.limit >= self.tolerance",message="comparison.limit must not be below tolerance"
 type Comparison struct {
 	// Tolerance is how many times as often as the primary's the canary's requests may be bad.
 	// +optional
@@ -111,6 +121,14 @@ type Comparison struct {
 	// +kubebuilder:validation:Minimum=0.5
 	// +kubebuilder:validation:Maximum=0.999999
 	Confidence float64 `json:"confidence,omitempty"`
+
+	// Limit is how many times as often as the primary's the canary's requests may be bad for it to count as shown not
+	// to be so, which is what pace adaptive waits for.
+	// +optional
+	// +kubebuilder:default=2
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Limit float64 `json:"limit,omitempty"`
 
 	// Bound makes requests bad that take longer. It must be a bound of the histogram's buckets. Without it, the
 	// distributions are compared.

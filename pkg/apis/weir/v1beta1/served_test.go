@@ -39,6 +39,7 @@ func testDefaults(t *testing.T, c *cluster) {
 		"spec.analysis.interval":               "1m",
 		"spec.analysis.threshold":              int64(1),
 		"spec.analysis.maxWeight":              int64(100),
+		"spec.analysis.pace":                   "fixed",
 		"spec.analysis.mirrorWeight":           int64(100),
 		"spec.analysis.primaryReadyThreshold":  int64(100),
 		"spec.analysis.canaryReadyThreshold":   int64(100),
@@ -51,6 +52,7 @@ func testDefaults(t *testing.T, c *cluster) {
 
 		"spec.analysis.metrics[].comparison.tolerance":   1.25,
 		"spec.analysis.metrics[].comparison.confidence":  0.95,
+		"spec.analysis.metrics[].comparison.limit":       int64(2),
 		"spec.analysis.metrics[].comparison.minRequests": int64(20),
 
 		"spec.analysis.guard.interval":   "10s",
@@ -195,7 +197,7 @@ func fullStatus() v1beta1.CanaryStatus {
 		Checks: []v1beta1.CheckStatus{{
 			Name: "request-duration", Verdict: v1beta1.VerdictFailed, Value: "612", Message: "612 is above 500",
 			Query: "q", At: at, Baseline: "480", Failures: 1, Evidence: &v1beta1.EvidenceStatus{
-				Value: "31", Needed: "20", Ratio: "2.4", Windows: 3,
+				Value: "31", Needed: "20", NotWorse: true, Ratio: "2.4", Windows: 3,
 				Canary: v1beta1.CountStatus{Requests: 100, Bad: 12}, Primary: v1beta1.CountStatus{Requests: 900, Bad: 45},
 			},
 		}},

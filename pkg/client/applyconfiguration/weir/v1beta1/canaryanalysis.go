@@ -62,6 +62,11 @@ type CanaryAnalysisApplyConfiguration struct {
 	// Metrics are the checks of each step. Without any, a step passes when its interval is over and
 	// its pods are healthy.
 	Metrics []CanaryMetricApplyConfiguration `json:"metrics,omitempty"`
+	// Pace is when a pause with a duration ends: fixed, when its time is over; adaptive, as soon as every comparison has
+	// shown that the canary is not as bad as its limit, but not before minStep.
+	Pace *string `json:"pace,omitempty"`
+	// MinStep is the least time that a step lasts with pace adaptive. Defaults to the interval.
+	MinStep *string `json:"minStep,omitempty"`
 	// NoDataDeadline is how long rounds without data, or of queries that could not be asked, may hold a step before
 	// the run is rolled back. Without it, they hold as long as it takes.
 	NoDataDeadline *string `json:"noDataDeadline,omitempty"`
@@ -227,6 +232,22 @@ func (b *CanaryAnalysisApplyConfiguration) WithMetrics(values ...*CanaryMetricAp
 		}
 		b.Metrics = append(b.Metrics, *values[i])
 	}
+	return b
+}
+
+// WithPace sets the Pace field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Pace field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithPace(value string) *CanaryAnalysisApplyConfiguration {
+	b.Pace = &value
+	return b
+}
+
+// WithMinStep sets the MinStep field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MinStep field is set to the value of the last call.
+func (b *CanaryAnalysisApplyConfiguration) WithMinStep(value string) *CanaryAnalysisApplyConfiguration {
+	b.MinStep = &value
 	return b
 }
 

@@ -14,6 +14,9 @@ type ComparisonApplyConfiguration struct {
 	Tolerance *float64 `json:"tolerance,omitempty"`
 	// Confidence is 1 less the probability that a canary as good as tolerated fails in a run.
 	Confidence *float64 `json:"confidence,omitempty"`
+	// Limit is how many times as often as the primary's the canary's requests may be bad for it to count as shown not
+	// to be so, which is what pace adaptive waits for.
+	Limit *float64 `json:"limit,omitempty"`
 	// Bound makes requests bad that take longer. It must be a bound of the histogram's buckets. Without it, the
 	// distributions are compared.
 	Bound *string `json:"bound,omitempty"`
@@ -40,6 +43,14 @@ func (b *ComparisonApplyConfiguration) WithTolerance(value float64) *ComparisonA
 // If called multiple times, the Confidence field is set to the value of the last call.
 func (b *ComparisonApplyConfiguration) WithConfidence(value float64) *ComparisonApplyConfiguration {
 	b.Confidence = &value
+	return b
+}
+
+// WithLimit sets the Limit field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Limit field is set to the value of the last call.
+func (b *ComparisonApplyConfiguration) WithLimit(value float64) *ComparisonApplyConfiguration {
+	b.Limit = &value
 	return b
 }
 

@@ -14,6 +14,8 @@ type EvidenceStatusApplyConfiguration struct {
 	Value *string `json:"value,omitempty"`
 	// Needed is 1 divided by the error probability.
 	Needed *string `json:"needed,omitempty"`
+	// NotWorse says that the canary was shown not to be as bad as the limit.
+	NotWorse *bool `json:"notWorse,omitempty"`
 	// Ratio is how many times as often as the primary's the canary's requests were bad; absent where that is not known.
 	Ratio *string `json:"ratio,omitempty"`
 	// Windows that were counted.
@@ -42,6 +44,14 @@ func (b *EvidenceStatusApplyConfiguration) WithValue(value string) *EvidenceStat
 // If called multiple times, the Needed field is set to the value of the last call.
 func (b *EvidenceStatusApplyConfiguration) WithNeeded(value string) *EvidenceStatusApplyConfiguration {
 	b.Needed = &value
+	return b
+}
+
+// WithNotWorse sets the NotWorse field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NotWorse field is set to the value of the last call.
+func (b *EvidenceStatusApplyConfiguration) WithNotWorse(value bool) *EvidenceStatusApplyConfiguration {
+	b.NotWorse = &value
 	return b
 }
 
