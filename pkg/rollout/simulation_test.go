@@ -169,9 +169,7 @@ func (k *walker) calm() {
 		k.target.paused, k.target.pausedByWeir = true, false
 	}
 	for turn := range 400 {
-		for _, s := range k.sets {
-			s.flaked = 0
-		}
+		k.steady()
 		if k.route.Found {
 			k.route.Accepted = true
 		}
@@ -191,6 +189,13 @@ func (k *walker) calm() {
 		k.pass(min(d.Next, 3*time.Second).Truncate(time.Second) + time.Second)
 	}
 	k.fail("no end after 400 looks, in phase %s", k.canary.Status.Phase)
+}
+
+// steady lets pods that were not ready be so.
+func (k *walker) steady() {
+	for _, s := range k.sets {
+		s.flaked = 0
+	}
 }
 
 // deleteAndEnd deletes the Canary, in mid-run or at rest, while things go on happening.
@@ -213,6 +218,9 @@ func (k *walker) deleteAndEnd() {
 		if turn < 6 && !k.vanished {
 			k.disturb()
 			k.happens(deletes)
+		}
+		if turn == 6 { // pods become ready in the end; a hand-over that is through waits for that
+			k.steady()
 		}
 		k.crashAt = k.rnd.IntN(6)
 		if k.crashAt > 0 {

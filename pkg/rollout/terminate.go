@@ -65,13 +65,14 @@ func (l *look) givePauseBack() {
 		return
 	}
 	// What served may be gone, with its target or while there were no pods, and the template be all there is.
-	only := !l.Primary.Found && l.Serving.Found && l.Serving.Name == l.Target.Revision.ReplicaSet
+	gone := !l.Primary.Found || l.Primary.Desired == 0 && l.Primary.Exists == 0
+	only := gone && l.Serving.Found && l.Serving.Name == l.Target.Revision.ReplicaSet
 	if l.st.Primary == nil || l.Target.Revision.IsPrimary || l.Target.Complete || only {
 		l.d.Pause = PauseRelease
 		return
 	}
 	serves := l.st.Primary.Hash
-	if !l.Primary.Found && l.Serving.Found {
+	if gone && l.Serving.Found {
 		serves = l.Serving.Hash
 	}
 	l.notify(Notice{
