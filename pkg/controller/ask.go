@@ -118,19 +118,11 @@ func (a *asker) answers(
 type both struct{ canary, primary metrics.Vars }
 
 func varsOf(canary *v1beta1.Canary, o *observation, window time.Duration, variables map[string]string) both {
-	v := metrics.Vars{
-		Name: canary.Name, Namespace: canary.Namespace, Target: canary.Spec.TargetRef.Name,
-		Service: o.names.Apex, Ingress: o.names.Apex, Route: o.names.Apex,
-		Weight: canary.Status.Weight, Interval: window, Variables: variables,
+	of := func(revision string) metrics.Vars {
+		return metrics.VarsOf(canary, revision, o.names.Apex, window, variables)
 	}
-	b := both{v, v}
-	b.canary.Revision, b.primary.Revision = "canary", "primary"
-	if c := canary.Status.Canary; c != nil {
-		b.canary.Hash, b.canary.ReplicaSet, b.canary.PodNames = c.Hash, c.ReplicaSet, o.canaryPods
-	}
-	if p := canary.Status.Primary; p != nil {
-		b.primary.Hash, b.primary.ReplicaSet = p.Hash, p.ReplicaSet
-	}
+	b := both{of(metrics.Canary), of(metrics.Primary)}
+	b.canary.PodNames = o.canaryPods
 	return b
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
 // Vars are what the functions of a query template answer.
@@ -22,6 +24,28 @@ type Vars struct {
 	Interval time.Duration
 	// Variables are the Canary's own.
 	Variables map[string]string
+}
+
+// The revisions that a query may be about.
+const (
+	Canary  = "canary"
+	Primary = "primary"
+)
+
+// VarsOf are what a Canary's status tells of one of its revisions. Apex is the name of the Service that clients use.
+func VarsOf(c *v1beta1.Canary, revision, apex string, window time.Duration, variables map[string]string) Vars {
+	v := Vars{
+		Name: c.Name, Namespace: c.Namespace, Target: c.Spec.TargetRef.Name, Service: apex, Ingress: apex, Route: apex,
+		Revision: revision, Weight: c.Status.Weight, Interval: window, Variables: variables,
+	}
+	known := c.Status.Canary
+	if revision == Primary {
+		known = c.Status.Primary
+	}
+	if known != nil {
+		v.Hash, v.ReplicaSet = known.Hash, known.ReplicaSet
+	}
+	return v
 }
 
 const (

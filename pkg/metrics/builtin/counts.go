@@ -98,7 +98,7 @@ func ReadingOf(at time.Time, samples []metrics.Sample) Reading {
 			r.sources[i] = p
 		}
 		side := &p.primary
-		if said[1] == "canary" {
+		if said[1] == metrics.Canary {
 			side = &p.canary
 		}
 		name := s.Labels["instance"] + "/" + s.Labels["pod"]

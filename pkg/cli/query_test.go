@@ -1,0 +1,120 @@
+package cli_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
+// prometheus answers every query with these values, each a series of its own, and keeps what it was asked.
+func (b *bench) prometheus(values ...string) (address string, asked func() []string) {
+	b.Helper()
+	var mu sync.Mutex
+	var all []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, r.Header.Get("Authorization")+" "+r.FormValue("query"))
+		result := ""
+		for i, v := range values {
+			if i > 0 {
+				result += ","
+			}
+			result += fmt.Sprintf(`{"metric":{"path":"/%d"},"value":[1700000000,%q]}`, i, v)
+		}
+		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[%s]}}`, result)
+	}))
+	b.Cleanup(server.Close)
+	return server.URL, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return all
+	}
+}
+
+// measured makes a Canary in a run, with a metric of a template that wants a token.
+func (b *bench) measured(address, metric string) {
+	b.Helper()
+	b.managed()
+	c := b.canary()
+	c.Spec.Analysis.Metrics = []v1beta1.CanaryMetric{*read[v1beta1.CanaryMetric](b, metric)}
+	_, err := b.weir.WeirV1beta1().Canaries(b.namespace).Update(b.Context(), c, metav1.UpdateOptions{})
+	require.NoError(b, err)
+	b.starts(b.applies("podinfo:2"))
+	_, err = b.kube.CoreV1().Secrets(b.namespace).Create(b.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "reader"}, StringData: map[string]string{"token": "secret-token"},
+	}, metav1.CreateOptions{})
+	require.NoError(b, err)
+	t := read[v1beta1.MetricTemplate](b, fmt.Sprintf(`
+metadata: {name: errors}
+spec:
+  provider: {type: prometheus, address: %q, secretRef: {name: reader}}
+  query: sum(errors{revision="{{ revision }}", hash="{{ hash }}"})
+`, address))
+	_, err = b.weir.WeirV1beta1().MetricTemplates(b.namespace).Create(b.Context(), t, metav1.CreateOptions{})
+	require.NoError(b, err)
+}
+
+func queries(b *bench) {
+	address, asked := b.prometheus("0.25")
+	b.measured(address, `{name: errors, templateRef: {name: errors}, condition: value < 0.1 || value < 2.0 * baseline}`)
+	hash, serves := b.canary().Status.Canary.Hash, b.canary().Status.Primary.Hash
+	got := b.types("query", "podinfo", "errors")
+	require.Zero(b, got.code, got.err)
+	assert.Equal(b, fmt.Sprintf(`About the canary, revision %[1]s, in the last 30s:
+    sum(errors{revision="canary", hash="%[1]s"})
+Answer: 0.25 {path="/0"}
+
+About the primary, revision %[2]s, in the last 30s:
+    sum(errors{revision="primary", hash="%[2]s"})
+Answer: 0.25 {path="/0"}
+
+Verdict: Passed: value < 0.1 || value < 2.0 * baseline: value is 0.25 and baseline 0.25
+`, hash, serves), got.out)
+	assert.Equal(b, fmt.Sprintf(`Bearer secret-token sum(errors{revision="canary", hash="%s"})`, hash), asked()[0])
+	got = b.types("query", "podinfo", "errors", "--primary", "--window", "5m")
+	assert.Contains(b, got.out, "About the primary, revision "+serves+", in the last 5m:")
+
+	two, _ := b.prometheus("1", "2")
+	got = b.types("query", "podinfo", "errors", "--address", two)
+	assert.Contains(b, got.out, "Answer: 1 {path=\"/0\"}\nAnswer: 2 {path=\"/1\"}\n\nVerdict: Errored: the query gave 2 series")
+	none, _ := b.prometheus()
+	got = b.types("query", "podinfo", "request-success-rate", "--address", none)
+	assert.Regexp(b, `Answer: the query gave no data\n\n$`, got.out, "without a word on what would be accepted")
+	for says, args := range map[string][]string{
+		"give the name of a Canary and one of its metrics":                                {"podinfo"},
+		"Canary podinfo has no metric latency; it has errors and those that are built in": {"podinfo", "latency"},
+		"only the operator knows which Prometheus it is":                                  {"podinfo", "request-duration"},
+		"there is no Canary other in namespace":                                           {"other", "errors"},
+	} {
+		got := b.types(append([]string{"query"}, args...)...)
+		assert.Equal(b, 1, got.code)
+		assert.Contains(b, got.err, says)
+	}
+}
+
+func queriesCounts(b *bench) {
+	address, asked := b.prometheus()
+	b.measured(address, `{name: request-success-rate, comparison: {}}`)
+	got := b.types("query", "podinfo", "request-success-rate", "--address", address)
+	assert.Equal(b, 1, got.code)
+	assert.Contains(b, got.err, "no requests of canary and primary are counted by any source that is known")
+	assert.Len(b, asked(), 2, "now, and an interval ago")
+}
+
+func queriesNothing(b *bench) {
+	b.managed()
+	address, asked := b.prometheus("1")
+	got := b.types("query", "podinfo", "request-success-rate", "--address", address)
+	assert.Equal(b, 1, got.code)
+	assert.Contains(b, got.err, "Canary podinfo has no canary to ask about, in phase Initialized")
+	assert.Empty(b, asked())
+}
