@@ -73,7 +73,7 @@ func TestStories(t *testing.T) {
 		{"steps-and-commands", false, stepsAndCommands},
 		{"people", false, people},
 		{"compared", false, compared},
-	{"rolling", false, rolling},
+		{"rolling", false, rolling},
 		{"affinity", false, affinity},
 		{"gates", false, everyGate},
 		{"gate-closed", false, closedGate},

@@ -31,6 +31,8 @@ func TestJudge(t *testing.T) {
 	const passed, failed = v1beta1.VerdictPassed, v1beta1.VerdictFailed
 	const none, errored = v1beta1.VerdictNoData, v1beta1.VerdictErrored
 	one := func(v float64) analysis.Input { return gave(v) }
+	both := gave(1)
+	both.Err = errors.New("broken")
 	for name, c := range map[string]struct {
 		accepted v1beta1.ThresholdRange
 		in       analysis.Input
@@ -72,8 +74,7 @@ func TestJudge(t *testing.T) {
 		"rejected":      {atMost(3), said(metrics.Rejectedf("parse error")), errored, "", "parse error"},
 		"not reached":   {atMost(3), said(metrics.Transportf("refused")), errored, "", "refused"},
 		"another error": {atMost(3), said(errors.New("no Secret")), errored, "", "no Secret"},
-		"values and an error": {atMost(3), analysis.Input{Answer: analysis.Answer{Err: errors.New("broken"), Values: []float64{1}}}, errored, "",
-			"broken"},
+		"values and an error": {atMost(3), both, errored, "", "broken"},
 		"nothing to compare": {v1beta1.ThresholdRange{}, one(1), errored, "1",
 			"the metric has no thresholdRange to be compared with"},
 	} {

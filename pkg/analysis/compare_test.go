@@ -129,7 +129,9 @@ func TestCompareWithoutCounts(t *testing.T) {
 
 // buckets are those of a histogram in milliseconds.
 func buckets(below100, below500, all float64) evidence.Sample {
-	return evidence.Sample{Requests: all, Buckets: []evidence.Bucket{{Le: 100, Count: below100}, {Le: 500, Count: below500}, {Le: math.Inf(1), Count: all}}}
+	return evidence.Sample{Requests: all, Buckets: []evidence.Bucket{
+		{Le: 100, Count: below100}, {Le: 500, Count: below500}, {Le: math.Inf(1), Count: all},
+	}}
 }
 
 func TestCompareDurations(t *testing.T) {
@@ -143,7 +145,8 @@ func TestCompareDurations(t *testing.T) {
 	c.metric.Comparison.Bound = "400ms"
 	check = c.look(0, c.window(buckets(80, 90, 100), buckets(800, 891, 900)))
 	assert.Equal(t, v1beta1.VerdictErrored, check.Verdict)
-	assert.Equal(t, "no bucket of the histogram ends at comparison.bound 400ms; set one of 100ms, 500ms, or leave it out", check.Message)
+	assert.Equal(t, "no bucket of the histogram ends at comparison.bound 400ms; set one of 100ms, 500ms, "+
+		"or leave it out", check.Message)
 
 	distributed := ofErrors()
 	distributed.metric.Name = v1beta1.RequestDuration

@@ -119,7 +119,8 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 	case name == v1beta1.RequestSuccessRate || name == v1beta1.RequestDuration:
 		q.metric = v1beta1.CanaryMetric{Name: name}
 	default:
-		return nil, fmt.Errorf("Canary %s has no metric %s; it has %s", canary.Name, name, and(append(known, "those that are built in")))
+		known = append(known, "those that are built in")
+		return nil, fmt.Errorf("Canary %s has no metric %s; it has %s", canary.Name, name, and(known))
 	}
 	q.window = cmp.Or(o.window, rollout.Duration(q.metric.Interval, rollout.Duration(canary.Spec.Analysis.Interval, time.Minute)))
 	spec, namespace := v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}, canary.Namespace
@@ -136,7 +137,8 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 	}
 	spec.Address = cmp.Or(o.address, spec.Address)
 	if spec.Type == "prometheus" && spec.Address == "" {
-		return nil, fmt.Errorf("only the operator knows which Prometheus it is (--metrics-server); say where it is from here with --address")
+		return nil, fmt.Errorf("only the operator knows which Prometheus it is (--metrics-server); say where it is from here " +
+			"with --address")
 	}
 	var secret map[string][]byte
 	if spec.SecretRef != nil {
@@ -155,7 +157,8 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 func (k *cluster) vars(ctx context.Context, canary *v1beta1.Canary, revision string, q *question) (metrics.Vars, error) {
 	v := metrics.VarsOf(canary, revision, workload.ServiceNames(canary).Apex, q.window, q.metric.TemplateVariables)
 	if v.Hash == "" {
-		return v, fmt.Errorf("Canary %s has no %s to ask about, in phase %s", canary.Name, revision, cmp.Or(string(canary.Status.Phase), "none"))
+		return v, fmt.Errorf("Canary %s has no %s to ask about, in phase %s", canary.Name, revision,
+			cmp.Or(string(canary.Status.Phase), "none"))
 	}
 	if rollout.KindOf(canary) == v1beta1.KindDeployment {
 		return v, nil

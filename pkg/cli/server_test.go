@@ -36,6 +36,9 @@ func TestCLI(t *testing.T) {
 		"command overtaken":  overtaken,
 		"command of whom":    actors,
 		"completion":         completes,
+		"query":              queries,
+		"query of counts":    queriesCounts,
+		"query of nothing":   queriesNothing,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(s.bench(t)) })
 	}

@@ -64,6 +64,7 @@ func (l *look) decide() {
 	switch {
 	case l.deleted():
 	case l.commanded():
+		l.after(soonestLook) // the rules below have not had their say
 	case l.rollbackAsked():
 	case l.outOfBand():
 	case l.primaryMoved():

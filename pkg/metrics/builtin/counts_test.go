@@ -96,12 +96,26 @@ func TestWindow(t *testing.T) {
 		// want are requests and bad ones of canary and primary.
 		want [4]float64
 	}{
-		"grown":              {[]string{"canary a 10 1", "primary a 100 2"}, []string{"canary a 30 2", "primary a 150 2"}, [4]float64{20, 1, 50, 0}},
-		"a first failure":    {[]string{"canary a 10 0", "primary a 100 0"}, []string{"canary a 30 2", "primary a 150 0"}, [4]float64{20, 2, 50, 0}},
-		"a first request":    {[]string{"primary a 100 0"}, []string{"canary a 30 2", "primary a 150 0"}, [4]float64{30, 2, 50, 0}},
-		"begun anew":         {[]string{"canary a 50 9", "primary a 100 0"}, []string{"canary a 3 1", "primary a 150 0"}, [4]float64{3, 1, 50, 0}},
-		"two pods":           {[]string{"canary a 5 0", "primary b 100 0"}, []string{"canary a 7 0", "canary c 4 4", "primary b 150 0"}, [4]float64{6, 4, 50, 0}},
-		"one gone":           {[]string{"canary a 5 0", "canary c 90 0", "primary b 100 0"}, []string{"canary a 7 0", "primary b 150 0"}, [4]float64{2, 0, 50, 0}},
+		"grown": {
+			[]string{"canary a 10 1", "primary a 100 2"}, []string{"canary a 30 2", "primary a 150 2"}, [4]float64{20, 1, 50, 0},
+		},
+		"a first failure": {
+			[]string{"canary a 10 0", "primary a 100 0"}, []string{"canary a 30 2", "primary a 150 0"}, [4]float64{20, 2, 50, 0},
+		},
+		"a first request": {
+			[]string{"primary a 100 0"}, []string{"canary a 30 2", "primary a 150 0"}, [4]float64{30, 2, 50, 0},
+		},
+		"begun anew": {
+			[]string{"canary a 50 9", "primary a 100 0"}, []string{"canary a 3 1", "primary a 150 0"}, [4]float64{3, 1, 50, 0},
+		},
+		"two pods": {
+			[]string{"canary a 5 0", "primary b 100 0"},
+			[]string{"canary a 7 0", "canary c 4 4", "primary b 150 0"}, [4]float64{6, 4, 50, 0},
+		},
+		"one gone": {
+			[]string{"canary a 5 0", "canary c 90 0", "primary b 100 0"},
+			[]string{"canary a 7 0", "primary b 150 0"}, [4]float64{2, 0, 50, 0},
+		},
 		"nothing before":     {nil, []string{"canary a 30 2", "primary a 150 0"}, [4]float64{}},
 		"none at the canary": {[]string{"primary a 100 0"}, []string{"primary a 150 3"}, [4]float64{0, 0, 50, 3}},
 	} {
