@@ -120,7 +120,7 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 		q.metric = v1beta1.CanaryMetric{Name: name}
 	default:
 		known = append(known, "those that are built in")
-		return nil, fmt.Errorf("Canary %s has no metric %s; it has %s", canary.Name, name, and(known))
+		return nil, fmt.Errorf("there is no metric %s of Canary %s; it has %s", name, canary.Name, and(known))
 	}
 	q.window = cmp.Or(o.window, rollout.Duration(q.metric.Interval, rollout.Duration(canary.Spec.Analysis.Interval, time.Minute)))
 	spec, namespace := v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}, canary.Namespace
@@ -157,7 +157,7 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 func (k *cluster) vars(ctx context.Context, canary *v1beta1.Canary, revision string, q *question) (metrics.Vars, error) {
 	v := metrics.VarsOf(canary, revision, workload.ServiceNames(canary).Apex, q.window, q.metric.TemplateVariables)
 	if v.Hash == "" {
-		return v, fmt.Errorf("Canary %s has no %s to ask about, in phase %s", canary.Name, revision,
+		return v, fmt.Errorf("there is no %s of Canary %s to ask about, in phase %s", revision, canary.Name,
 			cmp.Or(string(canary.Status.Phase), "none"))
 	}
 	if rollout.KindOf(canary) == v1beta1.KindDeployment {

@@ -90,10 +90,10 @@ Verdict: Passed: value < 0.1 || value < 2.0 * baseline: value is 0.25 and baseli
 	got = b.types("query", "podinfo", "request-success-rate", "--address", none)
 	assert.Regexp(b, `Answer: the query gave no data\n\n$`, got.out, "without a word on what would be accepted")
 	for says, args := range map[string][]string{
-		"give the name of a Canary and one of its metrics":                                {"podinfo"},
-		"Canary podinfo has no metric latency; it has errors and those that are built in": {"podinfo", "latency"},
-		"only the operator knows which Prometheus it is":                                  {"podinfo", "request-duration"},
-		"there is no Canary other in namespace":                                           {"other", "errors"},
+		"give the name of a Canary and one of its metrics":                                        {"podinfo"},
+		"there is no metric latency of Canary podinfo; it has errors and those that are built in": {"podinfo", "latency"},
+		"only the operator knows which Prometheus it is":                                          {"podinfo", "request-duration"},
+		"there is no Canary other in namespace":                                                   {"other", "errors"},
 	} {
 		got := b.types(append([]string{"query"}, args...)...)
 		assert.Equal(b, 1, got.code)
@@ -115,6 +115,6 @@ func queriesNothing(b *bench) {
 	address, asked := b.prometheus("1")
 	got := b.types("query", "podinfo", "request-success-rate", "--address", address)
 	assert.Equal(b, 1, got.code)
-	assert.Contains(b, got.err, "Canary podinfo has no canary to ask about, in phase Initialized")
+	assert.Contains(b, got.err, "there is no canary of Canary podinfo to ask about, in phase Initialized")
 	assert.Empty(b, asked())
 }
