@@ -33,8 +33,8 @@ func newPrometheus(p v1beta1.MetricProvider, secret map[string][]byte, address s
 	value := func(key string) string { return strings.TrimRight(string(secret[key]), "\r\n") }
 	// A typed nil must not come out as an interface that is not nil.
 	provider, err := prometheus.New(prometheus.Config{
-		Address: address, Username: value("username"), Password: value("password"), Token: value("token"),
-		Headers: p.Headers, InsecureSkipVerify: p.InsecureSkipVerify,
+		Site:     metrics.Site{Address: address, Headers: p.Headers, InsecureSkipVerify: p.InsecureSkipVerify},
+		Username: value("username"), Password: value("password"), Token: value("token"),
 	})
 	if err != nil {
 		return nil, err
