@@ -43,6 +43,10 @@ type ServerConfig struct {
 	Credentials http.Header
 	// Secrets that are sent in another form than in a header, or within one.
 	Secrets []string
+	// CredentialsFrom says where the credentials come from, for people. Empty is the Secret of the template.
+	CredentialsFrom string
+	// Transport, if any, reaches the server with credentials of its own.
+	Transport http.RoundTripper
 	// Authorize gives the header Authorization of one request, where that is another each time. Its errors
 	// are *Error.
 	Authorize func(context.Context) (string, error)
@@ -53,6 +57,7 @@ type ServerConfig struct {
 // address the host alone.
 type Server struct {
 	name      string
+	from      string // the credentials
 	address   *url.URL
 	http      *http.Client
 	header    http.Header
@@ -71,8 +76,11 @@ func NewServer(c ServerConfig) (*Server, error) {
 		return nil, Rejectedf("the address of %s must be an http or https URL; set %s", c.Name, fields)
 	}
 	s := &Server{
-		name: c.Name + " at " + address.Host, http: httpClient(c.InsecureSkipVerify),
+		name: c.Name + " at " + address.Host, from: c.CredentialsFrom, http: httpClient(c.Transport, c.InsecureSkipVerify),
 		header: http.Header{}, secrets: append([]string{}, c.Secrets...), authorize: c.Authorize,
+	}
+	if s.from == "" {
+		s.from = "the Secret of spec.provider.secretRef"
 	}
 	for k, v := range c.Headers {
 		s.header.Set(k, v)
@@ -98,9 +106,12 @@ func NewServer(c ServerConfig) (*Server, error) {
 	return s, nil
 }
 
-func httpClient(insecure bool) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure}
+func httpClient(transport http.RoundTripper, insecure bool) *http.Client {
+	if transport == nil {
+		own := http.DefaultTransport.(*http.Transport).Clone()
+		own.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure}
+		transport = own
+	}
 	return &http.Client{
 		Transport: transport,
 		// Where a redirect leads to is not who the credentials are for.
@@ -120,11 +131,16 @@ func Bearer(token string) http.Header {
 	return http.Header{"Authorization": {"Bearer " + token}}
 }
 
-// At is the URL of a path below the server's address, with a query if there is one.
+// At is the URL of an escaped path below the server's address, with that query beside the address's own.
 func (s *Server) At(path string, query url.Values) *url.URL {
-	u := s.address.JoinPath(path)
-	u.RawQuery = query.Encode()
-	return u
+	u := *s.address
+	if path != "" {
+		u = *s.address.JoinPath(path)
+	}
+	all := u.Query()
+	maps.Copy(all, query)
+	u.RawQuery = all.Encode()
+	return &u
 }
 
 // Request is one question to a server.

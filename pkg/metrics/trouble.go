@@ -25,7 +25,7 @@ func (s *Server) Rejects(words string) *Error {
 
 // RefusesCredentials is the error of who may not ask.
 func (s *Server) RefusesCredentials(code int) *Error {
-	return Rejectedf("%s refuses the credentials (HTTP %d); check the Secret of spec.provider.secretRef", s.name, code)
+	return Rejectedf("%s refuses the credentials (HTTP %d); check %s", s.name, code, s.from)
 }
 
 // Refused is the error of a status from 400 on. Without words of the server's it is about the address.
