@@ -16,6 +16,7 @@ import (
 	"weir.dev/weir/pkg/metrics/influxdb"
 	"weir.dev/weir/pkg/metrics/newrelic"
 	"weir.dev/weir/pkg/metrics/prometheus"
+	"weir.dev/weir/pkg/metrics/splunk"
 	"weir.dev/weir/pkg/metrics/web"
 )
 
@@ -81,6 +82,7 @@ func kinds() map[string]kind {
 		"influxdb":        {[][]string{{"token"}}, false, newInfluxDB},
 		"newrelic":        {[][]string{{"newrelic_account_id", "newrelic_query_key"}}, false, newNewRelic},
 		"prometheus":      {bearerOrBasic, true, newPrometheus},
+		"splunk":          {[][]string{{"sf_token_key"}}, false, newSplunk},
 		"web":             {bearerOrBasic, true, newWeb},
 	}
 }
@@ -171,6 +173,10 @@ func newPrometheus(t template) (metrics.Provider, error) {
 	return made(prometheus.New(prometheus.Config{
 		Site: site, Username: t.key("username"), Password: t.key("password"), Token: t.key("token"),
 	}))
+}
+
+func newSplunk(t template) (metrics.Provider, error) {
+	return made(splunk.New(splunk.Config{Site: t.site(), Token: t.key("sf_token_key")}))
 }
 
 func newWeb(t template) (metrics.Provider, error) {
