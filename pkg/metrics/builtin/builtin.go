@@ -17,6 +17,7 @@ import (
 	"weir.dev/weir/pkg/metrics/newrelic"
 	"weir.dev/weir/pkg/metrics/prometheus"
 	"weir.dev/weir/pkg/metrics/splunk"
+	"weir.dev/weir/pkg/metrics/stackdriver"
 	"weir.dev/weir/pkg/metrics/web"
 )
 
@@ -83,6 +84,7 @@ func kinds() map[string]kind {
 		"newrelic":        {[][]string{{"newrelic_account_id", "newrelic_query_key"}}, false, newNewRelic},
 		"prometheus":      {bearerOrBasic, true, newPrometheus},
 		"splunk":          {[][]string{{"sf_token_key"}}, false, newSplunk},
+		"stackdriver":     {[][]string{{"project"}}, false, newStackdriver},
 		"web":             {bearerOrBasic, true, newWeb},
 	}
 }
@@ -177,6 +179,12 @@ func newPrometheus(t template) (metrics.Provider, error) {
 
 func newSplunk(t template) (metrics.Provider, error) {
 	return made(splunk.New(splunk.Config{Site: t.site(), Token: t.key("sf_token_key")}))
+}
+
+func newStackdriver(t template) (metrics.Provider, error) {
+	return made(stackdriver.New(stackdriver.Config{
+		Site: t.site(), Project: t.key("project"), ServiceAccountKey: t.key("serviceAccountKey"),
+	}))
 }
 
 func newWeb(t template) (metrics.Provider, error) {

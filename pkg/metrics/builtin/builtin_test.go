@@ -89,6 +89,7 @@ func TestEachType(t *testing.T) {
 		"newrelic":        {keys: []string{"newrelic_account_id", "newrelic_query_key"}},
 		"prometheus":      {keys: []string{"username", "password"}, open: true},
 		"splunk":          {keys: []string{"sf_token_key"}, spec: v1beta1.MetricProvider{Address: "https://api.us0.splunk.test"}},
+		"stackdriver":     {keys: []string{"project"}},
 		"web":             {keys: []string{"token"}, open: true, spec: v1beta1.MetricProvider{Address: "http://web", Value: "body"}},
 	} {
 		t.Run(kind, func(t *testing.T) {

@@ -19,10 +19,14 @@ const timeout = 10 * time.Second
 // Config says where the server is and who asks.
 type Config struct {
 	metrics.Site
+	// Name of what answers as a Prometheus does, for people. Empty is Prometheus itself.
+	Name string
 	// Token, or else Username and Password, where the server wants them. Those in the address do as well.
 	Username, Password, Token string
-	// Authorize gives the header Authorization of each query instead, as in metrics.ServerConfig.
-	Authorize func(context.Context) (string, error)
+	// Authorize gives the header Authorization of each query instead, by credentials from CredentialsFrom, as in
+	// metrics.ServerConfig.
+	Authorize       func(context.Context) (string, error)
+	CredentialsFrom string
 }
 
 // Provider is one server.
@@ -36,8 +40,11 @@ var _ metrics.Provider = (*Provider)(nil)
 // New makes a provider. It asks nothing yet.
 func New(c Config) (*Provider, error) {
 	server := metrics.ServerConfig{
-		Site: c.Site, Name: "Prometheus", Secrets: []string{c.Token, c.Password}, Authorize: c.Authorize,
-		AddressFields: "spec.provider.address, spec.metricsServer or --metrics-server",
+		Site: c.Site, Name: c.Name, Secrets: []string{c.Token, c.Password},
+		Authorize: c.Authorize, CredentialsFrom: c.CredentialsFrom,
+	}
+	if c.Name == "" {
+		server.Name, server.AddressFields = "Prometheus", "spec.provider.address, spec.metricsServer or --metrics-server"
 	}
 	switch {
 	case c.Token != "":
@@ -51,7 +58,7 @@ func New(c Config) (*Provider, error) {
 	}
 	plain, err := api.NewClient(api.Config{Address: asked.At("", nil).String()})
 	if err != nil {
-		return nil, metrics.Rejectedf("the address of Prometheus is not understood; set %s", server.AddressFields)
+		return nil, metrics.Rejectedf("the address of %s is not understood", server.Name)
 	}
 	return &Provider{api: promv1.NewAPI(&client{Client: plain, server: asked}), server: asked}, nil
 }
