@@ -203,7 +203,7 @@ func (s *Server) Do(ctx context.Context, req *http.Request) (*http.Response, []b
 	}
 	res, err := s.http.Do(req)
 	if err != nil {
-		return nil, nil, s.trouble(err)
+		return nil, nil, s.Trouble(err)
 	}
 	defer res.Body.Close()
 	if err := s.status(res.StatusCode); err != nil {
@@ -211,7 +211,7 @@ func (s *Server) Do(ctx context.Context, req *http.Request) (*http.Response, []b
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, res.Body, longestAnswer))
 	if err != nil {
-		return nil, nil, s.trouble(err)
+		return nil, nil, s.Trouble(err)
 	}
 	if _, token, _ := strings.Cut(authorization, " "); token != "" {
 		// It is of this request alone, so nobody else could cut it out.

@@ -50,8 +50,8 @@ func (s *Server) status(code int) error {
 	return nil
 }
 
-// trouble sorts what goes wrong on the way.
-func (s *Server) trouble(err error) *Error {
+// Trouble sorts what goes wrong on the way.
+func (s *Server) Trouble(err error) *Error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return Transportf("%s did not answer in time", s.name)
 	}

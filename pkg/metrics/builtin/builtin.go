@@ -9,6 +9,7 @@ import (
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
+	"weir.dev/weir/pkg/metrics/cloudwatch"
 	"weir.dev/weir/pkg/metrics/datadog"
 	"weir.dev/weir/pkg/metrics/dynatrace"
 	"weir.dev/weir/pkg/metrics/externalmetrics"
@@ -76,6 +77,7 @@ type kind struct {
 func kinds() map[string]kind {
 	bearerOrBasic := [][]string{{"token"}, {"username", "password"}}
 	return map[string]kind{
+		"cloudwatch":      {[][]string{{"aws_access_key_id", "aws_secret_access_key"}}, true, newCloudWatch},
 		"datadog":         {[][]string{{"datadog_api_key", "datadog_application_key"}}, false, newDatadog},
 		"dynatrace":       {[][]string{{"dynatrace_token"}}, false, newDynatrace},
 		"externalmetrics": {[][]string{{"token"}}, true, newExternalMetrics},
@@ -137,6 +139,13 @@ func made[P metrics.Provider](p P, err error) (metrics.Provider, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+func newCloudWatch(t template) (metrics.Provider, error) {
+	return made(cloudwatch.New(cloudwatch.Config{
+		Site: t.site(), Region: t.spec.Region, AccessKeyID: t.key("aws_access_key_id"),
+		SecretAccessKey: t.key("aws_secret_access_key"), SessionToken: t.key("aws_session_token"),
+	}))
 }
 
 func newDatadog(t template) (metrics.Provider, error) {

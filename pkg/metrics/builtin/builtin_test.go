@@ -81,6 +81,8 @@ func TestEachType(t *testing.T) {
 		keys []string
 		open bool
 	}{
+		"cloudwatch": {keys: []string{"aws_access_key_id", "aws_secret_access_key"}, open: true,
+			spec: v1beta1.MetricProvider{Region: "eu-central-1"}},
 		"datadog":         {keys: []string{"datadog_api_key", "datadog_application_key"}},
 		"dynatrace":       {keys: []string{"dynatrace_token"}, spec: v1beta1.MetricProvider{Address: "https://e.live.dynatrace.test"}},
 		"externalmetrics": {keys: []string{"token"}, open: true, spec: v1beta1.MetricProvider{Address: "https://kubernetes.test"}},
