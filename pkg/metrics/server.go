@@ -169,7 +169,7 @@ func (s *Server) Ask(ctx context.Context, r Request) ([]byte, error) {
 	if r.ContentType != "" {
 		req.Header.Set("Content-Type", r.ContentType)
 	}
-	res, body, err := s.Do(ctx, req)
+	res, body, err := s.Do(ctx, req) //nolint:bodyclose // Do has closed it
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,8 @@ func TestNewRejects(t *testing.T) {
 	}{
 		`no metric provider of type "abacus"`: {v1beta1.MetricProvider{Type: "abacus"}, nil, "http://prometheus"},
 		"must be an http or https URL":        {v1beta1.MetricProvider{Type: "prometheus"}, nil, ""},
-		"Secret reader has no token, nor username, which type prometheus needs": {v1beta1.MetricProvider{Type: "prometheus", SecretRef: ref},
+		"Secret reader has no token, nor username, which type prometheus needs": {
+			v1beta1.MetricProvider{Type: "prometheus", SecretRef: ref},
 			map[string][]byte{"password": []byte("secret-password")}, "http://prometheus"},
 	} {
 		p, err := builtin.New(c.provider, c.secret, c.address)
@@ -86,13 +87,14 @@ func TestEachType(t *testing.T) {
 		"datadog":         {keys: []string{"datadog_api_key", "datadog_application_key"}},
 		"dynatrace":       {keys: []string{"dynatrace_token"}, spec: v1beta1.MetricProvider{Address: "https://e.live.dynatrace.test"}},
 		"externalmetrics": {keys: []string{"token"}, open: true, spec: v1beta1.MetricProvider{Address: "https://kubernetes.test"}},
-		"graphite":        {keys: []string{"username", "password"}, open: true, spec: v1beta1.MetricProvider{Address: "http://graphite"}},
-		"influxdb":        {keys: []string{"token"}, spec: v1beta1.MetricProvider{Address: "http://influxdb"}},
-		"newrelic":        {keys: []string{"newrelic_account_id", "newrelic_query_key"}},
-		"prometheus":      {keys: []string{"username", "password"}, open: true},
-		"splunk":          {keys: []string{"sf_token_key"}, spec: v1beta1.MetricProvider{Address: "https://api.us0.splunk.test"}},
-		"stackdriver":     {keys: []string{"project"}},
-		"web":             {keys: []string{"token"}, open: true, spec: v1beta1.MetricProvider{Address: "http://web", Value: "body"}},
+		"graphite": {keys: []string{"username", "password"}, open: true,
+			spec: v1beta1.MetricProvider{Address: "http://graphite"}},
+		"influxdb":    {keys: []string{"token"}, spec: v1beta1.MetricProvider{Address: "http://influxdb"}},
+		"newrelic":    {keys: []string{"newrelic_account_id", "newrelic_query_key"}},
+		"prometheus":  {keys: []string{"username", "password"}, open: true},
+		"splunk":      {keys: []string{"sf_token_key"}, spec: v1beta1.MetricProvider{Address: "https://api.us0.splunk.test"}},
+		"stackdriver": {keys: []string{"project"}},
+		"web":         {keys: []string{"token"}, open: true, spec: v1beta1.MetricProvider{Address: "http://web", Value: "body"}},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			c.spec.Type = kind

@@ -142,7 +142,8 @@ func ask(t *testing.T, q metrics.Query, handler http.Handler) ([]metrics.Sample,
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	p, err := cloudwatch.New(cloudwatch.Config{
-		Site: metrics.Site{Address: server.URL}, Region: "eu-central-1", AccessKeyID: "AKIASECRETID", SecretAccessKey: "secret-access-key",
+		Site: metrics.Site{Address: server.URL}, Region: "eu-central-1",
+		AccessKeyID: "AKIASECRETID", SecretAccessKey: "secret-access-key",
 	})
 	require.NoError(t, err)
 	if q.Expr == "" {

@@ -77,9 +77,10 @@ func TestConformance(t *testing.T) {
 			"a strange point": exchange(metricstest.Answer(http.StatusOK, `{"status":"ok","series":[{"pointlist":[[1]]}]}`)),
 		},
 		Rejected: map[string]metricstest.Exchange{
-			"bad query":          exchange(refusal(http.StatusBadRequest, "Error parsing query")),
-			"bad query with 200": exchange(metricstest.Answer(http.StatusOK, `{"status":"error","error":"Error parsing query","series":[]}`)),
-			"not an API":         exchange(http.NotFoundHandler()),
+			"bad query": exchange(refusal(http.StatusBadRequest, "Error parsing query")),
+			"bad query with 200": exchange(metricstest.Answer(http.StatusOK,
+				`{"status":"error","error":"Error parsing query","series":[]}`)),
+			"not an API": exchange(http.NotFoundHandler()),
 		},
 		Refusal: func(words string) http.Handler { return refusal(http.StatusBadRequest, words) },
 	})

@@ -41,11 +41,14 @@ func TestConformance(t *testing.T) {
 			return dynatrace.New(dynatrace.Config{Site: metrics.Site{Address: address}, Token: "dt0c01.secret"})
 		},
 		Secrets: []string{"dt0c01.secret"},
-		Value:   data(`{"dimensions":["SERVICE-1"],"dimensionMap":{"dt.entity.service":"SERVICE-1"},"timestamps":[1700000000000],"values":[42]}`),
+		Value: data(`{"dimensions":["SERVICE-1"],"dimensionMap":{"dt.entity.service":"SERVICE-1"},
+			"timestamps":[1700000000000],"values":[42]}`),
 		Several: data(`{"dimensions":["A"],"timestamps":[1700000000000],"values":[1]},
-			{"dimensions":["B"],"timestamps":[1700000000000],"values":[2]},{"dimensions":["C"],"timestamps":[1700000000000],"values":[null]}`),
+			{"dimensions":["B"],"timestamps":[1700000000000],"values":[2]},
+			{"dimensions":["C"],"timestamps":[1700000000000],"values":[null]}`),
 		NoData: map[string]metricstest.Exchange{
-			"no metric": {Expr: "x", Server: metricstest.Answer(http.StatusOK, `{"totalCount":0,"nextPageKey":null,"resolution":"Inf","result":[]}`)},
+			"no metric": {Expr: "x", Server: metricstest.Answer(http.StatusOK,
+				`{"totalCount":0,"nextPageKey":null,"resolution":"Inf","result":[]}`)},
 			"no series": data(``),
 			"no value":  data(`{"dimensions":[],"timestamps":[],"values":[]}`),
 			"null":      data(`{"dimensions":[],"timestamps":[1700000000000],"values":[null]}`),

@@ -63,7 +63,7 @@ func TestConformance(t *testing.T) {
 			"bad query":        refused(http.StatusBadRequest, "invalid", "compilation failed: error at @1:1-1:6"),
 			"no bucket":        refused(http.StatusNotFound, "not found", `could not find bucket "b"`),
 			"not an API":       {Expr: "from(", Server: http.NotFoundHandler()},
-			"fails on the way": annotated(doubles + ",,0," + span + ",42,mem,A\n\n" + failure + ",runtime error @1:1: division by zero,897\n"),
+			"fails on the way": annotated(doubles + ",,0," + span + ",42,mem,A\n\n" + failure + ",division by zero,897\n"),
 			"a string":         annotated(strings.Replace(doubles, "double", "string", 1) + ",,0," + span + ",up,mem,A\n"),
 			"no column _value": annotated(strings.Replace(doubles, "_value", "_valor", 1) + ",,0," + span + ",42,mem,A\n"),
 			"a boolean":        annotated(strings.Replace(doubles, "double", "boolean", 1) + ",,0," + span + ",true,mem,A\n"),

@@ -59,11 +59,13 @@ func TestConformance(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	for data, want := range map[string][]metrics.Sample{
-		`"results":[{"percentiles":{"95":0.25}}]`:                             {{Series: "percentiles 95", Value: 0.25}},
-		`"results":[{"result":1.5}]`:                                          {{Series: "result", Value: 1.5}},
-		`"results":[{"count":1},{"average":2}]`:                               {{Series: "count", Value: 1}, {Series: "average", Value: 2}},
-		`"facets":[{"name":["b","c"],"results":[{"count":2}]}]`:               {{Series: `["b","c"] count`, Value: 2}},
-		`"facets":[{"name":"b","results":[{"percentiles":{"95":1,"99":2}}]}]`: {{Series: "b percentiles 95", Value: 1}, {Series: "b percentiles 99", Value: 2}},
+		`"results":[{"percentiles":{"95":0.25}}]`: {{Series: "percentiles 95", Value: 0.25}},
+		`"results":[{"result":1.5}]`:              {{Series: "result", Value: 1.5}},
+		`"results":[{"count":1},{"average":2}]`: {
+			{Series: "count", Value: 1}, {Series: "average", Value: 2}},
+		`"facets":[{"name":["b","c"],"results":[{"count":2}]}]`: {{Series: `["b","c"] count`, Value: 2}},
+		`"facets":[{"name":"b","results":[{"percentiles":{"95":1,"99":2}}]}]`: {
+			{Series: "b percentiles 95", Value: 1}, {Series: "b percentiles 99", Value: 2}},
 	} {
 		samples, err := ask(t, answer(data).Server, "SELECT")
 		require.NoError(t, err, data)
@@ -82,12 +84,13 @@ func ask(t *testing.T, handler http.Handler, nrql string) ([]metrics.Sample, err
 
 // TestRequest: the window is added where the query has no times of its own.
 func TestRequest(t *testing.T) {
+	const window = " SINCE 1699999940000 UNTIL 1700000000000"
 	for nrql, want := range map[string]string{
-		"SELECT count(*)\n  FROM Transaction\n":           "SELECT count(*) FROM Transaction SINCE 1699999940000 UNTIL 1700000000000",
+		"SELECT count(*)\n  FROM Transaction\n":           "SELECT count(*) FROM Transaction" + window,
 		"SELECT count(*) FROM T since 5 minutes ago":      "SELECT count(*) FROM T since 5 minutes ago",
-		"SELECT count(*) FROM T WHERE x = 'ever since'":   "SELECT count(*) FROM T WHERE x = 'ever since' SINCE 1699999940000 UNTIL 1700000000000",
-		"SELECT count(`until`) FROM T":                    "SELECT count(`until`) FROM T SINCE 1699999940000 UNTIL 1700000000000",
-		"SELECT count(sinceWhen) FROM T WHERE name = 'a'": "SELECT count(sinceWhen) FROM T WHERE name = 'a' SINCE 1699999940000 UNTIL 1700000000000",
+		"SELECT count(*) FROM T WHERE x = 'ever since'":   "SELECT count(*) FROM T WHERE x = 'ever since'" + window,
+		"SELECT count(`until`) FROM T":                    "SELECT count(`until`) FROM T" + window,
+		"SELECT count(sinceWhen) FROM T WHERE name = 'a'": "SELECT count(sinceWhen) FROM T WHERE name = 'a'" + window,
 	} {
 		_, err := ask(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			assert.Equal(t, "/v1/accounts/42/query", r.URL.Path)

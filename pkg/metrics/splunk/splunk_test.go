@@ -58,10 +58,11 @@ func points(data string) string {
 }
 
 func stream(parts ...string) metricstest.Exchange {
-	return metricstest.Exchange{Expr: "data('errors').publish()", Server: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	streaming := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_, _ = io.WriteString(w, strings.Join(parts, ""))
-	})}
+	})
+	return metricstest.Exchange{Expr: "data('errors').publish()", Server: streaming}
 }
 
 func refusal(status int, words string) http.Handler {
@@ -86,10 +87,11 @@ func TestConformance(t *testing.T) {
 			"empty":     stream(start, points(""), end),
 		},
 		Rejected: map[string]metricstest.Exchange{
-			"bad program":       {Expr: "dat(", Server: refusal(http.StatusBadRequest, "Syntax error")},
-			"without a message": {Expr: "dat(", Server: metricstest.Answer(http.StatusBadRequest, `{"errorType":"ANALYTICS_PROGRAM_NAME_ERROR"}`)},
-			"fails on the way":  stream(start, failure),
-			"not an API":        {Expr: "x", Server: http.NotFoundHandler()},
+			"bad program": {Expr: "dat(", Server: refusal(http.StatusBadRequest, "Syntax error")},
+			"without a message": {Expr: "dat(", Server: metricstest.Answer(http.StatusBadRequest,
+				`{"errorType":"ANALYTICS_PROGRAM_NAME_ERROR"}`)},
+			"fails on the way": stream(start, failure),
+			"not an API":       {Expr: "x", Server: http.NotFoundHandler()},
 		},
 		Refusal: func(words string) http.Handler { return refusal(http.StatusBadRequest, words) },
 	})

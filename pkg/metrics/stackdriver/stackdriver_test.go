@@ -200,8 +200,9 @@ func TestNewRejects(t *testing.T) {
 		"no private key":    {Project: "shop", ServiceAccountKey: `{"type":"service_account","private_key":"hidden"}`},
 		"a bad private key": {Project: "shop", ServiceAccountKey: strings.Replace(good, "MII", "hidden", 1)},
 		// Such a file would have Weir run a program.
-		"an external account": {Project: "shop", ServiceAccountKey: `{"type":"external_account","credential_source":{"executable":{"command":"hidden"}}}`},
-		"an address":          {Project: "shop", Site: metrics.Site{Address: "ftp://monitoring"}},
+		"an external account": {Project: "shop", ServiceAccountKey: `{"type":"external_account",
+			"credential_source":{"executable":{"command":"hidden"}}}`},
+		"an address": {Project: "shop", Site: metrics.Site{Address: "ftp://monitoring"}},
 	} {
 		_, err := stackdriver.New(c)
 		require.ErrorIs(t, err, metrics.Rejected, name)

@@ -27,8 +27,10 @@ func TestConformance(t *testing.T) {
 		"get with a token": {web.Config{Token: "secret-token"}, []string{"secret-token"}},
 		"get with a password": {web.Config{Method: http.MethodGet, Username: "reader", Password: "secret-password"},
 			[]string{"secret-password", "cmVhZGVyOnNlY3JldC1wYXNzd29yZA=="}},
-		"post with a header": {web.Config{Method: http.MethodPost, Site: metrics.Site{Headers: map[string]string{"X-Key": "secret-key"}}},
-			[]string{"secret-key"}},
+		"post with a header": {
+			web.Config{Method: http.MethodPost, Site: metrics.Site{Headers: map[string]string{"X-Key": "secret-key"}}},
+			[]string{"secret-key"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			metricstest.Run(t, metricstest.Suite{

@@ -37,10 +37,12 @@ func templateRules() []rule {
 		},
 		{
 			field: "spec.provider",
-			yes:   each("provider: {type: #, address: 'http://server', secretRef: {name: reader}}", "dynatrace", "graphite", "influxdb", "splunk"),
+			yes: each("provider: {type: #, address: 'http://server', secretRef: {name: reader}}",
+				"dynatrace", "graphite", "influxdb", "splunk"),
 			no: append(each("provider: {type: #, secretRef: {name: reader}}", "dynatrace", "graphite", "influxdb", "splunk"),
 				"spec: {provider: {type: web, value: body}}"),
-			says: "spec.provider.address is needed for types dynatrace, graphite, influxdb, splunk and web, which have no address of their own",
+			says: "spec.provider.address is needed for types dynatrace, graphite, influxdb, splunk and web, " +
+				"which have no address of their own",
 		},
 		{
 			field: "spec.provider",
