@@ -25,6 +25,7 @@ import (
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
+	providers "weir.dev/weir/pkg/metrics/builtin"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/apisix"
@@ -48,6 +49,11 @@ func TestExamples(t *testing.T) {
 	require.NotEmpty(t, files)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) { s.apply(t, file) })
+	}
+	for _, object := range s.found["MetricTemplate"] {
+		template := typed[v1beta1.MetricTemplate](t, object)
+		assert.NoError(t, metrics.Parse(template.Spec.Query), template.Name)
+		assert.NoError(t, providers.Check(template.Spec.Provider), template.Name)
 	}
 	for _, object := range s.found["Canary"] {
 		canary := typed[v1beta1.Canary](t, object)

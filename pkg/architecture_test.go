@@ -67,6 +67,8 @@ func layers() []layer {
 
 		{who: "pkg/metrics/builtin", own: []string{"pkg/metrics", "pkg/metrics/*", "pkg/analysis/evidence", apis},
 			why: "a registry lists the implementations beside it, and its metrics are counted as evidence takes them"},
+		{who: "pkg/metrics/stackdriver", own: []string{"pkg/metrics", "pkg/metrics/prometheus", apis},
+			why: "Google's monitoring answers as a Prometheus does, and is asked by the same code"},
 		{who: "pkg/metrics/*", own: []string{"pkg/metrics", apis}, why: plugin},
 		{who: "pkg/metrics", own: []string{apis}, why: "a contract knows nobody who keeps it"},
 		{who: "pkg/alert/builtin", own: []string{"pkg/alert", "pkg/alert/*", apis}, why: registry},
@@ -273,6 +275,8 @@ func TestLayersBite(t *testing.T) {
 		{"pkg/router/routertest", "weir.dev/weir/pkg/router/istio", true},
 		{"pkg/metrics/datadog", "net/http", false},
 		{"pkg/metrics/datadog", "weir.dev/weir/pkg/metrics/prometheus", true},
+		{"pkg/metrics/stackdriver", "weir.dev/weir/pkg/metrics/prometheus", false},
+		{"pkg/metrics/stackdriver", "weir.dev/weir/pkg/metrics/datadog", true},
 		{"pkg/controller", "weir.dev/weir/pkg/router/builtin", false},
 		{"pkg/controller", "weir.dev/weir/pkg/router/istio", true},
 		{"pkg/controller", "weir.dev/weir/pkg/cli", true},

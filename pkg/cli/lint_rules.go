@@ -197,9 +197,7 @@ func (l *linter) template(t parsed[v1beta1.MetricTemplate]) {
 	if err := metrics.Parse(t.object.Spec.Query); err != nil {
 		l.add(t.problem("spec.query", "spec.query: %s", err))
 	}
-	provider := t.object.Spec.Provider
-	provider.SecretRef = nil // its content is known in the cluster alone
-	if _, err := providers.New(provider, nil, "http://unknown"); err != nil && errors.Is(err, metrics.Rejected) {
+	if err := providers.Check(t.object.Spec.Provider); err != nil && errors.Is(err, metrics.Rejected) {
 		l.add(t.problem("spec.provider", "spec.provider: %s", err))
 	}
 }

@@ -37,6 +37,18 @@ type Query struct {
 	At time.Time
 }
 
+// Span is the window with both its ends. Where the query names none, it is the minute before now.
+func (q Query) Span() (from, to time.Time) {
+	to, window := q.At, q.Window
+	if to.IsZero() {
+		to = time.Now()
+	}
+	if window <= 0 {
+		window = time.Minute
+	}
+	return to.Add(-window), to
+}
+
 // Sample is the value of one series.
 type Sample struct {
 	// Series in the provider's words, for people.

@@ -1,8 +1,10 @@
 package builtin_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,7 +61,8 @@ func TestNewRejects(t *testing.T) {
 	}{
 		`no metric provider of type "abacus"`: {v1beta1.MetricProvider{Type: "abacus"}, nil, "http://prometheus"},
 		"must be an http or https URL":        {v1beta1.MetricProvider{Type: "prometheus"}, nil, ""},
-		"Secret reader has neither": {v1beta1.MetricProvider{Type: "prometheus", SecretRef: ref},
+		"Secret reader has no token, nor username, which type prometheus needs": {
+			v1beta1.MetricProvider{Type: "prometheus", SecretRef: ref},
 			map[string][]byte{"password": []byte("secret-password")}, "http://prometheus"},
 	} {
 		p, err := builtin.New(c.provider, c.secret, c.address)
@@ -67,5 +70,70 @@ func TestNewRejects(t *testing.T) {
 		require.ErrorContains(t, err, says)
 		require.NotContains(t, err.Error(), "secret-password")
 		require.True(t, p == nil, "an interface that is not nil")
+	}
+}
+
+// TestEachType makes a provider of every type that the schema takes, and takes the keys of its Secret away one by
+// one.
+func TestEachType(t *testing.T) {
+	ref := &v1beta1.LocalSecretRef{Name: "reader"}
+	for kind, c := range map[string]struct {
+		spec v1beta1.MetricProvider
+		keys []string
+		open bool
+	}{
+		"cloudwatch": {keys: []string{"aws_access_key_id", "aws_secret_access_key"}, open: true,
+			spec: v1beta1.MetricProvider{Region: "eu-central-1"}},
+		"datadog":         {keys: []string{"datadog_api_key", "datadog_application_key"}},
+		"dynatrace":       {keys: []string{"dynatrace_token"}, spec: v1beta1.MetricProvider{Address: "https://e.live.dynatrace.test"}},
+		"externalmetrics": {keys: []string{"token"}, open: true, spec: v1beta1.MetricProvider{Address: "https://kubernetes.test"}},
+		"graphite": {keys: []string{"username", "password"}, open: true,
+			spec: v1beta1.MetricProvider{Address: "http://graphite"}},
+		"influxdb":    {keys: []string{"token"}, spec: v1beta1.MetricProvider{Address: "http://influxdb"}},
+		"newrelic":    {keys: []string{"newrelic_account_id", "newrelic_query_key"}},
+		"prometheus":  {keys: []string{"username", "password"}, open: true},
+		"splunk":      {keys: []string{"sf_token_key"}, spec: v1beta1.MetricProvider{Address: "https://api.us0.splunk.test"}},
+		"stackdriver": {keys: []string{"project"}},
+		"web":         {keys: []string{"token"}, open: true, spec: v1beta1.MetricProvider{Address: "http://web", Value: "body"}},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			c.spec.Type = kind
+			_, err := builtin.New(c.spec, nil, "http://prometheus")
+			require.Equal(t, c.open, err == nil, "without a Secret: %v", err)
+			if !c.open {
+				require.ErrorIs(t, err, metrics.Rejected)
+				require.ErrorContains(t, err, "set spec.provider.secretRef to a Secret with "+strings.Join(c.keys, " and "))
+			}
+			c.spec.SecretRef = ref
+			require.NoError(t, builtin.Check(c.spec))
+			secret := map[string][]byte{}
+			for _, key := range c.keys {
+				secret[key] = []byte("42\n")
+			}
+			_, err = builtin.New(c.spec, secret, "http://prometheus")
+			require.NoError(t, err)
+			for _, key := range c.keys {
+				less := maps.Clone(secret)
+				less[key] = []byte("\n")
+				p, err := builtin.New(c.spec, less, "http://prometheus")
+				require.ErrorIs(t, err, metrics.Rejected)
+				require.ErrorContains(t, err, "Secret reader has no ")
+				require.ErrorContains(t, err, key)
+				require.True(t, p == nil, "an interface that is not nil")
+			}
+		})
+	}
+}
+
+// TestCheck: what is wrong apart from the Secret.
+func TestCheck(t *testing.T) {
+	for says, p := range map[string]v1beta1.MetricProvider{
+		"no metric provider of type":   {Type: "abacus"},
+		"must be an http or https URL": {Type: "graphite", Address: "graphite"},
+		"set spec.provider.secretRef":  {Type: "datadog"},
+		"no expression in CEL":         {Type: "web", Address: "http://web", Value: "body."},
+		"HTTP does not allow":          {Type: "prometheus", Headers: map[string]string{"a b": "c"}},
+	} {
+		require.ErrorContains(t, builtin.Check(p), says)
 	}
 }

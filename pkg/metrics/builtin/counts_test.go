@@ -146,7 +146,7 @@ func TestCountsOfOthers(t *testing.T) {
 func TestCountsAreReadWhole(t *testing.T) {
 	all := worlds()
 	address, targets := scrape(t, all)
-	p, err := prometheus.New(prometheus.Config{Address: address})
+	p, err := prometheus.New(prometheus.Config{Site: metrics.Site{Address: address}})
 	require.NoError(t, err)
 	metricstest.Await(t, "three scrapes of every target", func() bool {
 		samples, err := p.Query(t.Context(), metrics.Query{Expr: "count(count_over_time(up[1m]) >= 3 and up == 1)"})

@@ -4,15 +4,11 @@ package prometheus
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
-	"golang.org/x/net/http/httpguts"
 
 	"weir.dev/weir/pkg/metrics"
 )
@@ -22,72 +18,49 @@ const timeout = 10 * time.Second
 
 // Config says where the server is and who asks.
 type Config struct {
-	// Address of the server; it may carry a path.
-	Address string
+	metrics.Site
+	// Name of what answers as a Prometheus does, for people. Empty is Prometheus itself.
+	Name string
 	// Token, or else Username and Password, where the server wants them. Those in the address do as well.
 	Username, Password, Token string
-	// Headers are sent with every query.
-	Headers map[string]string
-	// InsecureSkipVerify accepts any certificate.
-	InsecureSkipVerify bool
+	// Authorize gives the header Authorization of each query instead, by credentials from CredentialsFrom, as in
+	// metrics.ServerConfig.
+	Authorize       func(context.Context) (string, error)
+	CredentialsFrom string
 }
 
 // Provider is one server.
 type Provider struct {
-	api     promv1.API
-	trouble trouble
+	api    promv1.API
+	server *metrics.Server
 }
 
 var _ metrics.Provider = (*Provider)(nil)
 
 // New makes a provider. It asks nothing yet.
 func New(c Config) (*Provider, error) {
-	address, err := url.Parse(c.Address)
-	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
-		return nil, metrics.Rejectedf("the address of Prometheus must be an http or https URL; " +
-			"set spec.provider.address, spec.metricsServer or --metrics-server")
+	server := metrics.ServerConfig{
+		Site: c.Site, Name: c.Name, Secrets: []string{c.Token, c.Password},
+		Authorize: c.Authorize, CredentialsFrom: c.CredentialsFrom,
 	}
-	if address.User != nil && c.Username == "" {
-		c.Username = address.User.Username()
-		c.Password, _ = address.User.Password()
+	if c.Name == "" {
+		server.Name, server.AddressFields = "Prometheus", "spec.provider.address, spec.metricsServer or --metrics-server"
 	}
-	address.User = nil
-	header, secrets, err := headerOf(c)
+	switch {
+	case c.Token != "":
+		server.Credentials = metrics.Bearer(c.Token)
+	case c.Username != "":
+		server.Credentials = metrics.BasicAuth(c.Username, c.Password)
+	}
+	asked, err := metrics.NewServer(server)
 	if err != nil {
 		return nil, err
 	}
-	// What is told of the address is its host alone.
-	trouble := trouble{server: "Prometheus at " + address.Host, secrets: secrets}
-	plain, err := api.NewClient(api.Config{Address: address.String()})
+	plain, err := api.NewClient(api.Config{Address: asked.At("", nil).String()})
 	if err != nil {
-		return nil, metrics.Rejectedf("%s cannot be used: its address is not understood", trouble.server)
+		return nil, metrics.Rejectedf("the address of %s is not understood", server.Name)
 	}
-	asks := &client{Client: plain, http: httpClient(c.InsecureSkipVerify), header: header, trouble: trouble}
-	return &Provider{api: promv1.NewAPI(asks), trouble: trouble}, nil
-}
-
-// headerOf is what is sent with every query, and which of it nobody should read.
-func headerOf(c Config) (http.Header, []string, error) {
-	header, secrets := http.Header{}, []string{c.Token, c.Password}
-	for k, v := range c.Headers {
-		header.Set(k, v)
-		secrets = append(secrets, v)
-	}
-	req := http.Request{Header: header}
-	switch {
-	case c.Token != "":
-		header.Set("Authorization", "Bearer "+c.Token)
-	case c.Username != "":
-		req.SetBasicAuth(c.Username, c.Password)
-	}
-	_, encoded, _ := strings.Cut(header.Get("Authorization"), " ")
-	secrets = append(secrets, encoded)
-	for k := range header {
-		if !httpguts.ValidHeaderFieldName(k) || !httpguts.ValidHeaderFieldValue(header.Get(k)) {
-			return nil, nil, metrics.Rejectedf("the header %q for Prometheus has a name or a value that HTTP does not allow", k)
-		}
-	}
-	return header, secrets, nil
+	return &Provider{api: promv1.NewAPI(&client{Client: plain, server: asked}), server: asked}, nil
 }
 
 // Query asks for the value of an expression at one time.
@@ -96,11 +69,11 @@ func (p *Provider) Query(ctx context.Context, q metrics.Query) ([]metrics.Sample
 	defer cancel()
 	value, _, _, err := p.api.Query(ctx, q.Expr, q.At, promv1.WithTimeout(timeout))
 	if err != nil {
-		return nil, p.trouble.of(err)
+		return nil, p.trouble(err)
 	}
 	switch v := value.(type) {
 	case nil:
-		return nil, p.trouble.unreadable()
+		return nil, p.server.Unreadable()
 	case model.Vector:
 		samples := make([]metrics.Sample, 0, len(v))
 		for _, s := range v {

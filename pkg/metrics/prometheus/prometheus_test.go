@@ -71,7 +71,7 @@ func TestConformance(t *testing.T) {
 		secrets []string
 	}{
 		"token": {
-			prometheus.Config{Token: "secret-token", Headers: map[string]string{"X-Key": "secret-key"}},
+			prometheus.Config{Site: metrics.Site{Headers: map[string]string{"X-Key": "secret-key"}}, Token: "secret-token"},
 			[]string{"secret-token", "secret-key"},
 		},
 		"username and password": {
@@ -79,7 +79,7 @@ func TestConformance(t *testing.T) {
 			[]string{"secret-password", "cmVhZGVyOnNlY3JldC1wYXNzd29yZA=="},
 		},
 		"credentials in the URL": {
-			prometheus.Config{Headers: map[string]string{"X-Key": "secret-key"}}, []string{"secret-key"},
+			prometheus.Config{Site: metrics.Site{Headers: map[string]string{"X-Key": "secret-key"}}}, []string{"secret-key"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestAnswersThatAreNoPrometheus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(metricstest.Answer(http.StatusOK, body))
 			defer server.Close()
-			p, err := prometheus.New(prometheus.Config{Address: server.URL})
+			p, err := prometheus.New(prometheus.Config{Site: metrics.Site{Address: server.URL}})
 			require.NoError(t, err)
 			_, err = p.Query(t.Context(), metrics.Query{Expr: "up"})
 			require.ErrorIs(t, err, metrics.Transport)
@@ -123,21 +123,21 @@ func TestRequest(t *testing.T) {
 		headers map[string]string
 	}{
 		"nothing": {func(a string) prometheus.Config {
-			return prometheus.Config{Address: a}
+			return prometheus.Config{Site: metrics.Site{Address: a}}
 		}, map[string]string{"Authorization": ""}},
 		"token before password": {func(a string) prometheus.Config {
-			return prometheus.Config{Address: a, Username: "u", Password: "p", Token: "t"}
+			return prometheus.Config{Site: metrics.Site{Address: a}, Username: "u", Password: "p", Token: "t"}
 		}, map[string]string{"Authorization": "Bearer t"}},
 		"username and password": {func(a string) prometheus.Config {
-			return prometheus.Config{Address: a, Username: "u", Password: "p"}
+			return prometheus.Config{Site: metrics.Site{Address: a}, Username: "u", Password: "p"}
 		}, map[string]string{"Authorization": "Basic dTpw"}},
 		"in the address": {func(a string) prometheus.Config {
 			u, _ := url.Parse(a)
 			u.User = url.UserPassword("u", "p")
-			return prometheus.Config{Address: u.String()}
+			return prometheus.Config{Site: metrics.Site{Address: u.String()}}
 		}, map[string]string{"Authorization": "Basic dTpw"}},
 		"headers": {func(a string) prometheus.Config {
-			return prometheus.Config{Address: a, Headers: map[string]string{"x-scope-orgid": "team"}}
+			return prometheus.Config{Site: metrics.Site{Address: a, Headers: map[string]string{"x-scope-orgid": "team"}}}
 		}, map[string]string{"X-Scope-Orgid": "team"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestGetWhereOnlyThatIsAllowed(t *testing.T) {
 		value.ServeHTTP(w, r)
 	}))
 	defer server.Close()
-	p, err := prometheus.New(prometheus.Config{Address: server.URL, Token: "t"})
+	p, err := prometheus.New(prometheus.Config{Site: metrics.Site{Address: server.URL}, Token: "t"})
 	require.NoError(t, err)
 	samples, err := p.Query(t.Context(), metrics.Query{Expr: "up"})
 	require.NoError(t, err)
@@ -189,7 +189,7 @@ func TestCutOffWhileAsking(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	p, err := prometheus.New(prometheus.Config{Address: server.URL})
+	p, err := prometheus.New(prometheus.Config{Site: metrics.Site{Address: server.URL}})
 	require.NoError(t, err)
 	long := strings.Repeat("up + ", 4<<20) // more than a connection takes before somebody reads
 	_, err = p.Query(t.Context(), metrics.Query{Expr: long + "up"})
@@ -204,14 +204,14 @@ func TestCertificate(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 
-	wary, err := prometheus.New(prometheus.Config{Address: server.URL, Token: "secret-token"})
+	wary, err := prometheus.New(prometheus.Config{Site: metrics.Site{Address: server.URL}, Token: "secret-token"})
 	require.NoError(t, err)
 	_, err = wary.Query(t.Context(), metrics.Query{Expr: "up"})
 	require.ErrorIs(t, err, metrics.Rejected)
 	require.ErrorContains(t, err, "is not trusted")
 	require.NotContains(t, err.Error(), "secret-token")
 
-	trusting, err := prometheus.New(prometheus.Config{Address: server.URL, InsecureSkipVerify: true})
+	trusting, err := prometheus.New(prometheus.Config{Site: metrics.Site{Address: server.URL, InsecureSkipVerify: true}})
 	require.NoError(t, err)
 	_, err = trusting.Query(t.Context(), metrics.Query{Expr: "up"})
 	require.NoError(t, err)
@@ -220,13 +220,13 @@ func TestCertificate(t *testing.T) {
 func TestNewRejects(t *testing.T) {
 	for name, c := range map[string]prometheus.Config{
 		"no address":     {},
-		"no scheme":      {Address: "prometheus:9090"},
-		"another scheme": {Address: "ftp://prometheus"},
-		"no host":        {Address: "http:///api"},
-		"not a URL":      {Address: "http://reader:secret-password@prometheus:port"},
-		"a bad header":   {Address: "http://prometheus", Headers: map[string]string{"X-Key": "secret-password\n"}},
-		"a bad name":     {Address: "http://prometheus", Headers: map[string]string{"X Key": "v"}},
-		"a bad token":    {Address: "http://prometheus", Token: "secret-password\x00"},
+		"no scheme":      {Site: metrics.Site{Address: "prometheus:9090"}},
+		"another scheme": {Site: metrics.Site{Address: "ftp://prometheus"}},
+		"no host":        {Site: metrics.Site{Address: "http:///api"}},
+		"not a URL":      {Site: metrics.Site{Address: "http://reader:secret-password@prometheus:port"}},
+		"a bad header":   {Site: metrics.Site{Address: "http://prometheus", Headers: map[string]string{"X-Key": "secret-password\n"}}},
+		"a bad name":     {Site: metrics.Site{Address: "http://prometheus", Headers: map[string]string{"X Key": "v"}}},
+		"a bad token":    {Site: metrics.Site{Address: "http://prometheus"}, Token: "secret-password\x00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := prometheus.New(c)

@@ -26,7 +26,7 @@ func TestRealConformance(t *testing.T) {
 	series := func(n string) string { return fmt.Sprintf(`label_replace(vector(%[1]s), "n", "%[1]s", "", "")`, n) }
 	metricstest.Run(t, metricstest.Suite{
 		New: func(address string) (metrics.Provider, error) {
-			return prometheus.New(prometheus.Config{Address: address, Token: "secret-token"})
+			return prometheus.New(prometheus.Config{Site: metrics.Site{Address: address}, Token: "secret-token"})
 		},
 		Secrets: []string{"secret-token"},
 		Value:   ask("vector(42)"),
@@ -54,7 +54,7 @@ func TestRealCredentials(t *testing.T) {
 	require.NoError(t, os.WriteFile(web, fmt.Appendf(nil, "basic_auth_users: {reader: %q}\n", hash), 0o600))
 	address := metricstest.StartPrometheus(t, "", "--web.config.file="+web)
 	query := func(password string) ([]metrics.Sample, error) {
-		p, err := prometheus.New(prometheus.Config{Address: address, Username: "reader", Password: password})
+		p, err := prometheus.New(prometheus.Config{Site: metrics.Site{Address: address}, Username: "reader", Password: password})
 		require.NoError(t, err)
 		return p.Query(t.Context(), metrics.Query{Expr: "42"})
 	}

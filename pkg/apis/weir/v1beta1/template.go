@@ -44,19 +44,46 @@ type MetricTemplateSpec struct {
 }
 
 // MetricProvider is a server that answers queries.
+//
+// +kubebuilder:validation:XValidation:rule="!(self.type in ['dynatrace', 'graphite', 'influxdb', 'splunk', 'web']) || has(self.address)",message="spec.provider.address is needed for types dynatrace, graphite, influxdb, splunk and web, which have no address of their own"
+// +kubebuilder:validation:XValidation:rule="!(self.type in ['datadog', 'dynatrace', 'influxdb', 'newrelic', 'splunk', 'stackdriver']) || has(self.secretRef)",message="spec.provider.secretRef is needed for types datadog, dynatrace, influxdb, newrelic, splunk and stackdriver, which answer nobody without credentials"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'cloudwatch') == has(self.region)",message="spec.provider.region is needed for type cloudwatch, and is for no other"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'web') == has(self.value)",message="spec.provider.value is needed for type web, and is for no other"
+// +kubebuilder:validation:XValidation:rule="self.type == 'web' || !has(self.method)",message="spec.provider.method is for type web alone"
 type MetricProvider struct {
 	// Type of the server.
-	// +kubebuilder:validation:Enum=prometheus
+	// +kubebuilder:validation:Enum=cloudwatch;datadog;dynatrace;externalmetrics;graphite;influxdb;newrelic;prometheus;splunk;stackdriver;web
 	Type string `json:"type"`
 
-	// Address is the URL of the server. Without it, the operator's --metrics-server is asked.
+	// Address is the URL of the server. Without it, type prometheus asks the operator's
+	// --metrics-server, and types cloudwatch, datadog, newrelic and stackdriver ask the vendor's own.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="spec.provider.address must be an http or https URL"
 	Address string `json:"address,omitempty"`
 
-	// SecretRef names a Secret in the template's namespace with `username` and `password`, or
-	// `token`.
+	// Region of Amazon Web Services that type cloudwatch asks.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[a-z0-9-]+$`
+	Region string `json:"region,omitempty"`
+
+	// Method by which type web sends the query: GET puts it behind the address, POST sends it as the
+	// body. Defaults to GET.
+	// +optional
+	// +kubebuilder:validation:Enum=GET;POST
+	Method string `json:"method,omitempty"`
+
+	// Value is an expression in CEL that takes the number out of what a server of type web answers.
+	// Its variable is `body`, the answer's JSON. It may give a boolean, which is 1 or 0, and null
+	// where there is no number.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Value string `json:"value,omitempty"`
+
+	// SecretRef names a Secret in the template's namespace with the credentials. Which keys it has
+	// depends on the type; `username` and `password`, or `token`, for most.
 	// +optional
 	SecretRef *LocalSecretRef `json:"secretRef,omitempty"`
 

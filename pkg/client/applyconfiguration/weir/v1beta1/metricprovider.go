@@ -11,10 +11,20 @@ package v1beta1
 type MetricProviderApplyConfiguration struct {
 	// Type of the server.
 	Type *string `json:"type,omitempty"`
-	// Address is the URL of the server. Without it, the operator's --metrics-server is asked.
+	// Address is the URL of the server. Without it, type prometheus asks the operator's
+	// --metrics-server, and types cloudwatch, datadog, newrelic and stackdriver ask the vendor's own.
 	Address *string `json:"address,omitempty"`
-	// SecretRef names a Secret in the template's namespace with `username` and `password`, or
-	// `token`.
+	// Region of Amazon Web Services that type cloudwatch asks.
+	Region *string `json:"region,omitempty"`
+	// Method by which type web sends the query: GET puts it behind the address, POST sends it as the
+	// body. Defaults to GET.
+	Method *string `json:"method,omitempty"`
+	// Value is an expression in CEL that takes the number out of what a server of type web answers.
+	// Its variable is `body`, the answer's JSON. It may give a boolean, which is 1 or 0, and null
+	// where there is no number.
+	Value *string `json:"value,omitempty"`
+	// SecretRef names a Secret in the template's namespace with the credentials. Which keys it has
+	// depends on the type; `username` and `password`, or `token`, for most.
 	SecretRef *LocalSecretRefApplyConfiguration `json:"secretRef,omitempty"`
 	// Headers are sent with every query.
 	Headers map[string]string `json:"headers,omitempty"`
@@ -41,6 +51,30 @@ func (b *MetricProviderApplyConfiguration) WithType(value string) *MetricProvide
 // If called multiple times, the Address field is set to the value of the last call.
 func (b *MetricProviderApplyConfiguration) WithAddress(value string) *MetricProviderApplyConfiguration {
 	b.Address = &value
+	return b
+}
+
+// WithRegion sets the Region field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Region field is set to the value of the last call.
+func (b *MetricProviderApplyConfiguration) WithRegion(value string) *MetricProviderApplyConfiguration {
+	b.Region = &value
+	return b
+}
+
+// WithMethod sets the Method field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Method field is set to the value of the last call.
+func (b *MetricProviderApplyConfiguration) WithMethod(value string) *MetricProviderApplyConfiguration {
+	b.Method = &value
+	return b
+}
+
+// WithValue sets the Value field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Value field is set to the value of the last call.
+func (b *MetricProviderApplyConfiguration) WithValue(value string) *MetricProviderApplyConfiguration {
+	b.Value = &value
 	return b
 }
 

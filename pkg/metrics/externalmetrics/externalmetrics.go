@@ -1,0 +1,151 @@
+// Package externalmetrics asks the external metrics API of a Kubernetes API server, which autoscalers ask too.
+package externalmetrics
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/client-go/rest"
+
+	"weir.dev/weir/pkg/metrics"
+)
+
+const api = "apis/external.metrics.k8s.io/v1beta1"
+
+// Config says where the API server is and who asks.
+type Config struct {
+	// Site without an address is the cluster of Cluster.
+	metrics.Site
+	Token string
+	// Cluster is how Weir itself reaches its API server, with Weir's own rights. Nil is not at all.
+	Cluster *rest.Config
+}
+
+// Provider is one API server.
+type Provider struct{ server *metrics.Server }
+
+var _ metrics.Provider = (*Provider)(nil)
+
+// New makes a provider. It asks nothing yet.
+func New(c Config) (*Provider, error) {
+	config := metrics.ServerConfig{Site: c.Site, Name: "the external metrics API"}
+	if c.Token != "" {
+		config.Credentials = metrics.Bearer(c.Token)
+	}
+	if c.Address == "" && c.Cluster != nil {
+		own, err := cluster(c.Cluster, c.Token != "")
+		if err != nil {
+			return nil, metrics.Rejectedf("Weir's own API server cannot be asked for external metrics; set spec.provider.address")
+		}
+		config.Transport = own
+		config.Address = c.Cluster.Host
+		if !strings.Contains(config.Address, "://") {
+			config.Address = "https://" + config.Address
+		}
+		if c.Token == "" {
+			config.CredentialsFrom = "that Weir may get external.metrics.k8s.io, or name a Secret with a token"
+		}
+	}
+	server, err := metrics.NewServer(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Provider{server}, nil
+}
+
+// cluster reaches Weir's API server: as Weir, or as nobody yet where there is a token of somebody else's.
+func cluster(c *rest.Config, asOther bool) (http.RoundTripper, error) {
+	if asOther {
+		c = rest.AnonymousClientConfig(c)
+	}
+	return rest.TransportFor(c)
+}
+
+// answer is an ExternalMetricValueList of k8s.io/metrics/pkg/apis/external_metrics/v1beta1.
+type answer struct {
+	Kind  string `json:"kind"`
+	Items []struct {
+		Name   string             `json:"metricName"`
+		Labels map[string]string  `json:"metricLabels"`
+		Value  *resource.Quantity `json:"value"`
+	} `json:"items"`
+}
+
+// Query gives the values of a metric, as in NAMESPACE/METRIC?labelSelector=SELECTOR.
+func (p *Provider) Query(ctx context.Context, q metrics.Query) ([]metrics.Sample, error) {
+	path, selector, err := parse(q.Expr)
+	if err != nil {
+		return nil, err
+	}
+	body, err := p.server.Ask(ctx, metrics.Request{URL: p.server.At(path, selector), Words: words})
+	if err != nil {
+		return nil, err
+	}
+	var a answer
+	if err := p.server.Decode(body, &a); err != nil {
+		return nil, err
+	}
+	if a.Kind != "ExternalMetricValueList" {
+		return nil, p.server.Unreadable()
+	}
+	var samples []metrics.Sample
+	for _, item := range a.Items {
+		if item.Value == nil {
+			return nil, p.server.Unreadable()
+		}
+		labels, err := json.Marshal(item.Labels)
+		if err != nil || len(item.Labels) == 0 {
+			labels = nil
+		}
+		samples = append(samples, metrics.Sample{Series: item.Name + string(labels), Value: item.Value.AsApproximateFloat64()})
+	}
+	return metrics.Answer(samples)
+}
+
+// parse gives the path and the selector of a query. As with Flagger, a metric without a namespace is of the
+// namespace default.
+func parse(expr string) (string, url.Values, error) {
+	wrong := metrics.Rejectedf("the query must be NAMESPACE/METRIC, with ?labelSelector=SELECTOR behind it " +
+		"where the metric has several values")
+	path, query, _ := strings.Cut(strings.TrimSpace(expr), "?")
+	path, err := url.PathUnescape(path)
+	if err != nil {
+		return "", nil, wrong
+	}
+	parts := strings.Split(path, "/")
+	if len(parts) == 1 || len(parts) == 2 && parts[0] == "" {
+		parts = []string{"default", parts[len(parts)-1]}
+	}
+	if len(parts) != 2 {
+		return "", nil, wrong
+	}
+	for i, part := range parts {
+		if part == "" || part == "." || part == ".." {
+			return "", nil, wrong
+		}
+		parts[i] = url.PathEscape(part)
+	}
+	fields, err := url.ParseQuery(query)
+	if err != nil {
+		return "", nil, wrong
+	}
+	for name := range fields {
+		if name != "labelSelector" {
+			return "", nil, wrong
+		}
+	}
+	return api + "/namespaces/" + parts[0] + "/" + parts[1], fields, nil
+}
+
+// words are those of a refusal, which is a Status.
+func words(body []byte) string {
+	var said struct {
+		Message string `json:"message"`
+	}
+	_ = json.Unmarshal(body, &said) // what is no JSON has no words
+	return said.Message
+}
