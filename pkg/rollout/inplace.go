@@ -231,7 +231,9 @@ func PlanProblems(spec *v1beta1.CanarySpec) []Problem {
 }
 
 // inPlaceKind says that targets of a kind are released in place.
-func inPlaceKind(kind string) bool { return kind == v1beta1.KindStatefulSet || kind == v1beta1.KindDaemonSet }
+func inPlaceKind(kind string) bool {
+	return kind == v1beta1.KindStatefulSet || kind == v1beta1.KindDaemonSet
+}
 
 // field is one of a spec, and whether it is used.
 type field struct {
