@@ -12,6 +12,11 @@ import (
 	"weir.dev/weir/pkg/rollout"
 )
 
+// KnativeServices are Services of Knative's.
+func KnativeServices() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "serving.knative.dev", Version: "v1", Resource: "services"}
+}
+
 // KnativeRevisions are Revisions of Knative's.
 func KnativeRevisions() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "serving.knative.dev", Version: "v1", Resource: "revisions"}

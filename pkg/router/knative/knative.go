@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 )
@@ -52,7 +53,12 @@ func (Router) Resources() []schema.GroupVersionResource {
 }
 
 // Refs are the target.
-func (Router) Refs(app router.App) []router.Ref { return []router.Ref{ref(app)} }
+func (Router) Refs(app router.App) []router.Ref {
+	if rollout.KindOf(app.Canary) != v1beta1.KindKnativeService {
+		return nil // what has the name of another kind's target is not asked for
+	}
+	return []router.Ref{ref(app)}
+}
 
 func ref(app router.App) router.Ref {
 	return router.Ref{Resource: Services(), Namespace: app.Canary.Namespace, Name: app.Canary.Spec.TargetRef.Name}
