@@ -49,7 +49,10 @@ func (c *cluster) serveKnative(t *testing.T) *serving {
 	definitions, err := sandbox.KnativeDefinitions(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, sandbox.Apply(t.Context(), c.config, definitions))
-	s := &serving{client: c.dynamic, done: make(chan struct{}), made: map[types.UID][]string{}, sent: map[string][]map[string]int64{}}
+	s := &serving{
+		client: c.dynamic, done: make(chan struct{}),
+		made: map[types.UID][]string{}, sent: map[string][]map[string]int64{},
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer close(s.done)
@@ -164,7 +167,8 @@ func (s *serving) status(svc *unstructured.Unstructured) object {
 	traffic, _, _ := unstructured.NestedSlice(svc.Object, "status", "traffic")
 	routes := object{"type": "RoutesReady", "status": "True"}
 	if wanted, missing := resolve(svc, latestReady, ready); missing != "" {
-		routes["status"], routes["reason"], routes["message"] = "False", "RevisionMissing", fmt.Sprintf("Revision %q is not ready", missing)
+		routes["status"], routes["reason"] = "False", "RevisionMissing"
+		routes["message"] = fmt.Sprintf("Revision %q is not ready", missing)
 	} else {
 		traffic = wanted
 	}

@@ -80,6 +80,15 @@ func ObserveKnative(
 	return in, nil
 }
 
+// KnativeNamed is an error, as Unknown has it, while Knative has not named the Revision of a Service's present template.
+func KnativeNamed(s *unstructured.Unstructured) error {
+	configurations := conditionOf(s, "ConfigurationsReady")
+	if configurations.status == "" || configurations.reason == "OutOfDate" {
+		return errUnknown{"Knative Service", s.GetName()}
+	}
+	return nil
+}
+
 // soleName is the revision that spec.traffic gives everything by its name; empty where there is none.
 func soleName(s *unstructured.Unstructured) string {
 	traffic, _, _ := unstructured.NestedSlice(s.Object, "spec", "traffic")

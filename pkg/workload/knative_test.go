@@ -108,6 +108,30 @@ func TestObserveKnative(t *testing.T) {
 	require.Equal(t, rollout.ReplicaSet{}, retiring.Retiring, "it has none any more")
 }
 
+// TestKnativeNamed knows whether the newest Revision is that of the present template.
+func TestKnativeNamed(t *testing.T) {
+	condition := func(status, reason string) map[string]any {
+		return map[string]any{"observedGeneration": int64(2), "conditions": []any{
+			map[string]any{"type": "ConfigurationsReady", "status": status, "reason": reason},
+		}}
+	}
+	for name, c := range map[string]struct {
+		status map[string]any
+		known  bool
+	}{
+		"nothing is said":           {nil, false},
+		"it is ready":               {condition("True", ""), true},
+		"it fails":                  {condition("False", "RevisionFailed"), true},
+		"its template is not there": {condition("Unknown", "OutOfDate"), false},
+	} {
+		s := knativeService(t)
+		s.Object["status"] = c.status
+		require.Equal(t, !c.known, workload.Unknown(workload.KnativeNamed(s)), name)
+		s.SetGeneration(3)
+		require.True(t, workload.Unknown(workload.KnativeNamed(s)), "%s, of another version", name)
+	}
+}
+
 // TestObserveKnativeNotYet waits for a first revision, and for shares by name.
 func TestObserveKnativeNotYet(t *testing.T) {
 	s := knativeService(t)

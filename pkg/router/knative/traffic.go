@@ -3,7 +3,9 @@ package knative
 import (
 	"fmt"
 	"maps"
+	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -147,10 +149,12 @@ func isLatest(have *unstructured.Unstructured, revision string) bool {
 		text(have, "status", "latestReadyRevisionName") == revision
 }
 
-// isWeirs says that Weir has written the shares, and has not given them back.
+// isWeirs says that Weir has written the shares, and has not given them back, or has not given up its fields yet.
 func isWeirs(have *unstructured.Unstructured) bool {
 	_, ok := have.GetAnnotations()[router.AppliedAnnotation]
-	return ok
+	return ok || slices.ContainsFunc(have.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
+		return m.Manager == v1beta1.FieldManager
+	})
 }
 
 func text(have *unstructured.Unstructured, field ...string) string {
