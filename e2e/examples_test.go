@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
@@ -81,6 +82,7 @@ func apiServer(t *testing.T) *rest.Config {
 	}
 	for _, definitions := range []func(context.Context) ([]byte, error){
 		sandbox.GatewayDefinitions, sandbox.IstioDefinitions, sandbox.TraefikDefinitions, sandbox.ContourDefinitions,
+		sandbox.KnativeDefinitions,
 		func(ctx context.Context) ([]byte, error) { return sandbox.SMIDefinitions(ctx, "v1alpha4") },
 	} {
 		manifests, err := definitions(t.Context())
@@ -110,10 +112,11 @@ func resources() map[schema.GroupVersionKind]string {
 		corev1.SchemeGroupVersion.WithKind("Service"):       "services",
 		networkingv1.SchemeGroupVersion.WithKind("Ingress"): "ingresses",
 		ingressRoutes: "ingressroutes",
-		apisix.Routes().GroupVersion().WithKind("ApisixRoute"):       "apisixroutes",
-		gloo.RouteTables().GroupVersion().WithKind("VirtualService"): "virtualservices",
-		v1beta1.SchemeGroupVersion.WithKind("Canary"):                "canaries",
-		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"):        "metrictemplates",
+		apisix.Routes().GroupVersion().WithKind("ApisixRoute"):        "apisixroutes",
+		gloo.RouteTables().GroupVersion().WithKind("VirtualService"):  "virtualservices",
+		workload.KnativeServices().GroupVersion().WithKind("Service"): "services",
+		v1beta1.SchemeGroupVersion.WithKind("Canary"):                 "canaries",
+		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"):         "metrictemplates",
 	}
 }
 
@@ -135,9 +138,12 @@ func (s shop) apply(t *testing.T, file string) {
 
 // testServices wants the target and the Service that a Canary is about, and nothing amiss with them.
 func (s shop) testServices(t *testing.T, canary *v1beta1.Canary) {
+	assert.Empty(t, rollout.PlanProblems(&canary.Spec))
+	if canary.Spec.TargetRef.Kind == v1beta1.KindKnativeService {
+		return // it is its own
+	}
 	apex := named[corev1.Service](t, s, "Service", workload.ServiceNames(canary).Apex)
 	assert.Empty(t, workload.ServiceProblems(canary, s.target(t, canary), apex, nil, nil))
-	assert.Empty(t, rollout.PlanProblems(&canary.Spec))
 }
 
 func (s shop) target(t *testing.T, canary *v1beta1.Canary) *workload.Target {
@@ -156,6 +162,10 @@ func (s shop) testRoute(t *testing.T, canary *v1beta1.Canary) {
 	r, ok := builtin.ByProvider(canary.Spec.Provider)
 	require.True(t, ok, "an example names its provider")
 	assert.Empty(t, r.Validate(canary))
+	if canary.Spec.TargetRef.Kind == v1beta1.KindKnativeService {
+		canary.Status.Primary = &v1beta1.RevisionStatus{ReplicaSet: canary.Name + "-00001"}
+		canary.Status.Canary = &v1beta1.RevisionStatus{ReplicaSet: canary.Name + "-00002"}
+	}
 	names := workload.ServiceNames(canary)
 	app := router.App{
 		Canary: canary, Apex: names.Apex, Primary: names.Primary, CanaryService: names.Canary,
@@ -174,8 +184,12 @@ func (s shop) testRoute(t *testing.T, canary *v1beta1.Canary) {
 	require.NoError(t, err)
 	assert.Equal(t, !r.Features().Has(router.FollowsPods), len(objects) > 0, "what is there to be made")
 	for _, o := range objects {
-		_, err := s.client.Resource(o.Ref.Resource).Namespace(o.Ref.Namespace).
-			Create(t.Context(), o.Intent, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+		intent, err := o.Intent.MarshalJSON()
+		require.NoError(t, err)
+		_, err = s.client.Resource(o.Ref.Resource).Namespace(o.Ref.Namespace).
+			Patch(t.Context(), o.Ref.Name, types.ApplyPatchType, intent, metav1.PatchOptions{
+				FieldManager: v1beta1.FieldManager, Force: new(true), FieldValidation: metav1.FieldValidationStrict,
+			})
 		require.NoError(t, err)
 	}
 }

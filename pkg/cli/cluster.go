@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -19,6 +20,7 @@ import (
 type cluster struct {
 	kube      kubernetes.Interface
 	weir      versioned.Interface
+	dynamic   dynamic.Interface
 	namespace string
 	now       func() time.Time
 	scope
@@ -38,6 +40,9 @@ func (c *cli) connect() (*cluster, error) {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
 	if k.weir, err = versioned.NewForConfig(config); err != nil {
+		return nil, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	if k.dynamic, err = dynamic.NewForConfig(config); err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
 	if k.namespace, _, err = c.flags.ToRawKubeConfigLoader().Namespace(); err != nil {

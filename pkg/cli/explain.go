@@ -121,6 +121,11 @@ func (e explanation) place() []string {
 			return lines
 		}
 	}
+	if rollout.KindOf(e.canary) == v1beta1.KindKnativeService {
+		if lines := e.sharedPlace(gets); lines != nil {
+			return lines
+		}
+	}
 	switch e.canary.Status.Phase {
 	case v1beta1.PhaseInitializing:
 		return []string{"Services and route are being made, and the target is being taken over."}

@@ -175,7 +175,7 @@ func cells(canary *v1beta1.Canary, t table, now time.Time) []string {
 
 // targetCell is the target, with its kind where that is not the usual one.
 func targetCell(canary *v1beta1.Canary) string {
-	if inPlace(canary) {
+	if rollout.KindOf(canary) != v1beta1.KindDeployment {
 		return strings.ToLower(rollout.KindOf(canary)) + "/" + canary.Spec.TargetRef.Name
 	}
 	return canary.Spec.TargetRef.Name

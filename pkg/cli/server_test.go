@@ -66,6 +66,7 @@ func TestCLI(t *testing.T) {
 	for _, kind := range []string{v1beta1.KindStatefulSet, v1beta1.KindDaemonSet} {
 		t.Run("wait for a name of a "+kind, func(t *testing.T) { t.Parallel(); waitsForTheName(s.benchFor(t, kind)) })
 	}
+	t.Run("Knative", func(t *testing.T) { t.Parallel(); testKnative(t, s) })
 	t.Run("Scenes", func(t *testing.T) { testScenes(t, s) })
 	t.Run("Lint", func(t *testing.T) { testLint(t, s) })
 }
@@ -88,7 +89,9 @@ func start(t *testing.T, options sandbox.APIServerOptions) *server {
 	definitions, err := artifacts.CRDs()
 	require.NoError(t, err)
 	require.NotEmpty(t, definitions)
-	require.NoError(t, sandbox.Apply(t.Context(), config, bytes.Join(definitions, []byte("\n---\n"))))
+	knative, err := sandbox.KnativeDefinitions(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, sandbox.Apply(t.Context(), config, bytes.Join(append(definitions, knative), []byte("\n---\n"))))
 	s.kube, err = kubernetes.NewForConfig(config)
 	require.NoError(t, err)
 	s.weir, err = versioned.NewForConfig(config)

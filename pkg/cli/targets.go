@@ -48,6 +48,8 @@ func (k *cluster) workloads(canary *v1beta1.Canary) workloads {
 	case v1beta1.KindStatefulSet:
 		return workloadsOf(apps.StatefulSets(k.namespace),
 			func(l *appsv1.StatefulSetList) []appsv1.StatefulSet { return l.Items }, k.statefulSet)
+	case v1beta1.KindKnativeService:
+		return k.knative()
 	case v1beta1.KindDaemonSet:
 		return workloadsOf(apps.DaemonSets(k.namespace),
 			func(l *appsv1.DaemonSetList) []appsv1.DaemonSet { return l.Items }, k.daemonSet)

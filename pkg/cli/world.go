@@ -51,7 +51,10 @@ func (k *cluster) world(ctx context.Context, arg string) (*world, error) {
 }
 
 // inPlace says that the pods of a Canary's target are replaced in place.
-func inPlace(canary *v1beta1.Canary) bool { return rollout.KindOf(canary) != v1beta1.KindDeployment }
+func inPlace(canary *v1beta1.Canary) bool {
+	kind := rollout.KindOf(canary)
+	return kind == v1beta1.KindStatefulSet || kind == v1beta1.KindDaemonSet
+}
 
 // targetOf is the target with its kind, as in "StatefulSet podinfo".
 func targetOf(canary *v1beta1.Canary) string {

@@ -122,6 +122,8 @@ func (c *Controller) ensurePause(ctx context.Context, o *observation, d rollout.
 
 func (c *Controller) ensureServices(ctx context.Context, o *observation, d rollout.Decision) error {
 	switch {
+	case o.snapshot.Target.ByName: // it needs none
+		return nil
 	case d.Services == rollout.ServicesApplied && o.workload != nil:
 		return c.applyServices(ctx, o, d.Pins)
 	case d.Services == rollout.ServicesReleased:

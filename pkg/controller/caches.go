@@ -172,7 +172,11 @@ func (c *caches) listen() error {
 				if err := c.routes[gvr].SetTransform(slim); err != nil {
 					return fmt.Errorf("watching %s: %w", gvr.Resource, err)
 				}
-				watches = append(watches, watch{c.routes[gvr], gvr, c.canariesOfRoute(gvr)})
+				keys := c.canariesOfRoute(gvr)
+				if gvr == workload.KnativeRevisions() {
+					keys = c.canariesOfRevision
+				}
+				watches = append(watches, watch{c.routes[gvr], gvr, keys})
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,7 +35,8 @@ func (c *Controller) announce(
 		}}
 		if w := o.workload; n.OnTarget && w != nil {
 			regarding = append(regarding, corev1.ObjectReference{
-				APIVersion: "apps/v1", Kind: w.Kind, Namespace: w.Namespace, Name: w.Name, UID: w.UID,
+				APIVersion: cmp.Or(o.canary.Spec.TargetRef.APIVersion, "apps/v1"),
+				Kind:       w.Kind, Namespace: w.Namespace, Name: w.Name, UID: w.UID,
 			})
 		}
 		for _, ref := range regarding {

@@ -214,7 +214,7 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 		if p := o.target.problems(o); len(p) > 0 {
 			return p
 		}
-		if p := workload.ServiceProblems(canary, o.workload, o.apex, o.primarySvc, o.canarySvc); len(p) > 0 {
+		if p := serviceProblems(o); len(p) > 0 {
 			return p
 		}
 	}
@@ -223,6 +223,14 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 		return []rollout.Problem{{Reason: "RouteNotUsable", Message: err.Error()}}
 	}
 	return c.metricProblems(canary)
+}
+
+// serviceProblems are none where there are no Services.
+func serviceProblems(o *observation) []rollout.Problem {
+	if o.snapshot.Target.ByName {
+		return nil
+	}
+	return workload.ServiceProblems(o.canary, o.workload, o.apex, o.primarySvc, o.canarySvc)
 }
 
 func (c *Controller) noRouter(canary *v1beta1.Canary) rollout.Problem {

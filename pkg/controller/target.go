@@ -38,6 +38,8 @@ func (c *Controller) targetOf(canary *v1beta1.Canary) target {
 		return &statefulSetTarget{c: c}
 	case v1beta1.KindDaemonSet:
 		return &daemonSetTarget{c: c}
+	case v1beta1.KindKnativeService:
+		return &knativeTarget{c: c}
 	}
 	return &deploymentTarget{c: c}
 }

@@ -218,7 +218,7 @@ func InPlaceRoute(s *Snapshot, pin string) Route {
 // PlanProblems are the reasons why the plan of a spec cannot be carried out, which its schema cannot see: what of it
 // asks for a canary beside the whole primary, where there is none.
 func PlanProblems(spec *v1beta1.CanarySpec) []Problem {
-	if spec.TargetRef.Kind == "" || spec.TargetRef.Kind == v1beta1.KindDeployment {
+	if !inPlaceKind(spec.TargetRef.Kind) {
 		return nil
 	}
 	for _, f := range besideOnly(spec) {
@@ -228,6 +228,11 @@ func PlanProblems(spec *v1beta1.CanarySpec) []Problem {
 		}
 	}
 	return nil
+}
+
+// inPlaceKind says that targets of a kind are released in place.
+func inPlaceKind(kind string) bool {
+	return kind == v1beta1.KindStatefulSet || kind == v1beta1.KindDaemonSet
 }
 
 // field is one of a spec, and whether it is used.
@@ -270,7 +275,7 @@ func (l *look) pausing() string {
 }
 
 func (l *look) standstill() string {
-	if l.Target.InPlace {
+	if l.Target.InPlace || l.Target.ByName {
 		return "held"
 	}
 	return "paused"
@@ -291,6 +296,8 @@ func (l *look) wayOn() string {
 		return "setting its spec.updateStrategy.type to RollingUpdate"
 	case l.Target.InPlace:
 		return "setting its spec.updateStrategy.rollingUpdate.partition to 0"
+	case l.Target.ByName:
+		return "giving all of its spec.traffic to latestRevision: true"
 	}
 	return fmt.Sprintf("`kubectl rollout resume deployment/%s`", l.targetName())
 }
@@ -298,6 +305,9 @@ func (l *look) wayOn() string {
 func (l *look) finish() string {
 	if l.Target.InPlace {
 		return "its pods take the place of all others"
+	}
+	if l.Target.ByName {
+		return "it takes all traffic"
 	}
 	return "it is brought to full size and takes all traffic"
 }

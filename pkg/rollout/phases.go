@@ -138,6 +138,10 @@ func (l *look) handOver(full int32) {
 	l.wait(ReasonHandingOver, "handing the canary's pods over to %s", l.workload())
 	c := l.Candidate
 	if c.Desired == full && c.Exists == full && c.Available == full && (l.isCandidate() || l.queued()) {
+		if l.Target.ByName {
+			l.keepName()
+			return
+		}
 		l.d.HandOver = true
 		l.after(time.Second)
 	}
@@ -205,11 +209,11 @@ func (l *look) finishHandOver() {
 func (l *look) whyPromoted() (reason, message string) {
 	switch steps := Steps(&l.Canary.Spec); {
 	case l.st.Run.Full:
-		return ReasonFull, "a person asked for it in full; its pods are the " + l.kind() + "'s"
+		return ReasonFull, "a person asked for it in full; " + l.belongs("its pods are")
 	case len(steps) == 1 && steps[0].Rounds == 0:
-		return ReasonNotAnalysed, "its pods were ready, and there was nothing to analyse; they are the " + l.kind() + "'s"
+		return ReasonNotAnalysed, "its pods were ready, and there was nothing to analyse; " + l.belongs("they are")
 	}
-	return ReasonPassed, "every step passed; the pods that were analysed are the " + l.kind() + "'s"
+	return ReasonPassed, "every step passed; " + l.belongs("the pods that were analysed are")
 }
 
 // failed keeps the refused revision in mind, without pods, until the template changes.

@@ -109,7 +109,7 @@ func (l *look) unknownYet() bool {
 		return false
 	}
 	l.after(in)
-	l.wait(ReasonWaitingForPods, "the canary's pods are ready; waiting until its Service has them")
+	l.wait(ReasonWaitingForPods, "%s", l.comesUp())
 	return true
 }
 
@@ -140,7 +140,7 @@ func (l *look) awaitPods(need int32) {
 		l.st.Step.WaitingSince = &now
 	}
 	l.after(l.st.Step.WaitingSince.Add(l.deadline()).Sub(l.Now))
-	l.wait(ReasonWaitingForPods, "waiting for %d ready canary pods", need)
+	l.wait(ReasonWaitingForPods, "%s", l.lacks(need))
 }
 
 // raise puts a step's split in force and starts its dwell.
@@ -201,7 +201,7 @@ func (l *look) promote(message string) {
 	l.waitForPods()
 	l.resize(l.Target.Replicas)
 	l.notify(Notice{ID: l.st.Run.ID + "/promoting", Reason: ReasonPromoting, Message: message})
-	l.wait(ReasonWaitingForPods, "waiting for %d ready canary pods", l.Target.Replicas)
+	l.wait(ReasonWaitingForPods, "%s", l.lacks(l.Target.Replicas))
 }
 
 // promoting brings the canary to full size, gives it all traffic, and hands it over once that has

@@ -119,14 +119,16 @@ func (l *look) broken() bool {
 	}
 	since := l.st.Step.WaitingSince
 	if since != nil && l.Target.Replicas > 0 && !l.comesOn() && !l.Now.Before(since.Add(l.deadline())) {
-		l.rollback(ReasonProgressDeadline, fmt.Sprintf("the canary had %d of %d pods ready after %s",
-			l.Candidate.Ready, l.st.Canary.Replicas, l.deadline()))
+		l.rollback(ReasonProgressDeadline, l.tooSlow())
 		return true
 	}
 	return false
 }
 
 func (b *Broken) sentence() string {
+	if b.Pod == "" {
+		return fmt.Sprintf("its own controller says %s: %s", b.Reason, b.Message)
+	}
 	who := "pod " + b.Pod
 	if b.Container != "" {
 		who = fmt.Sprintf("container %s of pod %s", b.Container, b.Pod)
@@ -146,7 +148,7 @@ func (l *look) lostPods() bool {
 	l.setSplit(Split{})
 	l.waitForPods()
 	l.dropGates(func(g *v1beta1.GateStatus) bool { return g.Type == v1beta1.WebhookConfirmTrafficIncrease })
-	l.wait(ReasonWaitingForPods, "no canary pod is ready; all traffic goes to the primary until one is")
+	l.wait(ReasonWaitingForPods, "%s", l.noneReady())
 	return true
 }
 

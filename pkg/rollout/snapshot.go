@@ -71,6 +71,9 @@ type Target struct {
 	// OneWay says, of a target that is released in place, that its pods can be made of its present template alone:
 	// there is no way back but by the template.
 	OneWay bool
+	// ByName says that its revisions get their shares by their names, and are its own from the start: there is nothing
+	// to hand over; see byname.go.
+	ByName bool
 	// Strays are its pods of neither the primary's revision nor the candidate's, where it is released in place.
 	Strays int32
 	// Revision is the target's present template.
@@ -118,13 +121,13 @@ type ReplicaSet struct {
 	Broken *Broken
 }
 
-// Broken is a pod that will not come up by waiting.
+// Broken is a pod that will not come up by waiting, or a revision of which its own controller says so.
 type Broken struct {
-	// Pod and, where one is to blame, its container.
+	// Pod and, where one is to blame, its container. There is none where the revision as a whole is broken.
 	Pod, Container string
-	// Reason as the kubelet gives it, such as ImagePullBackOff.
+	// Reason as the kubelet, or that controller, gives it, such as ImagePullBackOff.
 	Reason string
-	// Message as the kubelet gives it, shortened.
+	// Message as it is given there, shortened.
 	Message string
 }
 

@@ -70,6 +70,8 @@ const (
 	MirrorsPercent Feature = "mirroring of a percentage"
 	// SessionAffinity: a cookie keeps a user with the canary.
 	SessionAffinity Feature = "session affinity"
+	// OwnRevisions: the target is a Knative Service, which is the route as well, and shares out traffic among its revisions.
+	OwnRevisions Feature = "revisions of the target's own"
 	// FollowsPods: there is nothing but Services, and traffic is shared out as the pods are. It is the core that
 	// holds the apex to one revision's pods, or to none. Targets that are released in place can have nothing else.
 	FollowsPods Feature = "traffic that follows pods"
@@ -85,7 +87,16 @@ func (f Features) Has(feature Feature) bool { return f[feature] }
 // Validate begins with it, so that no field is ignored in silence.
 func (f Features) Refuse(router string, c *v1beta1.Canary) []rollout.Problem {
 	var problems []rollout.Problem
-	if kind := rollout.KindOf(c); kind != v1beta1.KindDeployment && !f.Has(FollowsPods) {
+	switch kind := rollout.KindOf(c); {
+	case kind == v1beta1.KindKnativeService && !f.Has(OwnRevisions):
+		problems = append(problems, rollout.Problem{Reason: "ProviderNotKnative", Message: fmt.Sprintf(
+			"spec.targetRef.kind %s is Knative's, which shares out traffic among revisions of its own, and provider %s knows "+
+				"none; set spec.provider to knative", kind, router)})
+	case kind != v1beta1.KindKnativeService && f.Has(OwnRevisions):
+		problems = append(problems, rollout.Problem{Reason: "ProviderNotKnative", Message: fmt.Sprintf(
+			"spec.targetRef.kind %s has no revisions by which provider %s could share out traffic; set spec.targetRef to a "+
+				"Service of serving.knative.dev/v1, or choose another spec.provider", kind, router)})
+	case (kind == v1beta1.KindStatefulSet || kind == v1beta1.KindDaemonSet) && !f.Has(FollowsPods):
 		problems = append(problems, rollout.Problem{Reason: "ProviderNotInPlace", Message: fmt.Sprintf(
 			"spec.targetRef.kind %s has pods that are replaced in place, and traffic can only follow them, which is not what "+
 				"provider %s does; set spec.provider to kubernetes", kind, router)})

@@ -10,6 +10,7 @@ import (
 	"weir.dev/weir/pkg/router/gatewayapi"
 	"weir.dev/weir/pkg/router/gloo"
 	"weir.dev/weir/pkg/router/istio"
+	"weir.dev/weir/pkg/router/knative"
 	"weir.dev/weir/pkg/router/kubernetes"
 	"weir.dev/weir/pkg/router/kuma"
 	"weir.dev/weir/pkg/router/named"
@@ -33,6 +34,7 @@ func Routers(o Options) []router.Router {
 		named.Over(gatewayapi.Router{}),
 		gloo.Router{},
 		named.Over(istio.Router{}),
+		knative.Router{},
 		kubernetes.Router{},
 		kuma.Router{},
 		named.Over(gatewayapi.Linkerd()),

@@ -54,8 +54,9 @@ type CanaryList struct {
 type CanarySpec struct {
 	// TargetRef names the workload whose releases are watched over. It lives in the Canary's
 	// namespace, and no other Canary may name it. A canary of a Deployment has pods beside all of the primary's; the
-	// pods of a StatefulSet or a DaemonSet are replaced in place, with the provider `kubernetes`.
-	// +kubebuilder:validation:XValidation:rule="self.kind in ['Deployment', 'StatefulSet', 'DaemonSet'] && self.apiVersion == 'apps/v1'",message="spec.targetRef must name a Deployment, a StatefulSet or a DaemonSet of apps/v1"
+	// pods of a StatefulSet or a DaemonSet are replaced in place, with the provider `kubernetes`. A Service of Knative's
+	// shares out traffic among its own revisions, with the provider `knative`.
+	// +kubebuilder:validation:XValidation:rule="self.apiVersion == 'apps/v1' ? self.kind in ['Deployment', 'StatefulSet', 'DaemonSet'] : self.apiVersion == 'serving.knative.dev/v1' && self.kind == 'Service'",message="spec.targetRef must name a Deployment, a StatefulSet or a DaemonSet of apps/v1, or a Service of serving.knative.dev/v1"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.targetRef cannot change; delete this Canary and make one for the other workload"
 	TargetRef TargetRef `json:"targetRef"`
 
@@ -207,6 +208,8 @@ const (
 	KindStatefulSet = "StatefulSet"
 	// KindDaemonSet is released in place, node by node.
 	KindDaemonSet = "DaemonSet"
+	// KindKnativeService is that of Services of Knative's, of which each revision gets its share by its name.
+	KindKnativeService = "Service"
 )
 
 // TargetRef names a workload in the Canary's namespace.

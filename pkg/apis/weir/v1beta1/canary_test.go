@@ -63,12 +63,15 @@ func targetRules() []rule {
 		{
 			field: "spec.targetRef",
 			yes: each("targetRef: #",
-				"{apiVersion: apps/v1, kind: Deployment}", "{name: other}", "{kind: StatefulSet}", "{kind: DaemonSet}"),
+				"{apiVersion: apps/v1, kind: Deployment}", "{name: other}", "{kind: StatefulSet}", "{kind: DaemonSet}",
+				"{apiVersion: serving.knative.dev/v1, kind: Service}"),
 			no: each("targetRef: #",
 				"{kind: ReplicaSet}", "{apiVersion: extensions/v1beta1}", "{apiVersion: v1, kind: StatefulSet}",
-				"{kind: deployment}", `{kind: ""}`,
+				"{kind: deployment}", `{kind: ""}`, "{kind: Service}", "{apiVersion: v1, kind: Service}",
+				"{apiVersion: serving.knative.dev/v1}", "{apiVersion: serving.knative.dev/v1, kind: Configuration}",
 			),
-			says: "spec.targetRef must name a Deployment, a StatefulSet or a DaemonSet of apps/v1",
+			says: "spec.targetRef must name a Deployment, a StatefulSet or a DaemonSet of apps/v1, or a Service of " +
+				"serving.knative.dev/v1",
 		},
 		{
 			field: "spec.targetRef", from: "spec: {service: {name: web}}",

@@ -11,7 +11,8 @@ package v1beta1
 type CanarySpecApplyConfiguration struct {
 	// TargetRef names the workload whose releases are watched over. It lives in the Canary's
 	// namespace, and no other Canary may name it. A canary of a Deployment has pods beside all of the primary's; the
-	// pods of a StatefulSet or a DaemonSet are replaced in place, with the provider `kubernetes`.
+	// pods of a StatefulSet or a DaemonSet are replaced in place, with the provider `kubernetes`. A Service of Knative's
+	// shares out traffic among its own revisions, with the provider `knative`.
 	TargetRef *TargetRefApplyConfiguration `json:"targetRef,omitempty"`
 	// IngressRef names the Ingress that leads to the apex Service, in the Canary's namespace. A provider that
 	// shifts the traffic of Ingresses makes others beside it, with `-canary` after its name, and leaves it as it is.
