@@ -46,7 +46,7 @@ func ObserveKnative(
 ) (ByName, error) {
 	present, _, _ := unstructured.NestedString(s.Object, "status", "latestCreatedRevisionName")
 	if present == "" {
-		return ByName{}, fmt.Errorf("Knative Service %s has no revision yet%s", s.GetName(), saysOf(s))
+		return ByName{}, fmt.Errorf("service %s of Knative's has no revision yet%s", s.GetName(), saysOf(s))
 	}
 	serves, pinned := soleName(s), true
 	if st.Primary != nil {

@@ -145,5 +145,5 @@ func TestObserveKnativeNotYet(t *testing.T) {
 		map[string]any{"type": "Ready", "status": "False", "reason": "RevisionFailed", "message": "it crashes"},
 	}}
 	_, err = workload.ObserveKnative(s, &v1beta1.CanaryStatus{}, knativeRevisions(t))
-	require.EqualError(t, err, "Knative Service shop has no revision yet: RevisionFailed: it crashes")
+	require.EqualError(t, err, "service shop of Knative's has no revision yet: RevisionFailed: it crashes")
 }

@@ -29,10 +29,10 @@ func (Router) Read(app router.App, committed rollout.Split, found router.Found) 
 	route := rollout.Route{Found: true, Split: rollout.Split{Weight: weightOf(have, between, committed.Weight)}}
 	asLeft := route.Split.Weight != unknown && asWritten(have, between, route.Split.Weight)
 	ready := routesReady(have)
-	switch {
-	case ready["status"] == "True":
+	switch ready["status"] {
+	case "True":
 		route.Accepted = asLeft && maps.Equal(statusShares(have), sharesOf(traffic(have, "spec")))
-	case ready["status"] == "False":
+	case "False":
 		route.Refused = fmt.Sprintf("%s does not serve its spec.traffic: %v: %v", called(have), ready["reason"], ready["message"])
 	}
 	return route
