@@ -269,7 +269,7 @@ func (c *Controller) rival(canary *v1beta1.Canary) string {
 
 func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
 	for _, m := range canary.Spec.Analysis.Metrics {
-		server := canary.Spec.MetricsServer
+		server, asked := canary.Spec.MetricsServer, "prometheus"
 		if m.TemplateRef != nil {
 			key := templateKey(canary, m.TemplateRef)
 			t, err := c.caches.template(key)
@@ -281,9 +281,9 @@ func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
 				return []rollout.Problem{{Reason: "TemplateInvalid", Message: fmt.Sprintf(
 					"metric %s: MetricTemplate %s: %s", m.Name, key, err)}}
 			}
-			server = t.Spec.Provider.Address
+			server, asked = t.Spec.Provider.Address, t.Spec.Provider.Type
 		}
-		if server == "" && c.options.MetricsServer == "" {
+		if server == "" && asked == "prometheus" && c.options.MetricsServer == "" {
 			return []rollout.Problem{{Reason: "MetricsServerMissing", Message: fmt.Sprintf(
 				"metric %s: there is no Prometheus to ask; set spec.metricsServer or the operator's --metrics-server", m.Name)}}
 		}
