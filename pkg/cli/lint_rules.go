@@ -143,10 +143,11 @@ func (l *linter) canary(c parsed[v1beta1.Canary]) {
 	if provider == "" {
 		provider = l.provider
 	}
+	all := routers.Routers(routers.Options{})
 	if r, ok := routers.ByProvider(provider); ok {
-		l.refusals(c, r.Validate(c.object))
+		l.refusals(c, router.Elsewhere(r.Validate(c.object), all))
 	} else {
-		l.refusals(c, []rollout.Problem{router.Unknown(provider, routers.Routers(routers.Options{}))})
+		l.refusals(c, []rollout.Problem{router.Unknown(provider, all)})
 	}
 	for i := range c.object.Spec.Analysis.Metrics {
 		l.metric(c, i)

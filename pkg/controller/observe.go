@@ -204,7 +204,8 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 		return []rollout.Problem{c.noRouter(canary)}
 	}
 	spec := &canary.Spec
-	if p := slices.Concat(rollout.PlanProblems(spec), analysis.Problems(spec), o.router.Validate(canary)); len(p) > 0 {
+	refused := router.Elsewhere(o.router.Validate(canary), c.options.Routers)
+	if p := slices.Concat(rollout.PlanProblems(spec), analysis.Problems(spec), refused); len(p) > 0 {
 		return p
 	}
 	if p := c.configs.problem(keyOf(canary)); p != nil {

@@ -53,6 +53,8 @@ type Problem struct {
 	Reason string
 	// Message in one sentence: object, field, way out.
 	Message string
+	// Lacks is the feature that the router has not, where that is the reason.
+	Lacks string
 }
 
 // Target is the user's workload as it is now.

@@ -103,9 +103,32 @@ func (f Features) Refuse(router string, c *v1beta1.Canary) []rollout.Problem {
 	}
 	for _, a := range asks(c) {
 		if a.asked && !f.Has(a.feature) {
-			problems = append(problems, rollout.Problem{Reason: "FieldNotServed", Message: fmt.Sprintf(
-				"%s asks for %s, which router %s does not offer; remove the field or choose another spec.provider",
-				a.field, a.feature, router)})
+			problems = append(problems, rollout.Problem{Reason: "FieldNotServed", Lacks: string(a.feature), Message: fmt.Sprintf(
+				"%s asks for %s, which router %s does not offer; remove the field or %s",
+				a.field, a.feature, router, elsewhere)})
+		}
+	}
+	return problems
+}
+
+// elsewhere is the way out to another router, where nobody has said which there are.
+const elsewhere = "choose another spec.provider"
+
+// Elsewhere names in problems the routers that have what is lacking.
+func Elsewhere(problems []rollout.Problem, routers []Router) []rollout.Problem {
+	for i, p := range problems {
+		var able []string
+		for _, r := range routers {
+			if p.Lacks != "" && r.Features().Has(Feature(p.Lacks)) {
+				able = append(able, r.Name())
+			}
+		}
+		slices.Sort(able)
+		if last := len(able) - 1; last > 0 {
+			able = []string{strings.Join(able[:last], ", ") + " or " + able[last]}
+		}
+		if len(able) > 0 {
+			problems[i].Message = strings.Replace(p.Message, elsewhere, "set spec.provider to "+able[0], 1)
 		}
 	}
 	return problems

@@ -158,3 +158,28 @@ func TestSpeaks(t *testing.T) {
 	refused := router.Features{}.Refuse("toy", canary)
 	require.Contains(t, refused[0].Message, "spec.service.appProtocol asks for shares of connections")
 }
+
+// able is a router of which only its features matter.
+type able struct {
+	router.Router
+	name     string
+	features router.Features
+}
+
+func (a able) Name() string              { return a.name }
+func (a able) Features() router.Features { return a.features }
+
+func TestElsewhere(t *testing.T) {
+	c := &v1beta1.Canary{Spec: v1beta1.CanarySpec{Service: v1beta1.CanaryService{Timeout: "1s"}}}
+	times := router.Features{router.Timeouts: true}
+	for want, routers := range map[string][]router.Router{
+		"remove the field or choose another spec.provider": {able{name: "a"}},
+		"remove the field or set spec.provider to b":       {able{name: "a"}, able{name: "b", features: times}},
+		"remove the field or set spec.provider to a, b or c": {able{name: "b", features: times}, able{name: "c", features: times},
+			able{name: "a", features: times}},
+	} {
+		problems := router.Elsewhere(router.Features{}.Refuse("toy", c), routers)
+		require.Len(t, problems, 1)
+		require.Equal(t, "spec.service.timeout asks for timeouts, which router toy does not offer; "+want, problems[0].Message)
+	}
+}
