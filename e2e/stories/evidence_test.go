@@ -30,7 +30,6 @@ func compared(s *story) {
 	failing := load.Start(s.t.Context(), load.Config{
 		URL: s.Stage.Sandbox.TraefikURL, Host: s.Host, Path: "/status/500", Rate: rate / 10,
 	})
-	defer failing.Stop()
 	s.adoptWith(comparisons)
 
 	s.release(stage.Version{Label: "two"})
@@ -46,6 +45,7 @@ func compared(s *story) {
 	assert.InDelta(s.t, 0.09, float64(counted.Primary.Bad)/float64(counted.Primary.Requests), 0.02)
 	assert.InDelta(s.t, 0.1, float64(counted.Canary.Requests)/float64(counted.Canary.Requests+counted.Primary.Requests), 0.03)
 	s.ended(1, v1beta1.OutcomePromoted)
+	failing.Stop() // from here on, nothing fails that does not fail by the version
 
 	s.release(stage.Version{Label: "bad", Args: []string{"--random-error"}, OpenPort: true})
 	began := s.await(stage.AtWeight(10)).Status.Step.TrafficSince

@@ -3,6 +3,7 @@ package analysis_test
 import (
 	"encoding/json"
 	"math"
+	"strconv"
 	"testing"
 	"time"
 
@@ -157,6 +158,41 @@ func TestCompareDurations(t *testing.T) {
 	}
 	assert.Equal(t, v1beta1.VerdictFailed, verdict, check.Message)
 	assert.Contains(t, check.Message, "took longer than ")
+}
+
+// TestCompareLearnsFromThePast: what the primary did before lets the first window count in full, and is not counted.
+func TestCompareLearnsFromThePast(t *testing.T) {
+	slow, usual := buckets(60, 94, 100), buckets(800, 891, 900)
+	for name, metric := range map[string]v1beta1.CanaryMetric{
+		"errors":        {Name: v1beta1.RequestSuccessRate},
+		"a bound":       {Name: v1beta1.RequestDuration, Comparison: &v1beta1.Comparison{Bound: "500ms"}},
+		"distributions": {Name: v1beta1.RequestDuration},
+	} {
+		t.Run(name, func(t *testing.T) {
+			evidenceAfter := func(past int) float64 {
+				c := ofErrors()
+				c.metric.Name = metric.Name
+				if metric.Comparison != nil {
+					c.metric.Comparison.Bound = metric.Comparison.Bound
+				}
+				slow.Bad, usual.Bad = 6, 9
+				in := c.window(slow, usual)
+				for i := range past {
+					w := in.Window
+					w.Start, w.End = w.Start.Add(-time.Duration(past-i)*time.Minute), w.End.Add(-time.Duration(past-i)*time.Minute)
+					in.Past = append(in.Past, w)
+				}
+				check := c.look(0, in)
+				assert.Equal(t, int32(1), check.Evidence.Windows)
+				assert.Equal(t, int64(100), check.Evidence.Canary.Requests)
+				assert.Equal(t, int64(900), check.Evidence.Primary.Requests)
+				value, err := strconv.ParseFloat(check.Evidence.Value, 64)
+				require.NoError(t, err)
+				return value
+			}
+			assert.Greater(t, evidenceAfter(analysis.PastWindows), evidenceAfter(0))
+		})
+	}
 }
 
 func TestSince(t *testing.T) {

@@ -111,7 +111,7 @@ func (t Test) Update(s State, w Window) (State, Fate) {
 // often requests are bad. They are no evidence and are not counted. A window that cannot be read teaches nothing.
 func (t Test) Learn(s State, past []Window) State {
 	for _, w := range past {
-		w.Canary = Sample{}
+		w.Canary = w.Primary.nothing()
 		s, _ = t.Update(s, w)
 	}
 	s.Windows, s.Canary, s.Primary = 0, Totals{}, Totals{}

@@ -36,6 +36,15 @@ type Bucket struct {
 	Le, Count float64
 }
 
+// nothing is a sample of no request, with the same buckets.
+func (s Sample) nothing() Sample {
+	var none Sample
+	for _, b := range s.Buckets {
+		none.Buckets = append(none.Buckets, Bucket{Le: b.Le})
+	}
+	return none
+}
+
 // counted tells whether a number is one that something can be counted to.
 func counted(v float64) bool { return v >= 0 && v <= mostCounted }
 
