@@ -35,8 +35,6 @@ type application struct {
 	weights  []int64
 	pods     map[types.UID]seenPod
 	watching sync.WaitGroup
-	// killed says that the operator dies once, at one of its writes.
-	killed bool
 	// manifests are those of the application, with its namespace and its version to be filled in.
 	manifests string
 	// gates are the webhooks of the Canary, where it has any.

@@ -3,7 +3,6 @@ package integration
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -136,7 +135,6 @@ func (c *cluster) live(t *testing.T, s story, k *killer) []string {
 		manifests = applicationYAML
 	}
 	a := c.applicationOf(t, manifests)
-	a.killed = k.at > 0
 	first := c.operate(t, a.namespace, k.tap)
 	var second *operator
 	relief := make(chan struct{})
@@ -248,11 +246,7 @@ func (a *application) walked(want ...int64) {
 	a.t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	went := a.weights
-	if a.killed {
-		went = onceBack(went)
-	}
-	assert.Equal(a.t, want, went, "the weights of the route")
+	assert.Equal(a.t, want, a.weights, "the weights of the route")
 	type point struct {
 		weight int64
 		since  time.Time
@@ -273,17 +267,6 @@ func (a *application) walked(want ...int64) {
 		}
 	}
 	assert.Equal(a.t, want, weights, "the weights of the status")
-}
-
-// onceBack leaves out that a step was taken back and come to again: an operator that died had written it and committed
-// to the one before, and the next one could not bring it in force at its first look.
-func onceBack[T any](went []T) []T {
-	for i := range went {
-		if i+4 <= len(went) && assert.ObjectsAreEqual(went[i:i+2], went[i+2:i+4]) {
-			return slices.Delete(slices.Clone(went), i, i+2)
-		}
-	}
-	return went
 }
 
 // ended checks the outcome of the last run, and that no run was counted twice.

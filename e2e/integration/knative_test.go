@@ -120,7 +120,7 @@ func knativeStories(s *serving) []story {
 		}, func(a *application) {
 			a.ended(v1beta1.OutcomePromoted)
 			sent(a, to{"1": 100}, to{"1": 80, "2": 20}, to{"1": 40, "2": 60, perhaps: 1}, to{"1": 100, perhaps: 1},
-				to{"1": 80, "2": 20, perhaps: 1}, to{"1": 80, "3": 20}, to{"1": 40, "3": 60}, to{"3": 100})
+				to{"1": 80, "3": 20}, to{"1": 40, "3": 60}, to{"3": 100})
 		}},
 		{"deleted in a run", knativeYAML, "", after("/good", progress), deleteInMidRun, func(a *application) {
 			assert.Equal(a.t, []any{byName(1, 100)}, a.traffic(), "what is not proven gets nothing")
@@ -152,6 +152,17 @@ func (s *serving) sentTo(a *application, want []to) {
 		}
 	}
 	assert.Equal(a.t, expected, went, "what was sent where")
+}
+
+// onceBack leaves out that a step was taken back and come to again: an operator that died had written it and committed
+// to the one before.
+func onceBack(went []map[string]int64) []map[string]int64 {
+	for i := range went {
+		if i+4 <= len(went) && assert.ObjectsAreEqual(went[i:i+2], went[i+2:i+4]) {
+			return slices.Delete(went, i, i+2)
+		}
+	}
+	return went
 }
 
 // sends waits until the target says so of its traffic.

@@ -14,6 +14,7 @@ import (
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/workload"
 )
 
@@ -195,6 +196,15 @@ func (c *Controller) ensurePods(ctx context.Context, o *observation, d rollout.D
 	return o.target.ensurePods(ctx, o, d)
 }
 
+// decided is the application as the decision has it: a split is between the revisions of the status that goes with it,
+// and where that names another canary than the committed one, the old one must get nothing of it.
+func decided(o *observation, d rollout.Decision) router.App {
+	app, canary := o.app, *o.canary
+	canary.Status = d.Status
+	app.Canary = &canary
+	return app
+}
+
 func (c *Controller) ensureRoute(ctx context.Context, o *observation, d rollout.Decision) error {
 	if o.router == nil || o.snapshot.Target.InPlace {
 		return nil
@@ -204,7 +214,7 @@ func (c *Controller) ensureRoute(ctx context.Context, o *observation, d rollout.
 		if o.unrenderable {
 			return nil // the status says why
 		}
-		objects, err := o.router.Render(o.app, d.Split, o.found)
+		objects, err := o.router.Render(decided(o, d), d.Split, o.found)
 		if err != nil {
 			return err
 		}

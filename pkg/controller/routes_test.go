@@ -12,6 +12,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/router/builtin"
 )
@@ -67,4 +69,17 @@ func kinds(served bool, routers []router.Router) []*metav1.APIResourceList {
 		}
 	}
 	return slices.Collect(maps.Values(groups))
+}
+
+// TestASplitIsBetweenTheRevisionsDecidedOn: when a superseded canary is dropped and the next one gets its first share in one
+// look, the share is not the old one's.
+func TestASplitIsBetweenTheRevisionsDecidedOn(t *testing.T) {
+	committed := &v1beta1.Canary{}
+	committed.Status.Retiring = &v1beta1.RevisionStatus{ReplicaSet: "app-2"}
+	d := rollout.Decision{Split: rollout.Split{Weight: 20}}
+	d.Status.Canary = &v1beta1.RevisionStatus{ReplicaSet: "app-3"}
+	app := decided(&observation{canary: committed, app: appOf(committed)}, d)
+	require.Nil(t, app.Canary.Status.Retiring)
+	require.Equal(t, "app-3", app.Canary.Status.Canary.ReplicaSet)
+	require.Equal(t, "app-2", committed.Status.Retiring.ReplicaSet, "what was seen stays")
 }

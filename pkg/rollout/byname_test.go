@@ -100,3 +100,17 @@ func TestByNameBroken(t *testing.T) {
 	require.Equal(t, "ContainerMissing", d.Status.History[0].Reason)
 	require.Equal(t, "its own controller says ContainerMissing: unable to fetch image", d.Status.History[0].Message)
 }
+
+// TestStaleCounts: pods that may be on their way out get no first share.
+func TestStaleCounts(t *testing.T) {
+	for stale, want := range map[bool]int32{false: 20, true: 0} {
+		s := byName()
+		s.Target.ByName = false
+		s.Canary.Spec.TargetRef.Kind = v1beta1.KindDeployment
+		s.Canary.Spec.Analysis.StepWeights = []int32{20}
+		s.Canary.Spec.Analysis.Interval = "10s"
+		s.Canary.Status.Phase, s.Canary.Status.Weight, s.Route.Split.Weight = v1beta1.PhaseProgressing, 0, 0
+		s.Candidate.ReadySince, s.Candidate.Stale = s.Now.Add(-time.Hour), stale
+		require.Equal(t, want, Decide(s).Split.Weight, "stale: %t", stale)
+	}
+}

@@ -98,17 +98,19 @@ func (l *look) enter(step Step) bool {
 // readiness are rounded down to seconds.
 const endpointDelay = 2 * time.Second
 
-// unknownYet says that a canary without traffic has pods only since a moment ago. Its Service may have none yet for
-// whoever serves the route, and the first requests would be lost.
+// unknownYet says that a canary without traffic has pods only since a moment ago, or that those that it has may be on
+// their way out. Its Service may have none yet for whoever serves the route, and the first requests would be lost.
 func (l *look) unknownYet() bool {
 	if l.FollowsPods || SplitOf(l.st).Reaches() {
 		return false
 	}
 	in := l.Candidate.ReadySince.Add(endpointDelay).Sub(l.Now)
-	if in <= 0 {
+	switch {
+	case in > 0:
+		l.after(in)
+	case !l.Candidate.Stale:
 		return false
 	}
-	l.after(in)
 	l.wait(ReasonWaitingForPods, "%s", l.comesUp())
 	return true
 }

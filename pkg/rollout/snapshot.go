@@ -119,6 +119,8 @@ type ReplicaSet struct {
 	Desired, Exists, Ready, Available int32
 	// ReadySince is when the last of its ready pods became so; zero where that is not known.
 	ReadySince time.Time
+	// Stale says that the counts are of an older spec: pods among them may be on their way out.
+	Stale bool
 	// Broken is the first pod that will not come up by waiting, if any.
 	Broken *Broken
 }

@@ -176,6 +176,7 @@ func Facts(
 	if rs.Status.ObservedGeneration >= rs.Generation {
 		facts.Ready, facts.Available = rs.Status.ReadyReplicas, rs.Status.AvailableReplicas
 	} else {
+		facts.Stale = true
 		facts.Ready = min(rs.Status.ReadyReplicas, facts.Desired)
 		facts.Available = min(rs.Status.AvailableReplicas, facts.Desired)
 	}

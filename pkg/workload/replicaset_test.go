@@ -210,8 +210,10 @@ func TestFacts(t *testing.T) {
 			rs(func(rs *appsv1.ReplicaSet) { rs.OwnerReferences = nil }),
 			want(func(r *rollout.ReplicaSet) { r.Owner = rollout.OwnerOther }),
 		},
-		"growing":   {rs(scaling(6)), want(func(r *rollout.ReplicaSet) { r.Desired = 6 })},
-		"shrinking": {rs(scaling(1)), want(func(r *rollout.ReplicaSet) { r.Desired, r.Ready, r.Available = 1, 1, 1 })},
+		"growing": {rs(scaling(6)), want(func(r *rollout.ReplicaSet) { r.Desired, r.Stale = 6, true })},
+		"shrinking": {rs(scaling(1)), want(func(r *rollout.ReplicaSet) {
+			r.Desired, r.Ready, r.Available, r.Stale = 1, 1, 1, true
+		})},
 		"said to shrink, and the pods still there": {
 			rs(scaling(1), func(rs *appsv1.ReplicaSet) { rs.Status.ObservedGeneration = 2 }),
 			want(func(r *rollout.ReplicaSet) { r.Desired = 1 }),
