@@ -136,7 +136,7 @@ type plannedRelease struct {
 	Times      float64 `json:"times"`
 	RolledBack float64 `json:"rolledBackPercent"`
 	Promoted   float64 `json:"promotedPercent"`
-	// After and HurtFew are medians of those that were rolled back, AfterMost and HurtMost their 90th percentiles.
+	// After and Hurt are medians of those that were rolled back, AfterMost and HurtMost their 90th percentiles.
 	After     *metav1.Duration `json:"after,omitempty"`
 	AfterMost *metav1.Duration `json:"after90,omitempty"`
 	Hurt      float64          `json:"usersHurt"`
