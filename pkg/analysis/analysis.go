@@ -93,7 +93,7 @@ func (a Answer) one(reduce, what string) (float64, v1beta1.Verdict, string) {
 	return v, v1beta1.VerdictPassed, ""
 }
 
-// reduced makes one of several values, of which one that is not finite spoils all but the smallest and the largest.
+// reduced makes one of several values. One that is not a number makes it none, whatever the others are.
 func reduced(values []float64, how string) float64 {
 	sum := 0.0
 	for _, v := range values {

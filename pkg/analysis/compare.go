@@ -49,7 +49,7 @@ func Compare(
 		state = test.Learn(state, in.Past)
 	}
 	lacks := in.Err
-	if lacks == nil && in.Window.End.After(in.Window.Start) {
+	if lacks == nil && comparable(test, in.Window) {
 		var fate evidence.Fate
 		if state, fate = test.Update(state, in.Window); fate == evidence.Unreadable {
 			lacks = unreadable(m, in.Window)
@@ -79,6 +79,15 @@ func Compare(
 		c.Verdict, c.Message = v1beta1.VerdictPassed, told(m, result)
 	}
 	return c, next
+}
+
+// comparable says that a window has something to say. Where one side has no histogram yet, because nobody has asked it
+// anything, the next window takes in this one.
+func comparable(t evidence.Test, w evidence.Window) bool {
+	if t.Kind == evidence.Latency && (len(w.Canary.Buckets) == 0 || len(w.Primary.Buckets) == 0) {
+		return false
+	}
+	return w.End.After(w.Start)
 }
 
 // Guard is the metric that the guard of a spec stands for.

@@ -135,6 +135,20 @@ func buckets(below100, below500, all float64) evidence.Sample {
 	}}
 }
 
+// TestCompareDurationsOfNobody: a canary that nobody has asked anything has no histogram, and that is no error.
+func TestCompareDurationsOfNobody(t *testing.T) {
+	for _, bound := range []string{"", "500ms"} {
+		c := ofErrors()
+		c.metric.Name, c.metric.Comparison.Bound = v1beta1.RequestDuration, bound
+		check := c.look(0, c.window(evidence.Sample{}, buckets(800, 891, 900)))
+		assert.Equal(t, v1beta1.VerdictNoData, check.Verdict)
+		assert.Equal(t, "0 of the 20 requests that the canary needs at this step were counted", check.Message)
+		first := c.window(buckets(80, 90, 100), buckets(1600, 1782, 1800))
+		assert.Equal(t, first.Window.Start.Add(-time.Minute), analysis.Since(c.state, first.Window.Start.Add(-time.Minute)))
+		assert.Equal(t, v1beta1.VerdictPassed, c.look(0, first).Verdict)
+	}
+}
+
 func TestCompareDurations(t *testing.T) {
 	c := ofErrors()
 	c.metric.Name, c.metric.Comparison.Bound = v1beta1.RequestDuration, "500ms"

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/weir/pkg/analysis"
+	"weir.dev/weir/pkg/analysis/evidence"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 	providers "weir.dev/weir/pkg/metrics/builtin"
@@ -243,8 +244,17 @@ func (c *cli) askCounts(ctx context.Context, q *question, vars func(string) (met
 		return err
 	}
 	fmt.Fprintf(c.Out, "Requests in the last %s:\n", span(q.window))
-	fmt.Fprintf(c.Out, "  canary, revision %s: %.0f, %.0f failed\n", canary.Hash, window.Canary.Requests, window.Canary.Bad)
-	fmt.Fprintf(c.Out, "  primary, revision %s: %.0f, %.0f failed\n\n", primary.Hash, window.Primary.Requests, window.Primary.Bad)
+	for _, side := range []struct {
+		metrics.Vars
+		evidence.Sample
+	}{{canary, window.Canary}, {primary, window.Primary}} {
+		fmt.Fprintf(c.Out, "  %s, revision %s: %.0f", side.Revision, side.Hash, side.Requests)
+		if q.metric.Name == v1beta1.RequestSuccessRate {
+			fmt.Fprintf(c.Out, ", %.0f failed", side.Bad)
+		}
+		fmt.Fprintln(c.Out)
+	}
+	fmt.Fprintln(c.Out)
 	check, _ := analysis.Compare(q.metric, nil, 0, analysis.Counted{Query: query, Window: window, At: now})
 	fmt.Fprintf(c.Out, "By this window alone: %s: %s\n", check.Verdict, check.Message)
 	return nil

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -108,6 +110,32 @@ func queriesCounts(b *bench) {
 	assert.Equal(b, 1, got.code)
 	assert.Contains(b, got.err, "no requests of canary and primary are counted by any source that is known")
 	assert.Len(b, asked(), 2, "now, and an interval ago")
+
+	got = b.types("query", "podinfo", "request-success-rate", "--address", b.counting())
+	require.Zero(b, got.code, got.err)
+	st := b.canary().Status
+	assert.Equal(b, fmt.Sprintf(`Requests in the last 30s:
+  canary, revision %s: 100, 10 failed
+  primary, revision %s: 900, 9 failed
+
+By this window alone: Passed: 10 %% of 100 requests failed, of the primary's 900 1 %%; that is 10 times as many, `+
+		"and 1.25 are tolerated; the evidence is 6 of the 20 needed\n", st.Canary.Hash, st.Primary.Hash), got.out)
+}
+
+// counting is a Prometheus whose counters have grown between the first question and the second.
+func (b *bench) counting() (address string) {
+	b.Helper()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		n := asked.Add(1)
+		var series []string
+		for what, grows := range map[string]int64{"canary/all": 100, "canary/bad": 10, "primary/all": 900, "primary/bad": 9} {
+			series = append(series, fmt.Sprintf(`{"metric":{"instance":"a","weir":"0/%s"},"value":[1700000000,"%d"]}`, what, n*grows))
+		}
+		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[%s]}}`, strings.Join(series, ","))
+	}))
+	b.Cleanup(server.Close)
+	return server.URL
 }
 
 func queriesNothing(b *bench) {
