@@ -49,7 +49,8 @@ func TestAnalyzeAFile(t *testing.T) {
 	assert.Regexp(t, `^1m +guard +Passed +1 +1 +[0-9.]+ of 1000 +0$`, lines[3])
 	assert.Regexp(t, `^1m +request-success-rate +Passed +1 +1 +[0-9.]+ of 20 +0$`, lines[4])
 	assert.Regexp(t, `^It would have been rolled back after [2-5]m: 1 of 1 failed rounds: request-success-rate: [0-9.]+ % of `+
-		`[0-9]+ requests failed, of the primary's [0-9]+ 1 %; that is [0-9.]+ times as many, and 1.25 are tolerated; `, lines[len(lines)-1])
+		`[0-9]+ requests failed, of the primary's [0-9]+ 1 %; that is [0-9.]+ times as many, and 1.25 are tolerated; `,
+		lines[len(lines)-1])
 
 	code, out, _ = analyzed(t, minutes(1, 1, 2, 0, 1))
 	require.Zero(t, code)
