@@ -3,7 +3,7 @@ export GOFLAGS := -buildvcs=false
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir
 
 help: ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Watch a release on a cluster that is made for it.
 	go run ./e2e/demo
@@ -18,6 +18,9 @@ e2e: ## Run every story on the real cluster; that takes an hour and a half.
 
 bench: ## Measure what the operator costs with 1000 Canaries, for ten minutes at rest.
 	go run ./e2e/bench -canaries 1000 -for 10m
+
+bench-evidence: ## Release bad versions on a real cluster, with the guard and without, and count the users that they hurt.
+	go run ./e2e/evidence
 
 generate: ## Generate deep copies, clients and CRDs from the types.
 	e2e/tools/codegen/generate.sh
@@ -38,4 +41,4 @@ kubectl-weir: ## Build the kubectl plugin into bin, from where it goes on the PA
 image: ## Build the operator's image into bin, without a container engine.
 	go run ./e2e/sandbox/cmd/image -file bin/weir.tar -tag weir:dev ./cmd/weir
 
-.PHONY: help demo test e2e bench generate verify lint build kubectl-weir image
+.PHONY: help demo test e2e bench bench-evidence generate verify lint build kubectl-weir image

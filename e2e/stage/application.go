@@ -37,6 +37,8 @@ type Version struct {
 	Label string
 	// Image defaults to podinfo's first.
 	Image string
+	// Program that the image has; podinfo where it is empty.
+	Program string
 	// Args are added to the command.
 	Args []string
 	// Pull is the imagePullPolicy; Never where it is empty.
@@ -122,7 +124,7 @@ spec:
         {{- end}}
         image: {{.Version.Image}}
         imagePullPolicy: {{.Version.Pull}}
-        command: ["/podinfo", "--port=9898", "--grpc-port=9999", "--level=warn"{{range .Version.Args}}, {{printf "%q" .}}{{end}}]
+        command: [{{printf "%q" .Version.Program}}, "--port=9898", "--grpc-port=9999", "--level=warn"{{range .Version.Args}}, {{printf "%q" .}}{{end}}]
         env:
         - name: PODINFO_UI_MESSAGE
           value: {{printf "%q" .Version.Label}}
@@ -183,6 +185,9 @@ func (a *Application) apply(ctx context.Context, part string, v Version) error {
 func (a *Application) manifests(part string, v Version) ([]byte, error) {
 	if v.Image == "" {
 		v.Image = sandbox.PodinfoImage
+	}
+	if v.Program == "" {
+		v.Program = "/podinfo"
 	}
 	if v.Pull == "" {
 		v.Pull = "Never"
