@@ -55,6 +55,7 @@ func (l *look) outOfBand() bool {
 	l.touch()
 	l.notify(Notice{
 		ID: l.st.Run.ID + "/resumed", Reason: ReasonOutOfBand, Warning: true, OnTarget: true,
+		Severity: v1beta1.SeverityWarn,
 		Message: fmt.Sprintf("%s was %s and rolls out revision %s without analysis; Weir waits until it is complete",
 			l.workload(), l.letGo(), l.Target.Revision.Hash),
 	})
@@ -211,7 +212,7 @@ func (l *look) primaryMoved() bool {
 	}
 	l.notify(Notice{
 		ID:     fmt.Sprintf("%s/primarymoved/%s/%d", l.Canary.UID, s.Hash, l.Now.Unix()),
-		Reason: ReasonPrimaryMoved, Warning: true, OnTarget: true,
+		Reason: ReasonPrimaryMoved, Warning: true, OnTarget: true, Severity: v1beta1.SeverityWarn,
 		Message: fmt.Sprintf("%s has scaled up its revision %s in place of %s, which served before; it serves now",
 			l.workload(), s.Hash, l.st.Primary.Hash),
 	})

@@ -72,6 +72,7 @@ type untold struct{}
 func walk(t *testing.T, seed uint64, told bool) (r *reach) {
 	k := &walker{toy: newToy(t), rnd: rand.New(rand.NewPCG(seed, 7)), seed: seed, template: 1, reach: newReach()}
 	k.told, k.check = told, k.invariants
+	k.mail.receivers = []Receiver{{To: "slack", Severity: v1beta1.SeverityInfo}, {To: "pager", Severity: v1beta1.SeverityError}}
 	defer func() {
 		switch p := recover(); p.(type) {
 		case nil:
@@ -117,6 +118,9 @@ func (k *walker) turn() {
 		k.happens(conflicts)
 		k.conflict = true
 	}
+	if k.rnd.IntN(10) == 0 {
+		k.mail.deaf["slack"] = !k.mail.deaf["slack"]
+	}
 	before := k.canary.Status
 	d, _ := k.look()
 	k.crashAt = 0
@@ -156,6 +160,7 @@ func (k *walker) calm() {
 	k.problems = nil
 	clear(k.broken)
 	clear(k.gates)
+	clear(k.mail.deaf)
 	if !k.target.found {
 		k.restore()
 	}

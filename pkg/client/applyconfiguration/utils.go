@@ -18,10 +18,18 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=weir.dev, Version=v1beta1
+	case v1beta1.SchemeGroupVersion.WithKind("AlertCheck"):
+		return &weirv1beta1.AlertCheckApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertProviderRef"):
+		return &weirv1beta1.AlertProviderRefApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertStatus"):
+		return &weirv1beta1.AlertStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AutoscalerRef"):
 		return &weirv1beta1.AutoscalerRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Canary"):
 		return &weirv1beta1.CanaryApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CanaryAlert"):
+		return &weirv1beta1.CanaryAlertApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CanaryAnalysis"):
 		return &weirv1beta1.CanaryAnalysisApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CanaryMetric"):
