@@ -13,8 +13,8 @@ demo: ## Watch a release on a cluster that is made for it.
 test: ## Run the tests; what they need is built and cached on the first run.
 	go test -count=1 -timeout 60m -p 1 -parallel 12 ./...
 
-e2e: ## Run every story on the real cluster.
-	WEIR_E2E=1 go test -count=1 -timeout 60m -p 1 -parallel 12 -v ./e2e/...
+e2e: ## Run every story on the real cluster; that takes an hour and a half.
+	WEIR_E2E=1 go test -count=1 -timeout 180m -p 1 -parallel 12 -v ./e2e/...
 
 bench: ## Measure what the operator costs with 1000 Canaries, for ten minutes at rest.
 	go run ./e2e/bench -canaries 1000 -for 10m

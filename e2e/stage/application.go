@@ -26,6 +26,9 @@ type Application struct {
 	// Host that the route answers to.
 	Host     string
 	Replicas int
+	// Port that the Canary names, and its name; the one of HTTP where they are empty.
+	Port     int
+	PortName string
 }
 
 // Version is what a user changes of the Deployment's template.

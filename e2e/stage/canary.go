@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -34,9 +35,10 @@ spec:
     kind: %[3]s
     name: %[1]s
   service:
-    port: 9898
+    port: %[4]d
+    portName: %[5]s
   analysis:
-%[4]s`, a.Name, a.Namespace, a.kind(), analysis)
+%[6]s`, a.Name, a.Namespace, a.kind(), cmp.Or(a.Port, 9898), cmp.Or(a.PortName, "http"), analysis)
 }
 
 // Follow shows every state of the Canary to see, from the present one on, until it is content or the

@@ -82,6 +82,7 @@ func TestStories(t *testing.T) {
 		{"traefik", false, traefikService},
 		{"skipper", false, throughSkipper},
 		{"istio", false, inIstio},
+		{"linkerd", false, inLinkerd},
 		{"flapping", false, flapping},
 		{"never-ready", false, neverReady},
 		{"dead-primary", false, deadPrimary},

@@ -20,10 +20,14 @@ import (
 // longestQuery is how much of a query a status keeps.
 const longestQuery = 1024
 
+// longestAnswer is how much of what came of it.
+const longestAnswer = 256
+
 // Answer is what came of one query.
 type Answer struct {
-	// Values of the series that it gave.
+	// Values of the series that it gave, and what the server calls them.
 	Values []float64
+	Series []string
 	// Err is why there are no values. One with a method NoData that says so is an answer without a number.
 	Err error
 }
@@ -53,7 +57,7 @@ type noData interface {
 // infinity are no data; several series, unless the metric reduces them, and a query that could not be asked, are errors.
 // What no data and errors mean for the run (onNoData, onError) is for package rollout to say.
 func Judge(m v1beta1.CanaryMetric, in Input) v1beta1.CheckStatus {
-	c := v1beta1.CheckStatus{Name: m.Name, Query: shorten(in.Query), At: metav1.NewTime(in.At)}
+	c := v1beta1.CheckStatus{Name: m.Name, Query: shorten(in.Query), Answer: in.inWords(), At: metav1.NewTime(in.At)}
 	value, verdict, why := in.one(m.Reduce, "the query")
 	if verdict != v1beta1.VerdictPassed {
 		c.Verdict, c.Message = verdict, why
@@ -69,6 +73,24 @@ func Judge(m v1beta1.CanaryMetric, in Input) v1beta1.CheckStatus {
 	c.Value = number(value, accepted)
 	c.Verdict, c.Message = compare(accepted, value, c.Value)
 	return c
+}
+
+// inWords is the answer as it came, shortened.
+func (a Answer) inWords() string {
+	const most = 8
+	var parts []string
+	for i, v := range a.Values {
+		if i == most {
+			parts = append(parts, fmt.Sprintf("and %d more", len(a.Values)-most))
+			break
+		}
+		series := ""
+		if i < len(a.Series) && a.Series[i] != "" && a.Series[i] != "{}" {
+			series = a.Series[i] + " "
+		}
+		parts = append(parts, series+plain(v))
+	}
+	return cut(strings.Join(parts, "; "), longestAnswer)
 }
 
 // one is the value of an answer, or the verdict that it has none, and why. What was asked begins the sentence.
@@ -150,9 +172,11 @@ func plain(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
-func shorten(query string) string {
-	if len(query) <= longestQuery {
-		return query
+func shorten(query string) string { return cut(query, longestQuery) }
+
+func cut(text string, longest int) string {
+	if len(text) <= longest {
+		return text
 	}
-	return strings.ToValidUTF8(query[:longestQuery], "") + "…"
+	return strings.ToValidUTF8(text[:longest], "") + "…"
 }

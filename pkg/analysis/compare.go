@@ -24,6 +24,8 @@ type Counted struct {
 	Past []evidence.Window
 	// Window that was counted, with durations in milliseconds. One that is empty adds nothing.
 	Window evidence.Window
+	// Weight of the canary in percent, all through the window.
+	Weight int32
 	// Err is why there is none. One with a method NoData that says so is an answer without counts.
 	Err error
 	// At is when it was asked.
@@ -43,12 +45,13 @@ func Compare(
 		next.Before, next.Failures = was.Before, was.Failures
 	}
 	if was != nil && was.Step != step {
-		next.Before = int64(state.Canary.Requests)
+		next.Before = counted(test, state.Canary, state.Primary)
 	}
 	if len(in.Past) > 0 && New(was) {
 		state = test.Learn(state, in.Past)
 	}
 	lacks := in.Err
+	in.Window.Weight = float64(in.Weight) / percent
 	if lacks == nil && comparable(test, in.Window) {
 		var fate evidence.Fate
 		if state, fate = test.Update(state, in.Window); fate == evidence.Unreadable {
@@ -65,20 +68,31 @@ func Compare(
 	}
 	result := test.Result(state)
 	c.Evidence = shown(result)
-	c.Value, c.Baseline = share(result.Canary), share(result.Primary)
-	counted := int64(result.Canary.Requests) - next.Before
+	c.Value, c.Baseline = values(test, result)
+	n := counted(test, result.Canary, result.Primary) - next.Before
 	switch least := int64(leastOf(m)); {
+	case result.Verdict == evidence.Fail && test.Kind == evidence.Split: // the route is to blame, and not the canary
+		c.Verdict, c.Message = v1beta1.VerdictErrored, told(m, result)
 	case result.Verdict == evidence.Fail:
 		c.Verdict, c.Message = v1beta1.VerdictFailed, told(m, result)
-	case counted < least:
+	case n < least:
 		c.Verdict = v1beta1.VerdictNoData
-		c.Message = fmt.Sprintf("%d of the %d requests that the canary needs at this step were counted", counted, least)
+		c.Message = fmt.Sprintf("%d of the %d requests that the canary needs at this step were counted", n, least)
 	case result.Primary.Requests == 0:
 		c.Verdict, c.Message = v1beta1.VerdictNoData, "no requests of the primary's were counted to compare with"
 	default:
 		c.Verdict, c.Message = v1beta1.VerdictPassed, told(m, result)
 	}
 	return c, next
+}
+
+// counted are the requests that a step waits for: the canary's, and of a split those of both.
+func counted(t evidence.Test, canary, primary evidence.Totals) int64 {
+	n := canary.Requests
+	if t.Kind == evidence.Split {
+		n += primary.Requests
+	}
+	return int64(n)
 }
 
 // comparable says that a window has something to say. Where one side has no histogram yet, because nobody has asked it
@@ -121,13 +135,27 @@ const PastWindows = 12
 // New says that nothing was counted in this run yet, so that the past is of use.
 func New(was *v1beta1.MetricState) bool { return stateOf(was).Windows == 0 }
 
+// KindOf is what a metric's comparison compares.
+func KindOf(m v1beta1.CanaryMetric) evidence.Kind {
+	switch {
+	case m.Comparison != nil && m.Comparison.Kind != "":
+		return evidence.Kind(m.Comparison.Kind)
+	case m.TemplateRef != nil:
+		return evidence.Errors
+	case m.Name == v1beta1.RequestDuration:
+		return evidence.Latency
+	case m.Name == v1beta1.RequestShare:
+		return evidence.Split
+	}
+	return evidence.Errors
+}
+
 func testOf(m v1beta1.CanaryMetric) evidence.Test {
-	t := evidence.Test{Kind: evidence.Errors, Tolerance: m.Comparison.Tolerance, Alpha: 1 - m.Comparison.Confidence}
-	if m.Comparison.Limit > 0 {
+	t := evidence.Test{Kind: KindOf(m), Tolerance: m.Comparison.Tolerance, Alpha: 1 - m.Comparison.Confidence}
+	if m.Comparison.Limit > 0 && t.Kind != evidence.Split {
 		t.Limit, t.Beta = m.Comparison.Limit, t.Alpha
 	}
-	if m.Name == v1beta1.RequestDuration {
-		t.Kind = evidence.Latency
+	if t.Kind == evidence.Latency {
 		t.Bound = float64(rollout.Duration(m.Comparison.Bound, 0)) / float64(time.Millisecond)
 	}
 	return t
@@ -172,69 +200,4 @@ func unreadable(m v1beta1.CanaryMetric, w evidence.Window) error {
 	}
 	return fmt.Errorf("no bucket of the histogram ends at comparison.bound %s; set one of %s, or leave it out",
 		m.Comparison.Bound, strings.Join(bounds, ", "))
-}
-
-func shown(r evidence.Result) *v1beta1.EvidenceStatus {
-	s := &v1beta1.EvidenceStatus{
-		Value: brief(math.Exp(min(r.Evidence, mostLogEvidence))), Needed: brief(math.Exp(r.Needed)), Windows: int32(r.Windows),
-		Canary: counts(r.Canary), Primary: counts(r.Primary), NotWorse: r.Verdict == evidence.Pass,
-	}
-	if r.Ratio.Estimate > 0 {
-		s.Ratio = brief(r.Ratio.Estimate)
-	}
-	return s
-}
-
-// mostLogEvidence bounds what is written of evidence that nobody would count any more.
-const mostLogEvidence = 30
-
-func counts(t evidence.Totals) v1beta1.CountStatus {
-	return v1beta1.CountStatus{Requests: int64(math.Round(t.Requests)), Bad: int64(math.Round(t.Bad))}
-}
-
-// share is the percentage of bad requests; nothing where there are none at all.
-func share(t evidence.Totals) string {
-	if t.Requests == 0 {
-		return ""
-	}
-	const percent = 100
-	return brief(percent * t.Bad / t.Requests)
-}
-
-// brief writes a number as people read it.
-func brief(v float64) string {
-	const large, digits = 100, 2
-	if v >= large {
-		return plain(math.Round(v))
-	}
-	rounded := math.Pow(10, digits) //nolint:mnd // decimal places
-	if v != 0 {
-		rounded = math.Pow(10, digits-1-math.Floor(math.Log10(math.Abs(v))))
-	}
-	return plain(math.Round(v*rounded) / rounded)
-}
-
-// told says what was counted and what it amounts to.
-func told(m v1beta1.CanaryMetric, r evidence.Result) string {
-	bad := "failed"
-	switch {
-	case m.Name != v1beta1.RequestDuration:
-	case m.Comparison.Bound != "":
-		bad = "took longer than " + m.Comparison.Bound
-	case r.Mark > 0:
-		bad = "took longer than " + (time.Duration(r.Mark * float64(time.Millisecond))).String()
-	default:
-		bad = "were the slow ones"
-	}
-	text := fmt.Sprintf("%s %% of %.0f requests %s, of the primary's %.0f %s %%", share(r.Canary), r.Canary.Requests, bad,
-		r.Primary.Requests, share(r.Primary))
-	if r.Ratio.Estimate > 0 {
-		text += fmt.Sprintf("; that is %s times as many, and %s are tolerated", brief(r.Ratio.Estimate), plain(m.Comparison.Tolerance))
-	}
-	e := shown(r)
-	text = fmt.Sprintf("%s; the evidence is %s of the %s needed", text, e.Value, e.Needed)
-	if e.NotWorse {
-		text += fmt.Sprintf("; it was shown to be less than %s times as many", plain(m.Comparison.Limit))
-	}
-	return text
 }

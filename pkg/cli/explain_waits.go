@@ -182,6 +182,9 @@ func (e explanation) checks() []string {
 		line = sentence(line) + e.effect(c)
 		if c.Query != "" && c.Verdict != v1beta1.VerdictPassed {
 			line += "\n    It was asked: " + e.short(strings.Join(strings.Fields(c.Query), " "))
+			if c.Answer != "" {
+				line += "\n    It answered: " + c.Answer
+			}
 		}
 		lines = append(lines, line)
 	}

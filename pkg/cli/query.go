@@ -70,9 +70,9 @@ kubectl port-forward, say. Nothing of the release changes by it.`,
 type question struct {
 	metric   v1beta1.CanaryMetric
 	provider metrics.Provider
-	// query is a template; empty for a metric that is built in.
-	query  string
-	window time.Duration
+	// template is that of a metric that is not built in.
+	template *v1beta1.MetricTemplateSpec
+	window   time.Duration
 }
 
 func (c *cli) ask(ctx context.Context, k *cluster, canary *v1beta1.Canary, metric string, o queryOptions) error {
@@ -134,7 +134,7 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 		if err != nil {
 			return nil, err
 		}
-		spec, q.query = t.Spec.Provider, t.Spec.Query
+		spec, q.template = t.Spec.Provider, &t.Spec
 	}
 	spec.Address = cmp.Or(o.address, spec.Address)
 	if spec.Type == "prometheus" && spec.Address == "" {
@@ -186,10 +186,10 @@ func (c *cli) askAbout(
 		return "", analysis.Answer{}, err
 	}
 	var query string
-	if q.query == "" {
+	if q.template == nil {
 		query, err = providers.Query(q.metric.Name, v)
 	} else {
-		query, err = metrics.Render(q.query, v)
+		query, err = metrics.Render(q.template.Query, v)
 	}
 	if err != nil {
 		return "", analysis.Answer{}, err
@@ -219,7 +219,13 @@ func (c *cli) askCounts(ctx context.Context, q *question, vars func(string) (met
 	if err != nil {
 		return err
 	}
-	query, err := providers.Counts(q.metric.Name, canary, primary)
+	var query string
+	kind := analysis.KindOf(q.metric)
+	if q.template == nil {
+		query, err = providers.Counts(kind, canary, primary)
+	} else {
+		query, err = providers.TemplateCounts(kind, q.template, canary, primary)
+	}
 	if err != nil {
 		return err
 	}
@@ -249,13 +255,18 @@ func (c *cli) askCounts(ctx context.Context, q *question, vars func(string) (met
 		evidence.Sample
 	}{{canary, window.Canary}, {primary, window.Primary}} {
 		fmt.Fprintf(c.Out, "  %s, revision %s: %.0f", side.Revision, side.Hash, side.Requests)
-		if q.metric.Name == v1beta1.RequestSuccessRate {
+		switch {
+		case kind == evidence.Errors && q.template == nil:
 			fmt.Fprintf(c.Out, ", %.0f failed", side.Bad)
+		case kind == evidence.Errors:
+			fmt.Fprintf(c.Out, ", %.0f bad", side.Bad)
+		case kind == evidence.Mean:
+			fmt.Fprintf(c.Out, ", which sum up to %v", side.Sum)
 		}
 		fmt.Fprintln(c.Out)
 	}
 	fmt.Fprintln(c.Out)
-	check, _ := analysis.Compare(q.metric, nil, 0, analysis.Counted{Query: query, Window: window, At: now})
+	check, _ := analysis.Compare(q.metric, nil, 0, analysis.Counted{Query: query, Window: window, Weight: canary.Weight, At: now})
 	fmt.Fprintf(c.Out, "By this window alone: %s: %s\n", check.Verdict, check.Message)
 	return nil
 }

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -111,7 +112,20 @@ func (a *asker) answers(
 		a.pending.Add(1)
 		go a.ask(a.ctx, key, canary, q, vars)
 	}
-	return append([]rollout.Answer(nil), r.answers...)
+	return joint(canary.Spec.Analysis.Metrics, r.answers)
+}
+
+// joint judges together what is so judged, of the answers that there are.
+func joint(of []v1beta1.CanaryMetric, answers []rollout.Answer) []rollout.Answer {
+	answers = slices.Clone(answers)
+	asked := make([]analysis.Compared, 0, len(answers))
+	for _, answer := range answers {
+		asked = append(asked, analysis.Compared{Check: answer.Check, State: answer.State})
+	}
+	for i, c := range analysis.Joint(of, asked) {
+		answers[i].Check = c.Check
+	}
+	return answers
 }
 
 // both are what is told of canary and primary in a query.
@@ -190,11 +204,17 @@ func (a *asker) answer(
 		forget() // credentials may have been rotated; the next round reads them again
 		return query, analysis.Answer{Err: err}
 	}
+	return query, answerOf(samples)
+}
+
+// answerOf is what was answered, for the verdict and for people.
+func answerOf(samples []metrics.Sample) analysis.Answer {
 	var said analysis.Answer
 	for _, s := range samples {
 		said.Values = append(said.Values, s.Value)
+		said.Series = append(said.Series, s.Series)
 	}
-	return query, said
+	return said
 }
 
 // prepare finds the provider of a metric and renders its query.
@@ -212,6 +232,9 @@ func (a *asker) prepare(
 		t, terr := a.caches.template(key)
 		if terr != nil {
 			return nil, nil, "", fmt.Errorf("MetricTemplate %s does not exist", key)
+		}
+		if t.Spec.Query == "" {
+			return nil, nil, "", fmt.Errorf("MetricTemplate %s has no query, and only a comparison does without", key)
 		}
 		spec, namespace, version = t.Spec.Provider, t.Namespace, string(t.UID)+"/"+t.ResourceVersion
 		query, err = metrics.Render(t.Spec.Query, vars)

@@ -57,8 +57,8 @@ func (a *asking) wokenTimes(name string) int {
 
 // serve has a metrics server answer as the function does.
 func (a *asking) serve(server string, answer provider) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.asker.mu.Lock()
+	defer a.asker.mu.Unlock()
 	a.providers["prometheus|"+server+"|shop|"] = answer
 }
 

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -24,14 +25,6 @@ type comparison struct {
 	// since is when the traffic of the step came in force, and was what the last look left.
 	since time.Time
 	was   *v1beta1.MetricState
-}
-
-// counted is the metric whose counters are read: the guard's are those of errors.
-func (c comparison) counted() string {
-	if c.metric.Name == rollout.GuardCheck {
-		return v1beta1.RequestSuccessRate
-	}
-	return c.metric.Name
 }
 
 // stateOf is what is remembered of a metric in the run that is on.
@@ -56,26 +49,59 @@ func trafficSince(canary *v1beta1.Canary) time.Time {
 
 // compare counts what came since the last look, and judges by all that was counted in the run.
 func (a *asker) compare(ctx context.Context, canary *v1beta1.Canary, c comparison, vars both) rollout.Answer {
-	in := analysis.Counted{At: a.options.Now()}
-	in.Query, in.Err = builtin.Counts(c.counted(), vars.canary, vars.primary)
+	in := analysis.Counted{At: a.options.Now(), Weight: canary.Status.Weight}
+	var provider metrics.Provider
+	var forget func()
+	provider, forget, in.Query, in.Err = a.prepareCounts(ctx, canary, c.metric, vars)
 	if in.Err == nil {
-		in.Err = a.count(ctx, canary, c, &in)
+		in.Err = a.count(ctx, canary, c, source{provider, forget}, &in)
 	}
 	check, state := analysis.Compare(c.metric, c.was, c.round.Step, in)
 	return rollout.Answer{Round: c.round, Check: check, State: &state}
 }
 
+// source is who is asked, and what to do when it does not answer.
+type source struct {
+	provider metrics.Provider
+	forget   func()
+}
+
+// prepareCounts finds who counts for a comparison, and what is asked of it.
+func (a *asker) prepareCounts(
+	ctx context.Context, canary *v1beta1.Canary, m v1beta1.CanaryMetric, vars both,
+) (metrics.Provider, func(), string, error) {
+	kind, spec := analysis.KindOf(m), builtinProvider(canary)
+	if kind == evidence.Split && len(canary.Status.Match) > 0 {
+		return nil, nil, "", metrics.NoDataf("requests go to the canary by what they are, and not by weight")
+	}
+	if m.TemplateRef == nil {
+		query, err := builtin.Counts(kind, vars.canary, vars.primary)
+		if err != nil {
+			return nil, nil, "", err
+		}
+		provider, forget, err := a.provider(ctx, spec, canary.Namespace, "")
+		return provider, forget, query, err
+	}
+	key := templateKey(canary, m.TemplateRef)
+	t, err := a.caches.template(key)
+	if err != nil {
+		return nil, nil, "", fmt.Errorf("MetricTemplate %s does not exist", key)
+	}
+	query, err := builtin.TemplateCounts(kind, &t.Spec, vars.canary, vars.primary)
+	if err != nil {
+		return nil, nil, "", fmt.Errorf("MetricTemplate %s: %w", key, err)
+	}
+	provider, forget, err := a.provider(ctx, t.Spec.Provider, t.Namespace, string(t.UID)+"/"+t.ResourceVersion)
+	return provider, forget, query, err
+}
+
 // count reads the counters now, and as they were when the window began. That reading is at hand, but after a restart and
 // after a change of the weight.
-func (a *asker) count(ctx context.Context, canary *v1beta1.Canary, c comparison, in *analysis.Counted) error {
-	provider, forget, err := a.provider(ctx, builtinProvider(canary), canary.Namespace, "")
-	if err != nil {
-		return err
-	}
+func (a *asker) count(ctx context.Context, canary *v1beta1.Canary, c comparison, from source, in *analysis.Counted) error {
 	read := func(at time.Time) (builtin.Reading, error) {
-		samples, err := provider.Query(ctx, metrics.Query{Expr: in.Query, At: at})
+		samples, err := from.provider.Query(ctx, metrics.Query{Expr: in.Query, At: at})
 		if err != nil && !errors.Is(err, metrics.NoData) {
-			forget() // credentials may have been rotated; the next look reads them again
+			from.forget() // credentials may have been rotated; the next look reads them again
 			return builtin.Reading{}, err
 		}
 		return builtin.ReadingOf(at, samples), nil
@@ -84,6 +110,7 @@ func (a *asker) count(ctx context.Context, canary *v1beta1.Canary, c comparison,
 	a.mu.Lock()
 	before, known := a.readings[key][c.metric.Name]
 	a.mu.Unlock()
+	var err error
 	if !known || before.At.UnixMilli() != since.UnixMilli() {
 		if before, err = read(since); err != nil {
 			return err

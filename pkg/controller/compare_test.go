@@ -61,9 +61,9 @@ func (c *counter) times() []time.Duration {
 // counting is a Canary in a run, a step of which began at the beginning of the test.
 func (a *asking) counting(badOf10 float64) (*v1beta1.Canary, *observation, *counter) {
 	server := &counter{began: a.options.Now(), badOf10: badOf10}
-	a.mu.Lock()
+	a.asker.mu.Lock()
 	a.providers["prometheus|counts|shop|"] = server
-	a.mu.Unlock()
+	a.asker.mu.Unlock()
 	c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"}}
 	c.Spec.MetricsServer = "counts"
 	c.Status.Primary = &v1beta1.RevisionStatus{Hash: "old", ReplicaSet: "app-old"}
@@ -167,9 +167,9 @@ func TestTheGuardKeepsWhatItCounted(t *testing.T) {
 		server.mu.Lock()
 		server.silentBy = nil
 		server.mu.Unlock()
-		a.mu.Lock()
+		a.asker.mu.Lock()
 		a.providers["prometheus|counts|shop|"] = server // it was forgotten
-		a.mu.Unlock()
+		a.asker.mu.Unlock()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		answer = a.watch(keyOf(c), c, o, watchOf(c))
@@ -202,9 +202,9 @@ func TestAConditionAsksForThePrimaryIfItNeedsIt(t *testing.T) {
 	asks(t, 1, func(a *asking) {
 		c, o, _ := a.counting(0)
 		var asked []string
-		a.mu.Lock()
+		a.asker.mu.Lock()
 		a.providers["prometheus|counts|shop|"] = provider(func(context.Context) (float64, error) { return 90, nil })
-		a.mu.Unlock()
+		a.asker.mu.Unlock()
 		vars := varsOf(c, o, time.Minute, nil)
 		for _, v := range []metrics.Vars{vars.canary, vars.primary} {
 			asked = append(asked, fmt.Sprint(v.OwnService(), " ", v.Hash))

@@ -20,6 +20,9 @@ const (
 	countLabel = "weir"
 	allOf      = "all"
 	badOf      = "bad"
+	sumOf      = "sum"
+	// own is the place of a template's counters, behind all sources, whose unit is whatever it is.
+	own = 99
 )
 
 // Reading is what the counters beneath a built-in metric say at one instant. Each source is read for itself.
@@ -31,17 +34,22 @@ type Reading struct {
 
 type pair struct{ canary, primary evidence.Reading }
 
-// Counts is the PromQL of the counters beneath a built-in metric, of canary and primary: of all requests and of the
-// failed ones, or of a histogram. What Prometheus answers is for ReadingOf. An error is of the kind Rejected.
-func Counts(metric string, canary, primary metrics.Vars) (string, error) {
+// Counts is the PromQL of the counters that a comparison of a built-in metric needs, of canary and primary: of all
+// requests and of the failed ones, of a histogram, of all requests and the sum of their durations, or of all requests
+// alone. What Prometheus answers is for ReadingOf. An error is of the kind Rejected.
+func Counts(kind evidence.Kind, canary, primary metrics.Vars) (string, error) {
 	var one func(source) map[string]string
-	switch metric {
-	case v1beta1.RequestSuccessRate:
+	switch kind {
+	case evidence.Errors:
 		one = countedErrors
-	case v1beta1.RequestDuration:
+	case evidence.Latency:
 		one = countedDurations
+	case evidence.Mean:
+		one = countedSums
+	case evidence.Split:
+		one = countedRequests
 	default:
-		return "", metrics.Rejectedf("metric %s is not built in, and no others are counted", metric)
+		return "", metrics.Rejectedf("a comparison of kind %q counts nothing", kind)
 	}
 	var parts []string
 	for _, v := range []metrics.Vars{canary, primary} {
@@ -50,14 +58,48 @@ func Counts(metric string, canary, primary metrics.Vars) (string, error) {
 			return "", err
 		}
 		for i, s := range sources {
-			counted := one(s)
-			for _, what := range slices.Sorted(maps.Keys(counted)) {
-				parts = append(parts, fmt.Sprintf(`label_replace(%s, %q, "%d/%s/%s", "", "")`,
-					counted[what], countLabel, i, v.Revision, what))
-			}
+			parts = append(parts, labelled(i, v.Revision, one(s))...)
 		}
 	}
 	return strings.Join(parts, "\nor\n"), nil
+}
+
+// TemplateCounts is the same of a template's own counters.
+func TemplateCounts(kind evidence.Kind, t *v1beta1.MetricTemplateSpec, canary, primary metrics.Vars) (string, error) {
+	what, template := badOf, t.BadQuery
+	if kind == evidence.Mean {
+		what, template = sumOf, t.SumQuery
+	}
+	if t.TotalQuery == "" || template == "" {
+		return "", metrics.Rejectedf("a comparison of kind %s needs a template with totalQuery and %sQuery; add them, "+
+			"or judge the metric by condition", kind, what)
+	}
+	var parts, sides []string
+	for _, v := range []metrics.Vars{canary, primary} {
+		counted := map[string]string{}
+		for name, query := range map[string]string{allOf: t.TotalQuery, what: template} {
+			rendered, err := metrics.Render(query, v)
+			if err != nil {
+				return "", err
+			}
+			counted[name] = strings.TrimSpace(rendered)
+		}
+		sides = append(sides, counted[allOf])
+		parts = append(parts, labelled(own, v.Revision, counted)...)
+	}
+	if sides[0] == sides[1] {
+		return "", metrics.Rejectedf("totalQuery is the same for canary and primary; tell them apart by pods, hash or revision")
+	}
+	return strings.Join(parts, "\nor\n"), nil
+}
+
+// labelled marks queries of one source of a revision with what they count.
+func labelled(i int, revision string, counted map[string]string) []string {
+	parts := make([]string, 0, len(counted))
+	for _, what := range slices.Sorted(maps.Keys(counted)) {
+		parts = append(parts, fmt.Sprintf(`label_replace(%s, %q, "%d/%s/%s", "", "")`, counted[what], countLabel, i, revision, what))
+	}
+	return parts
 }
 
 // counters are summed up by what begins to count at zero on its own: a pod, or a process of the Gateway's.
@@ -77,6 +119,20 @@ func countedDurations(s source) map[string]string {
 	return map[string]string{allOf: fmt.Sprintf(`sum by (instance, pod, le) (%s{%s})`, s.bucket, s.selector)}
 }
 
+func countedSums(s source) map[string]string {
+	if s.bucket == "" {
+		return nil
+	}
+	return map[string]string{
+		allOf: fmt.Sprintf(`%s (%s{%s,le="+Inf"})`, counters, s.bucket, s.selector),
+		sumOf: fmt.Sprintf(`%s (%ssum{%s})`, counters, strings.TrimSuffix(s.bucket, "bucket"), s.selector),
+	}
+}
+
+func countedRequests(s source) map[string]string {
+	return map[string]string{allOf: fmt.Sprintf(`%s (%s{%s})`, counters, s.count, s.selector)}
+}
+
 // ReadingOf sorts the answer to a query of counts.
 func ReadingOf(at time.Time, samples []metrics.Sample) Reading {
 	r := Reading{At: at, sources: map[int]*pair{}}
@@ -88,8 +144,12 @@ func ReadingOf(at time.Time, samples []metrics.Sample) Reading {
 			continue
 		}
 		i, err := strconv.Atoi(said[0])
-		if err != nil || i < 0 || i >= len(known) {
+		toMillis := 1
+		switch {
+		case err != nil, i < 0, i >= len(known) && i != own:
 			continue
+		case i < len(known):
+			toMillis = known[i].toMillis
 		}
 		p := r.sources[i]
 		if p == nil {
@@ -101,10 +161,21 @@ func ReadingOf(at time.Time, samples []metrics.Sample) Reading {
 		if said[1] == metrics.Canary {
 			side = &p.canary
 		}
-		name := s.Labels["instance"] + "/" + s.Labels["pod"]
-		side.Series[name] = added(side.Series[name], said[2], s, known[i].toMillis)
+		name := seriesOf(s.Labels)
+		side.Series[name] = added(side.Series[name], said[2], s, toMillis)
 	}
 	return r
+}
+
+// seriesOf names what begins to count at zero on its own, by all labels but those that tell what is counted.
+func seriesOf(labels map[string]string) string {
+	var name strings.Builder
+	for _, label := range slices.Sorted(maps.Keys(labels)) {
+		if label != countLabel && label != "le" && label != "__name__" {
+			fmt.Fprintf(&name, "%s=%q,", label, labels[label])
+		}
+	}
+	return name.String()
 }
 
 // added puts a sample to what is known of a series.
@@ -127,6 +198,8 @@ func added(c evidence.Counters, what string, s metrics.Sample, toMillis int) evi
 		slices.SortFunc(c.Buckets, func(a, b evidence.Bucket) int { return cmp.Compare(a.Le, b.Le) })
 	case what == badOf:
 		c.Bad = s.Value
+	case what == sumOf:
+		c.Sum = s.Value * float64(toMillis)
 	default:
 		c.Requests = s.Value
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"weir.dev/weir/pkg/analysis/evidence"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 	"weir.dev/weir/pkg/metrics/builtin"
@@ -25,8 +26,8 @@ func primary(namespace string) metrics.Vars {
 
 // testCounts asks for the counters twice. What lies between has the shares that the built-in metrics say.
 func testCounts(t *testing.T, p *prometheus.Provider, all map[string]world) {
-	read := func(metric, namespace string) builtin.Reading {
-		expr, err := builtin.Counts(metric, canary(namespace), primary(namespace))
+	read := func(kind evidence.Kind, namespace string) builtin.Reading {
+		expr, err := builtin.Counts(kind, canary(namespace), primary(namespace))
 		require.NoError(t, err)
 		now := time.Now()
 		samples, err := p.Query(t.Context(), metrics.Query{Expr: expr, At: now})
@@ -36,23 +37,31 @@ func testCounts(t *testing.T, p *prometheus.Provider, all map[string]world) {
 		return builtin.ReadingOf(now, samples)
 	}
 	before := map[string]builtin.Reading{}
-	kinds := []string{v1beta1.RequestSuccessRate, v1beta1.RequestDuration}
+	kinds := []evidence.Kind{evidence.Errors, evidence.Latency, evidence.Mean, evidence.Split}
 	for name := range all {
-		for _, metric := range kinds {
-			before[metric+name] = read(metric, namespaceOf(name))
+		for _, kind := range kinds {
+			before[string(kind)+name] = read(kind, namespaceOf(name))
 		}
 	}
 	time.Sleep(time.Second) // five scrapes
 	for name, w := range all {
 		t.Run(name, func(t *testing.T) {
-			errors, err := builtin.Window(before[kinds[0]+name], read(kinds[0], namespaceOf(name)))
+			errors, err := builtin.Window(before[string(kinds[0])+name], read(kinds[0], namespaceOf(name)))
 			if w.success == nothing {
 				assert.Zero(t, errors.Canary, "%v", err)
 			} else {
 				require.NoError(t, err)
 				assert.InDelta(t, w.success, 100*(1-errors.Canary.Bad/errors.Canary.Requests), 1e-9)
 			}
-			slow, err := builtin.Window(before[kinds[1]+name], read(kinds[1], namespaceOf(name)))
+			requests, _ := builtin.Window(before[string(evidence.Split)+name], read(evidence.Split, namespaceOf(name)))
+			assert.Equal(t, errors.Canary.Requests > 0, requests.Canary.Requests > 0)
+			mean, _ := builtin.Window(before[string(evidence.Mean)+name], read(evidence.Mean, namespaceOf(name)))
+			if w.millis == nothing {
+				assert.Zero(t, mean.Canary)
+			} else {
+				assert.InDelta(t, 250, mean.Canary.Sum/mean.Canary.Requests, 1e-9, "in milliseconds")
+			}
+			slow, err := builtin.Window(before[string(kinds[1])+name], read(kinds[1], namespaceOf(name)))
 			if w.millis == nothing {
 				assert.Zero(t, slow.Canary, "%v", err)
 				return
@@ -135,11 +144,66 @@ func TestWindow(t *testing.T) {
 func TestCountsOfOthers(t *testing.T) {
 	_, err := builtin.Counts("queue", canary("a"), primary("a"))
 	require.ErrorIs(t, err, metrics.Rejected)
-	for _, label := range []string{"", "4", "x/canary/all", "99/canary/all", "-1/canary/all", strings.Repeat("4/", 9)} {
+	for _, label := range []string{"", "4", "x/canary/all", "98/canary/all", "-1/canary/all", strings.Repeat("4/", 9)} {
 		r := builtin.ReadingOf(time.Now(), []metrics.Sample{{Labels: map[string]string{"weir": label}, Value: 1}})
 		_, err := builtin.Window(r, r)
 		require.ErrorIs(t, err, metrics.NoData, label)
 	}
+}
+
+// ownCounters is a template that counts by pod.
+func ownCounters() *v1beta1.MetricTemplateSpec {
+	return &v1beta1.MetricTemplateSpec{
+		TotalQuery: `sum by (pod) (orders_total{namespace="{{ namespace }}",pod=~"{{ pods }}"})`,
+		BadQuery:   `sum by (pod) (orders_total{namespace="{{ namespace }}",pod=~"{{ pods }}",result="bad"})`,
+		SumQuery:   `sum by (pod) (orders_bytes{namespace="{{ namespace }}",pod=~"{{ pods }}"})`,
+	}
+}
+
+func TestTemplateCounts(t *testing.T) {
+	query, err := builtin.TemplateCounts(evidence.Errors, ownCounters(), canary("a"), primary("a"))
+	require.NoError(t, err)
+	assert.Equal(t, 4, strings.Count(query, "label_replace("))
+	assert.Contains(t, query, `label_replace(sum by (pod) (orders_total{namespace="a",pod=~"shop-7c6d5b4f3x-[a-z0-9]{5}"}), `+
+		`"weir", "99/primary/all", "", "")`)
+
+	only := ownCounters()
+	only.SumQuery = ""
+	_, err = builtin.TemplateCounts(evidence.Mean, only, canary("a"), primary("a"))
+	require.EqualError(t, err, "a comparison of kind mean needs a template with totalQuery and sumQuery; add them, "+
+		"or judge the metric by condition")
+	same := ownCounters()
+	same.TotalQuery = "orders_total"
+	_, err = builtin.TemplateCounts(evidence.Errors, same, canary("a"), primary("a"))
+	require.EqualError(t, err, "totalQuery is the same for canary and primary; tell them apart by pods, hash or revision")
+	broken := ownCounters()
+	broken.BadQuery = "{{ nothing }}"
+	_, err = builtin.TemplateCounts(evidence.Errors, broken, canary("a"), primary("a"))
+	require.ErrorIs(t, err, metrics.Rejected)
+}
+
+// testOwnCounts asks for a template's counters, which have a unit of their own.
+func testOwnCounts(t *testing.T, p *prometheus.Provider) {
+	read := func(kind evidence.Kind) builtin.Reading {
+		in := namespaceOf("own counters")
+		expr, err := builtin.TemplateCounts(kind, ownCounters(), canary(in), primary(in))
+		require.NoError(t, err)
+		now := time.Now()
+		samples, err := p.Query(t.Context(), metrics.Query{Expr: expr, At: now})
+		require.NoError(t, err)
+		return builtin.ReadingOf(now, samples)
+	}
+	errors, mean := read(evidence.Errors), read(evidence.Mean)
+	time.Sleep(time.Second)
+	w, err := builtin.Window(errors, read(evidence.Errors))
+	require.NoError(t, err)
+	assert.InDelta(t, 0.1, w.Canary.Bad/w.Canary.Requests, 1e-9)
+	assert.Zero(t, w.Primary.Bad)
+	assert.Positive(t, w.Primary.Requests)
+	w, err = builtin.Window(mean, read(evidence.Mean))
+	require.NoError(t, err)
+	assert.InDelta(t, 7, w.Canary.Sum/w.Canary.Requests, 1e-9)
+	assert.InDelta(t, 5, w.Primary.Sum/w.Primary.Requests, 1e-9)
 }
 
 // TestCountsAreReadWhole has a real Prometheus behind it.
@@ -153,4 +217,5 @@ func TestCountsAreReadWhole(t *testing.T) {
 		return err == nil && samples[0].Value == float64(targets)
 	})
 	testCounts(t, p, all)
+	t.Run("a template's own", func(t *testing.T) { testOwnCounts(t, p) })
 }

@@ -43,7 +43,8 @@ func fast(name, labels string) string { return histogram(name, labels, "0.1", "0
 
 func histogram(name, labels, low, high string, inLow int) string {
 	bucket := func(le string, n int) string { return fmt.Sprintf("%s_bucket{%s,le=%q} %d\n", name, labels, le, n) }
-	return bucket(low, inLow) + bucket(high, 100) + bucket("+Inf", 100)
+	sum := map[string]int{"0.5": 25, "500": 25_000}[high] // a quarter of a second on average
+	return bucket(low, inLow) + bucket(high, 100) + bucket("+Inf", 100) + fmt.Sprintf("%s_sum{%s} %d\n", name, labels, sum)
 }
 
 func still(t target) target {
@@ -186,6 +187,11 @@ func conventions() map[string]world {
 		"classes of status": {[]target{pod(canaryPod, `
 			http_requests_total{handler="/cart",status="2xx"} 90
 			http_requests_total{handler="/cart",status="5xx"} 10`)}, 90, nothing},
+		// What only a template counts.
+		"own counters": {[]target{
+			pod(canaryPod, "orders_total{result=\"good\"} 90\norders_total{result=\"bad\"} 10\norders_bytes 700"),
+			pod(primaryPod, "orders_total{result=\"good\"} 900\norders_bytes 4500"),
+		}, nothing, nothing},
 		// Without a path there is no telling users from probes.
 		"no path": {[]target{pod(canaryPod, `
 			http_requests_total{status="200"} 90

@@ -123,7 +123,7 @@ func metricRules() []rule {
 				metric("{name: own, thresholdRange: {max: 1}, templateRef: {name: own}}"),
 			},
 			no:   []string{metric("{name: own, thresholdRange: {max: 1}}")},
-			says: "a metric needs a templateRef unless it is built in (request-success-rate, request-duration)",
+			says: "a metric needs a templateRef unless it is built in (request-success-rate, request-duration, request-share)",
 		},
 		{
 			field: "spec.analysis.metrics[1]",
@@ -223,10 +223,50 @@ func judgingRules() []rule {
 		},
 		{
 			field: "spec.analysis.metrics[0]",
-			yes:   []string{comparison("")},
-			no:    []string{metric("{" + own + "comparison: {}}")},
-			says: "comparison counts requests, which templates do not: use it with the built-in metrics, and condition " +
-				"with others",
+			yes:   []string{metric("{name: request-share, comparison: {}}")},
+			no:    []string{metric("{name: request-share, thresholdRange: {min: 5}}")},
+			says:  "request-share is judged by comparison, with the weight",
+		},
+		{
+			field: "spec.analysis.metrics[0]",
+			yes: []string{
+				metric("{" + own + "comparison: {}}"), metric("{" + own + "comparison: {kind: mean}}"), comparison("kind: mean"),
+				comparison("kind: latency"), metric("{" + rate + "comparison: {kind: errors}}"),
+				metric("{name: request-share, comparison: {kind: split}}"),
+			},
+			no: []string{
+				metric("{" + own + "comparison: {kind: latency}}"), comparison("kind: errors"),
+				metric("{" + rate + "comparison: {kind: mean}}"), metric("{name: request-share, comparison: {kind: errors}}"),
+			},
+			says: "comparison.kind is errors or mean for a template, latency or mean for request-duration, split for " +
+				"request-share, and errors for request-success-rate",
+		},
+		{
+			field: "spec.analysis.metrics[0].comparison.kind",
+			yes:   []string{comparison("kind: mean")},
+			no:    []string{comparison("kind: median")},
+			says:  oneOf,
+		},
+		{
+			field: "spec.analysis.metrics[0]",
+			yes:   []string{metric("{" + compare + "{}, weight: 2}")},
+			no: []string{
+				metric("{" + rate + "thresholdRange: {min: 99}, weight: 2}"), metric("{" + compare + "{}, weight: 2, dryRun: true}"),
+				metric("{name: request-share, comparison: {}, weight: 2}"),
+			},
+			says: "weight is for comparisons that are judged together: not for request-share, and not with dryRun",
+		},
+		{
+			field: "spec.analysis.metrics[0].weight",
+			yes:   []string{metric("{" + compare + "{}, weight: 100}")},
+			no:    []string{metric("{" + compare + "{}, weight: 101}")},
+			says:  atMost,
+		},
+		{
+			field: "spec.analysis.metrics[0].weight",
+			yes:   []string{metric("{" + compare + "{}, weight: 1}")},
+			no:    []string{metric("{" + compare + "{}, weight: -1}")},
+			says:  atLeast,
 		},
 		{
 			field: "spec.analysis.metrics[0]",
@@ -237,8 +277,8 @@ func judgingRules() []rule {
 		{
 			field: "spec.analysis.metrics[0]",
 			yes:   []string{comparison("bound: 500ms")},
-			no:    []string{metric("{" + rate + "comparison: {bound: 500ms}}")},
-			says:  "comparison.bound is a duration of requests, for request-duration",
+			no:    []string{metric("{" + rate + "comparison: {bound: 500ms}}"), comparison("kind: mean, bound: 500ms")},
+			says:  "comparison.bound is a duration of requests, for request-duration of kind latency",
 		},
 		{
 			field: "spec.analysis.metrics[0].comparison.bound",

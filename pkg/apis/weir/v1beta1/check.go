@@ -37,6 +37,9 @@ type CheckStatus struct {
 	// Query that was sent.
 	// +optional
 	Query string `json:"query,omitempty"`
+	// Answer is what came of it, shortened.
+	// +optional
+	Answer string `json:"answer,omitempty"`
 	// At is when it was judged.
 	At metav1.Time `json:"at"`
 }

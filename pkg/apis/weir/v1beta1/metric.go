@@ -22,19 +22,35 @@ const (
 const (
 	RequestSuccessRate = "request-success-rate"
 	RequestDuration    = "request-duration"
+	RequestShare       = "request-share"
+)
+
+// What a comparison compares.
+const (
+	// CompareErrors compares how many of the requests fail.
+	CompareErrors = "errors"
+	// CompareLatency compares how long requests take, by a bound or by their distribution.
+	CompareLatency = "latency"
+	// CompareMean compares the mean of a value that is bad when it is large.
+	CompareMean = "mean"
+	// CompareSplit compares the canary's share of the requests with its weight.
+	CompareSplit = "split"
 )
 
 // CanaryMetric is one metric that the canary is judged by: by a range of values, by a condition, or by comparison with
 // the primary.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.templateRef) || self.name in ['request-success-rate', 'request-duration']",message="a metric needs a templateRef unless it is built in (request-success-rate, request-duration)"
+// +kubebuilder:validation:XValidation:rule="has(self.templateRef) || self.name in ['request-success-rate', 'request-duration', 'request-share']",message="a metric needs a templateRef unless it is built in (request-success-rate, request-duration, request-share)"
 // +kubebuilder:validation:XValidation:rule="[has(self.thresholdRange), has(self.condition), has(self.comparison)].filter(x, x).size() == 1",message="a metric is judged by one of thresholdRange, condition and comparison"
-// +kubebuilder:validation:XValidation:rule="!has(self.comparison) || !has(self.templateRef)",message="comparison counts requests, which templates do not: use it with the built-in metrics, and condition with others"
+// +kubebuilder:validation:XValidation:rule="has(self.templateRef) || self.name != 'request-share' || has(self.comparison)",message="request-share is judged by comparison, with the weight"
+// +kubebuilder:validation:XValidation:rule="!has(self.comparison) || !has(self.comparison.kind) || self.comparison.kind in (has(self.templateRef) ? ['errors', 'mean'] : self.name == 'request-duration' ? ['latency', 'mean'] : self.name == 'request-share' ? ['split'] : ['errors'])",message="comparison.kind is errors or mean for a template, latency or mean for request-duration, split for request-share, and errors for request-success-rate"
+// +kubebuilder:validation:XValidation:rule="!has(self.weight) || has(self.comparison) && self.name != 'request-share' && !(has(self.dryRun) && self.dryRun)",message="weight is for comparisons that are judged together: not for request-share, and not with dryRun"
 // +kubebuilder:validation:XValidation:rule="!has(self.comparison) || !has(self.reduce)",message="reduce is for thresholdRange and condition; a comparison counts all series"
-// +kubebuilder:validation:XValidation:rule="!has(self.comparison) || !has(self.comparison.bound) || self.name == 'request-duration'",message="comparison.bound is a duration of requests, for request-duration"
+// +kubebuilder:validation:XValidation:rule="!has(self.comparison) || !has(self.comparison.bound) || !has(self.templateRef) && self.name == 'request-duration' && (!has(self.comparison.kind) || self.comparison.kind == 'latency')",message="comparison.bound is a duration of requests, for request-duration of kind latency"
 type CanaryMetric struct {
-	// Name of the metric. `request-success-rate` (percent of requests without a server error) and
-	// `request-duration` (99th percentile, in milliseconds) are built in.
+	// Name of the metric. `request-success-rate` (percent of requests without a server error),
+	// `request-duration` (99th percentile, in milliseconds) and `request-share` (the canary's share of the requests) are
+	// built in.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('webhook/') && self != 'guard'",message="a metric's name cannot be guard or begin with webhook/: so other checks are named in the status"
@@ -59,9 +75,17 @@ type CanaryMetric struct {
 	Condition string `json:"condition,omitempty"`
 
 	// Comparison counts requests of canary and primary and fails when there is evidence that the canary is worse:
-	// more of its requests fail (request-success-rate), or are slow (request-duration).
+	// more of its requests fail (request-success-rate), or are slow (request-duration), or what a template counts. Of
+	// request-share it holds the step, when there is evidence that the canary does not get what its weight says.
 	// +optional
 	Comparison *Comparison `json:"comparison,omitempty"`
+
+	// Weight of a comparison among those of the Canary that have one. They are judged together: they fail when the mean
+	// of their evidence, so weighted, reaches what the most confident of them needs, and none of them fails alone.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Weight int32 `json:"weight,omitempty"`
 
 	// Reduce makes one value of several series. Without it, several are an error.
 	// +optional
@@ -108,7 +132,14 @@ type CanaryMetric struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.limit >= self.tolerance",message="comparison.limit must not be below tolerance"
 type Comparison struct {
-	// Tolerance is how many times as often as the primary's the canary's requests may be bad.
+	// Kind is what is compared: errors, latency, mean or split. Defaults to what the metric is about; mean is for
+	// request-duration and for templates with a sumQuery.
+	// +optional
+	// +kubebuilder:validation:Enum=errors;latency;mean;split
+	Kind string `json:"kind,omitempty"`
+
+	// Tolerance is how many times as often as the primary's the canary's requests may be bad; of a mean, how many times
+	// as large it may be, and of a split how far off its odds may be.
 	// +optional
 	// +kubebuilder:default=1.25
 	// +kubebuilder:validation:Minimum=1

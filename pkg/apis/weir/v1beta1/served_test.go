@@ -196,7 +196,7 @@ func fullStatus() v1beta1.CanaryStatus {
 		FailedChecks: 2,
 		Checks: []v1beta1.CheckStatus{{
 			Name: "request-duration", Verdict: v1beta1.VerdictFailed, Value: "612", Message: "612 is above 500",
-			Query: "q", At: at, Baseline: "480", Failures: 1, Evidence: &v1beta1.EvidenceStatus{
+			Query: "q", Answer: "97", At: at, Baseline: "480", Failures: 1, Evidence: &v1beta1.EvidenceStatus{
 				Value: "31", Needed: "20", NotWorse: true, Ratio: "2.4", Windows: 3,
 				Canary: v1beta1.CountStatus{Requests: 100, Bad: 12}, Primary: v1beta1.CountStatus{Requests: 900, Bad: 45},
 			},

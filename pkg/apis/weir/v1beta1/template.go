@@ -30,6 +30,10 @@ type MetricTemplateList struct {
 }
 
 // MetricTemplateSpec is the query and the server it goes to.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.query) || has(self.totalQuery)",message="a template needs spec.query, or spec.totalQuery for comparisons, or both"
+// +kubebuilder:validation:XValidation:rule="has(self.totalQuery) == (has(self.badQuery) || has(self.sumQuery))",message="spec.totalQuery goes with spec.badQuery or spec.sumQuery: what is compared is the one by the other"
+// +kubebuilder:validation:XValidation:rule="!has(self.totalQuery) || self.provider.type == 'prometheus'",message="spec.totalQuery is for type prometheus, whose counters can be read at any instant"
 type MetricTemplateSpec struct {
 	// Provider is the server that answers.
 	Provider MetricProvider `json:"provider"`
@@ -40,7 +44,24 @@ type MetricTemplateSpec struct {
 	// `hash` (its pod-template-hash) and `weight`.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16384
-	Query string `json:"query"`
+	// +optional
+	Query string `json:"query,omitempty"`
+
+	// TotalQuery, BadQuery and SumQuery are templates like query, of counters that only grow, for comparisons: of all
+	// events of a revision, of those that are bad, and of the sum of their values. They have to depend on the revision
+	// (by `revision`, `pods` or `hash`), may give several series, such as one a pod, and are for type prometheus.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16384
+	TotalQuery string `json:"totalQuery,omitempty"`
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16384
+	BadQuery string `json:"badQuery,omitempty"`
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16384
+	SumQuery string `json:"sumQuery,omitempty"`
 }
 
 // MetricProvider is a server that answers queries.

@@ -96,9 +96,45 @@ func templateRules() []rule {
 			says:  notEmpty,
 		},
 		{
+			field: "spec",
+			yes:   each("query: null, totalQuery: a, #: b", "badQuery", "sumQuery"),
+			no:    each("#: null", "query"),
+			says:  "a template needs spec.query, or spec.totalQuery for comparisons, or both",
+		},
+		{
+			field: "spec",
+			yes:   each("totalQuery: a, #: b", "badQuery", "sumQuery"),
+			no:    each("#: a", "totalQuery", "badQuery", "sumQuery"),
+			says:  "spec.totalQuery goes with spec.badQuery or spec.sumQuery: what is compared is the one by the other",
+		},
+		{
+			field: "spec",
+			yes:   each("provider: {type: #}, totalQuery: a, badQuery: b", "prometheus"),
+			no:    each("provider: {type: #}, totalQuery: a, badQuery: b", "cloudwatch, region: a"),
+			says:  "spec.totalQuery is for type prometheus, whose counters can be read at any instant",
+		},
+		{
 			field: "spec.query",
 			yes:   each("query: #", "'vector(1)'"),
 			no:    each("query: #", `""`),
+			says:  notEmpty,
+		},
+		{
+			field: "spec.totalQuery",
+			yes:   each("totalQuery: #, badQuery: b", "a"),
+			no:    each("totalQuery: #, badQuery: b", `""`),
+			says:  notEmpty,
+		},
+		{
+			field: "spec.badQuery",
+			yes:   each("totalQuery: a, badQuery: #", "b"),
+			no:    each("totalQuery: a, badQuery: #", `""`),
+			says:  notEmpty,
+		},
+		{
+			field: "spec.sumQuery",
+			yes:   each("totalQuery: a, sumQuery: #", "b"),
+			no:    each("totalQuery: a, sumQuery: #", `""`),
 			says:  notEmpty,
 		},
 	}

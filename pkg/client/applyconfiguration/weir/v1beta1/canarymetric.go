@@ -10,8 +10,9 @@ package v1beta1
 // CanaryMetric is one metric that the canary is judged by: by a range of values, by a condition, or by comparison with
 // the primary.
 type CanaryMetricApplyConfiguration struct {
-	// Name of the metric. `request-success-rate` (percent of requests without a server error) and
-	// `request-duration` (99th percentile, in milliseconds) are built in.
+	// Name of the metric. `request-success-rate` (percent of requests without a server error),
+	// `request-duration` (99th percentile, in milliseconds) and `request-share` (the canary's share of the requests) are
+	// built in.
 	Name *string `json:"name,omitempty"`
 	// Interval is the window of the query. Defaults to the analysis interval.
 	Interval *string `json:"interval,omitempty"`
@@ -22,8 +23,12 @@ type CanaryMetricApplyConfiguration struct {
 	// traffic came in force, a duration), as in `value < 0.01 || value < 1.25 * baseline`.
 	Condition *string `json:"condition,omitempty"`
 	// Comparison counts requests of canary and primary and fails when there is evidence that the canary is worse:
-	// more of its requests fail (request-success-rate), or are slow (request-duration).
+	// more of its requests fail (request-success-rate), or are slow (request-duration), or what a template counts. Of
+	// request-share it holds the step, when there is evidence that the canary does not get what its weight says.
 	Comparison *ComparisonApplyConfiguration `json:"comparison,omitempty"`
+	// Weight of a comparison among those of the Canary that have one. They are judged together: they fail when the mean
+	// of their evidence, so weighted, reaches what the most confident of them needs, and none of them fails alone.
+	Weight *int32 `json:"weight,omitempty"`
 	// Reduce makes one value of several series. Without it, several are an error.
 	Reduce *string `json:"reduce,omitempty"`
 	// FailureLimit is how often in a run the metric may fail before its failures count. Until then, a failed check
@@ -86,6 +91,14 @@ func (b *CanaryMetricApplyConfiguration) WithCondition(value string) *CanaryMetr
 // If called multiple times, the Comparison field is set to the value of the last call.
 func (b *CanaryMetricApplyConfiguration) WithComparison(value *ComparisonApplyConfiguration) *CanaryMetricApplyConfiguration {
 	b.Comparison = value
+	return b
+}
+
+// WithWeight sets the Weight field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Weight field is set to the value of the last call.
+func (b *CanaryMetricApplyConfiguration) WithWeight(value int32) *CanaryMetricApplyConfiguration {
+	b.Weight = &value
 	return b
 }
 

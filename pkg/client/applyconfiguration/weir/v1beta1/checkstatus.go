@@ -30,6 +30,8 @@ type CheckStatusApplyConfiguration struct {
 	Message *string `json:"message,omitempty"`
 	// Query that was sent.
 	Query *string `json:"query,omitempty"`
+	// Answer is what came of it, shortened.
+	Answer *string `json:"answer,omitempty"`
 	// At is when it was judged.
 	At *v1.Time `json:"at,omitempty"`
 }
@@ -101,6 +103,14 @@ func (b *CheckStatusApplyConfiguration) WithMessage(value string) *CheckStatusAp
 // If called multiple times, the Query field is set to the value of the last call.
 func (b *CheckStatusApplyConfiguration) WithQuery(value string) *CheckStatusApplyConfiguration {
 	b.Query = &value
+	return b
+}
+
+// WithAnswer sets the Answer field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Answer field is set to the value of the last call.
+func (b *CheckStatusApplyConfiguration) WithAnswer(value string) *CheckStatusApplyConfiguration {
+	b.Answer = &value
 	return b
 }
 

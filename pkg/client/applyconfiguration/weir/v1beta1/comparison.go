@@ -10,7 +10,11 @@ package v1beta1
 // Comparison is when the canary counts as worse than the primary. It may be looked at as often as one likes:
 // the error probability holds for the whole run.
 type ComparisonApplyConfiguration struct {
-	// Tolerance is how many times as often as the primary's the canary's requests may be bad.
+	// Kind is what is compared: errors, latency, mean or split. Defaults to what the metric is about; mean is for
+	// request-duration and for templates with a sumQuery.
+	Kind *string `json:"kind,omitempty"`
+	// Tolerance is how many times as often as the primary's the canary's requests may be bad; of a mean, how many times
+	// as large it may be, and of a split how far off its odds may be.
 	Tolerance *float64 `json:"tolerance,omitempty"`
 	// Confidence is 1 less the probability that a canary as good as tolerated fails in a run.
 	Confidence *float64 `json:"confidence,omitempty"`
@@ -28,6 +32,14 @@ type ComparisonApplyConfiguration struct {
 // apply.
 func Comparison() *ComparisonApplyConfiguration {
 	return &ComparisonApplyConfiguration{}
+}
+
+// WithKind sets the Kind field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Kind field is set to the value of the last call.
+func (b *ComparisonApplyConfiguration) WithKind(value string) *ComparisonApplyConfiguration {
+	b.Kind = &value
+	return b
 }
 
 // WithTolerance sets the Tolerance field in the declarative configuration to the given value

@@ -16,6 +16,12 @@ type MetricTemplateSpecApplyConfiguration struct {
 	// `revision` (`primary` or `canary`), `pods` (a regular expression of that revision's pods),
 	// `hash` (its pod-template-hash) and `weight`.
 	Query *string `json:"query,omitempty"`
+	// TotalQuery, BadQuery and SumQuery are templates like query, of counters that only grow, for comparisons: of all
+	// events of a revision, of those that are bad, and of the sum of their values. They have to depend on the revision
+	// (by `revision`, `pods` or `hash`), may give several series, such as one a pod, and are for type prometheus.
+	TotalQuery *string `json:"totalQuery,omitempty"`
+	BadQuery   *string `json:"badQuery,omitempty"`
+	SumQuery   *string `json:"sumQuery,omitempty"`
 }
 
 // MetricTemplateSpecApplyConfiguration constructs a declarative configuration of the MetricTemplateSpec type for use with
@@ -37,5 +43,29 @@ func (b *MetricTemplateSpecApplyConfiguration) WithProvider(value *MetricProvide
 // If called multiple times, the Query field is set to the value of the last call.
 func (b *MetricTemplateSpecApplyConfiguration) WithQuery(value string) *MetricTemplateSpecApplyConfiguration {
 	b.Query = &value
+	return b
+}
+
+// WithTotalQuery sets the TotalQuery field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TotalQuery field is set to the value of the last call.
+func (b *MetricTemplateSpecApplyConfiguration) WithTotalQuery(value string) *MetricTemplateSpecApplyConfiguration {
+	b.TotalQuery = &value
+	return b
+}
+
+// WithBadQuery sets the BadQuery field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BadQuery field is set to the value of the last call.
+func (b *MetricTemplateSpecApplyConfiguration) WithBadQuery(value string) *MetricTemplateSpecApplyConfiguration {
+	b.BadQuery = &value
+	return b
+}
+
+// WithSumQuery sets the SumQuery field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SumQuery field is set to the value of the last call.
+func (b *MetricTemplateSpecApplyConfiguration) WithSumQuery(value string) *MetricTemplateSpecApplyConfiguration {
+	b.SumQuery = &value
 	return b
 }

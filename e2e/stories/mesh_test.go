@@ -15,11 +15,11 @@ import (
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
-// istioPlan leaves time to measure at each step. No proxy counts calls here, so it judges by testers' requests.
-const istioPlan = `    interval: 20s
+// meshPlan leaves time to measure at each step. No proxy counts calls here, so it judges by testers' requests.
+const meshPlan = `    interval: 20s
     threshold: 1
     stepWeights: [10, 50]
-` + successRate + `  provider: istio
+` + successRate + `  provider: %s
 `
 
 // testersYAML is a way of the user's to whatever is under test.
@@ -32,16 +32,45 @@ spec:
   rules: [{backendRefs: [{name: %[1]s-canary, port: 9898}]}]
 `
 
-// inIstio: a caller within a mesh of Istio's, which its control plane tells where to call, loses nothing in adoption,
-// promotion, rollback, supersession and deletion, and somebody's edit of the VirtualService is put right. The load of
-// every story comes by the user's HTTPRoute meanwhile, which is nobody's business, and meets the apex alone.
+// meshed is how a router moves the callers within a mesh.
+type meshed struct {
+	// router, and the kind of its route.
+	router, kind string
+	// weights is where the route has them, and edit a patch that gives the canary all.
+	weights, edit string
+	// left checks what is left of the route when the Canary is gone: everything on the apex.
+	left func(s *story, route []byte)
+}
+
+// inIstio is the life by a VirtualService.
 func inIstio(s *story) {
+	inMesh(s, meshed{
+		router: "istio", kind: "virtualservice", weights: "{.spec.http[*].route[*].weight}",
+		edit: `[{"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 0},` +
+			`{"op": "replace", "path": "/spec/http/0/route/1/weight", "value": 100}]`,
+		left: (*story).leftVirtualService,
+	})
+}
+
+// inLinkerd is the life by a route that hangs on the apex Service, as Linkerd reads it, and Istio's control plane too.
+func inLinkerd(s *story) {
+	s.Port, s.PortName = 9999, "grpc"
+	inMesh(s, meshed{
+		router: "linkerd", kind: "grpcroute", weights: "{.spec.rules[*].backendRefs[*].weight}",
+		edit: `[{"op": "replace", "path": "/spec/rules/0/backendRefs/0/weight", "value": 0},` +
+			`{"op": "replace", "path": "/spec/rules/0/backendRefs/1/weight", "value": 100}]`,
+		left: (*story).leftRoute,
+	})
+}
+
+// inMesh: a caller within a mesh, which its control plane tells where to call, loses nothing in adoption,
+// promotion, rollback, supersession and deletion, and somebody's edit of the route is put right. The load of
+// every story comes by the user's HTTPRoute meanwhile, which is nobody's business, and meets the apex alone.
+func inMesh(s *story, m meshed) {
 	calls, testers := s.joinIstio()
-	weights := func() string {
-		return s.kubectl("get", "virtualservice", s.Name, "-o", "jsonpath={.spec.http[*].route[*].weight}")
-	}
+	weights := func() string { return s.kubectl("get", m.kind, s.Name, "-o", "jsonpath="+m.weights) }
 	pods, _ := s.pods()
-	s.adoptWith(istioPlan)
+	s.adoptWith(fmt.Sprintf(meshPlan, m.router))
 	now, _ := s.pods()
 	assert.Equal(s.t, pods, now, "adoption touches no pod")
 	assert.Equal(s.t, "100 0", weights())
@@ -54,9 +83,7 @@ func inIstio(s *story) {
 	end := testers()
 	settled()
 	s.divided(calls, hash, 10)
-	s.kubectl("patch", "virtualservice", s.Name, "--type=json", "-p",
-		`[{"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 0},`+
-			`{"op": "replace", "path": "/spec/http/0/route/1/weight", "value": 100}]`)
+	s.kubectl("patch", m.kind, s.Name, "--type=json", "-p", m.edit)
 	require.Eventually(s.t, func() bool { return weights() == "90 10" }, patience, 100*time.Millisecond, "it is put right")
 	s.await(stage.AtWeight(50))
 	settled()
@@ -90,7 +117,9 @@ func inIstio(s *story) {
 
 	// Deleted in the midst of a run.
 	s.remove()
-	s.leftInIstio()
+	m.left(s, []byte(s.kubectl("get", m.kind, s.Name, "-o", "json")))
+	assert.NotContains(s.t, s.kubectl("get", "services", "-o", "name"), s.Name+"-")
+	assert.NotContains(s.t, s.apex().Spec.Selector, "pod-template-hash")
 	settled()
 	assert.Equal(s.t, 100, s.share(calls, hash, 2*time.Second), "the version that was proven")
 }
@@ -140,8 +169,7 @@ func (s *story) divided(calls *load.Load, revision string, weight float64) {
 	assert.InDelta(s.t, weight, s.share(calls, revision, while*time.Second), allowed+1, "the share of the calls")
 }
 
-// leftInIstio checks what is left when the Canary is gone: the VirtualService, with everything on the apex.
-func (s *story) leftInIstio() {
+func (s *story) leftVirtualService(route []byte) {
 	s.t.Helper()
 	var left struct {
 		Metadata struct{ OwnerReferences []any }
@@ -151,11 +179,24 @@ func (s *story) leftInIstio() {
 			}
 		}
 	}
-	require.NoError(s.t, json.Unmarshal([]byte(s.kubectl("get", "virtualservice", s.Name, "-o", "json")), &left))
+	require.NoError(s.t, json.Unmarshal(route, &left))
 	assert.Empty(s.t, left.Metadata.OwnerReferences)
 	require.Len(s.t, left.Spec.HTTP, 1)
 	require.Len(s.t, left.Spec.HTTP[0].Route, 1)
 	assert.Equal(s.t, s.Name, left.Spec.HTTP[0].Route[0].Destination.Host)
-	assert.NotContains(s.t, s.kubectl("get", "services", "-o", "name"), s.Name+"-")
-	assert.NotContains(s.t, s.apex().Spec.Selector, "pod-template-hash")
+}
+
+func (s *story) leftRoute(route []byte) {
+	s.t.Helper()
+	var left struct {
+		Metadata struct{ OwnerReferences []any }
+		Spec     struct {
+			Rules []struct{ BackendRefs []struct{ Name string } }
+		}
+	}
+	require.NoError(s.t, json.Unmarshal(route, &left))
+	assert.Empty(s.t, left.Metadata.OwnerReferences)
+	require.Len(s.t, left.Spec.Rules, 1)
+	require.Len(s.t, left.Spec.Rules[0].BackendRefs, 1)
+	assert.Equal(s.t, s.Name, left.Spec.Rules[0].BackendRefs[0].Name)
 }
