@@ -74,7 +74,9 @@ func layers() []layer {
 		{who: "pkg/alert/builtin", own: []string{"pkg/alert", "pkg/alert/*", apis}, why: registry},
 		{who: "pkg/alert/*", own: []string{"pkg/alert", apis}, why: plugin},
 		{who: "pkg/alert", own: []string{rollout, apis}, why: "a contract knows nobody who keeps it"},
-		{who: "pkg/gate", own: []string{apis}, why: "a gate asks one question and gives the answer back"},
+		{who: "pkg/gate", own: []string{"pkg/outbound", apis}, why: "a gate asks one question and gives the answer back"},
+
+		{who: "pkg/outbound", why: "it knows strangers, and nothing of Weir"},
 
 		{who: "pkg/analysis/evidence", pure: true, why: "statistics are functions of numbers"},
 		{who: "pkg/analysis", own: []string{"pkg/analysis/evidence", rollout, apis}, pure: true,
