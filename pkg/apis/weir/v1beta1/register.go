@@ -30,6 +30,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(SchemeGroupVersion,
 		&Canary{}, &CanaryList{},
 		&MetricTemplate{}, &MetricTemplateList{},
+		&AlertProvider{}, &AlertProviderList{},
+		&ClusterAlertProvider{}, &ClusterAlertProviderList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

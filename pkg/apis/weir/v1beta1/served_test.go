@@ -75,7 +75,9 @@ func testDefaults(t *testing.T, c *cluster) {
 	require.NoError(t, err)
 	interval, _, _ := unstructured.NestedString(made.Object, "spec", "analysis", "interval")
 	assert.Equal(t, "1m", interval, "without an analysis, its defaults are missing")
-	assert.Empty(t, defaulted("spec", c.kind("MetricTemplate", templateBase).schema.Properties["spec"]))
+	for _, other := range []string{"MetricTemplate", "AlertProvider", "ClusterAlertProvider"} {
+		assert.Empty(t, defaulted("spec", c.kind(other, "").schema.Properties["spec"]))
+	}
 }
 
 // defaultedField is a field with a default, and how to find it in an object.
@@ -267,6 +269,14 @@ func testColumns(t *testing.T, c *cluster) {
 	columns, cells = table(t, c, "metrictemplates", "own")
 	assert.Equal(t, []string{"Name", "Provider", "Age"}, columns)
 	assert.Equal(t, []any{"own", "prometheus"}, cells[:2])
+
+	alerts := c.kind("AlertProvider", alertProviderBase)
+	_, err = alerts.client.Create(t.Context(), alerts.with(t, "spec: {channel: releases}"), strictly(false))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, alerts.client.Delete(t.Context(), "own", metav1.DeleteOptions{})) }()
+	columns, cells = table(t, c, "alertproviders", "own")
+	assert.Equal(t, []string{"Name", "Type", "Channel", "Age"}, columns)
+	assert.Equal(t, []any{"own", "slack", "releases"}, cells[:3])
 }
 
 func table(t *testing.T, c *cluster, resource, name string) (columns []string, cells []any) {
@@ -305,7 +315,9 @@ func testNames(t *testing.T, c *cluster) {
 	for _, r := range served.APIResources {
 		short[r.Name], categories[r.Name], namespaced[r.Name] = r.ShortNames, r.Categories, r.Namespaced
 	}
-	assert.Equal(t, map[string][]string{"canaries": {"can"}, "canaries/status": nil, "metrictemplates": {"mt"}}, short)
+	assert.Equal(t, map[string][]string{"canaries": {"can"}, "canaries/status": nil, "metrictemplates": {"mt"},
+		"alertproviders": {"ap"}, "clusteralertproviders": nil}, short)
 	assert.Equal(t, []string{"all"}, categories["canaries"])
-	assert.Equal(t, map[string]bool{"canaries": true, "canaries/status": true, "metrictemplates": true}, namespaced)
+	assert.Equal(t, map[string]bool{"canaries": true, "canaries/status": true, "metrictemplates": true,
+		"alertproviders": true, "clusteralertproviders": false}, namespaced)
 }

@@ -4,6 +4,10 @@
 
 package v1beta1
 
+type AlertProviderExpansion interface{}
+
 type CanaryExpansion interface{}
+
+type ClusterAlertProviderExpansion interface{}
 
 type MetricTemplateExpansion interface{}
