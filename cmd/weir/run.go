@@ -37,6 +37,7 @@ type options struct {
 	leaderElection              bool
 	leaderElectionNamespace     string
 	logLevel, logFormat         string
+	telling                     telling
 }
 
 func command() *cobra.Command {
@@ -64,6 +65,7 @@ func command() *cobra.Command {
 	f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; defaults to the pod's own")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
+	o.telling.addFlags(f)
 	return cmd
 }
 
@@ -101,6 +103,14 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	receivers, err := o.telling.receivers()
+	if err != nil {
+		return err
+	}
+	events, err := o.telling.events()
+	if err != nil {
+		return err
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	numbers := controller.NewMetrics(registry)
@@ -110,6 +120,7 @@ func run(ctx context.Context, o *options) error {
 		ctrl, err := controller.New(clients, controller.Options{
 			Namespace: o.namespace, MeshProvider: o.meshProvider, MetricsServer: o.metricsServer,
 			Workers: o.workers, MetricWorkers: o.metricWorkers, Tap: tap, Log: log, Now: time.Now,
+			ClusterName: o.telling.clusterName, Receivers: receivers, EventWebhook: events,
 			Routers: builtin.Routers(builtin.Options{IngressAnnotationsPrefix: o.ingressAnnotationsPrefix}),
 		}, numbers)
 		if err != nil {

@@ -32,6 +32,7 @@ func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision
 			return 0, err
 		}
 		c.announce(ctx, o, &d.Status, d.Notices, log)
+		c.outbox.offer(o.canary, d.Status.Alerts) // no status will hold them
 		return 0, c.writer.RemoveFinalizer(ctx, o.canary)
 	}
 	// What gives the canary traffic is committed when it is so. What takes traffic away is committed first:

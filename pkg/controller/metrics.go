@@ -1,11 +1,13 @@
 package controller
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 
+	"weir.dev/weir/pkg/alert"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
@@ -14,6 +16,7 @@ type Metrics struct {
 	syncs   *prometheus.HistogramVec
 	queries *prometheus.HistogramVec
 	calls   *prometheus.HistogramVec
+	alerts  *prometheus.HistogramVec
 	weight  *prometheus.GaugeVec
 	phase   *prometheus.GaugeVec
 }
@@ -33,6 +36,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "weir_webhook_duration_seconds", Help: "Time to call a webhook with its retries, by its type and its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
 		}, []string{"type", "answer"}),
+		alerts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_alert_duration_seconds", Help: "Time to tell a message, by the type of the provider and the result.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
+		}, []string{"provider", "result"}),
 		weight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "weir_canary_weight", Help: "The canary's share of the traffic, in percent.",
 		}, []string{"namespace", "name"}),
@@ -40,7 +47,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "weir_canary_phase", Help: "1 for the phase that a Canary is in.",
 		}, []string{"namespace", "name", "phase"}),
 	}
-	r.MustRegister(m.syncs, m.queries, m.calls, m.weight, m.phase)
+	r.MustRegister(m.syncs, m.queries, m.calls, m.alerts, m.weight, m.phase)
 	return m
 }
 
@@ -65,6 +72,17 @@ func (m *Metrics) called(took time.Duration, kind string, agreed bool, err error
 		answer = "agreed"
 	}
 	m.calls.WithLabelValues(kind, answer).Observe(took.Seconds())
+}
+
+func (m *Metrics) alerted(kind string, took time.Duration, err error) {
+	result := "told"
+	switch {
+	case errors.Is(err, alert.Rejected):
+		result = "rejected"
+	case err != nil:
+		result = "error"
+	}
+	m.alerts.WithLabelValues(kind, result).Observe(took.Seconds())
 }
 
 func (m *Metrics) canary(key types.NamespacedName, st *v1beta1.CanaryStatus) {

@@ -56,6 +56,7 @@ const (
 	ReasonReplacing        = "ReplacingPods"
 	ReasonSplitChanged     = "SplitChanged"
 	ReasonStalled          = "Stalled"
+	ReasonAlertNotTold     = "AlertNotTold"
 )
 
 // conditions writes the conditions from the status and what the phase waits for.
