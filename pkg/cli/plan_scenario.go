@@ -104,13 +104,13 @@ func (r *release) run() played {
 func (r *release) step(index int32, step rollout.Step) bool {
 	r.now += planSettle
 	began, judged, passed := r.now, r.now, int32(0)
-	every := rollout.Duration(guardInterval(r.spec), 10*time.Second) //nolint:mnd // the API's default
+	every := analysis.GuardInterval(r.spec)
 	nextGuard := r.now + every
 	var sinceRound, sinceGuard evidence.Window
 	for r.now < longestPlay {
 		due := judged + step.Dwell
 		to := due
-		watched := guarded(r.spec) && step.Split.Weight > 0
+		watched := every > 0 && step.Split.Weight > 0
 		if watched {
 			to = min(due, nextGuard)
 		}
@@ -235,15 +235,4 @@ func plus(a, b evidence.Window) evidence.Window {
 		return evidence.Sample{Requests: x.Requests + y.Requests, Bad: x.Bad + y.Bad}
 	}
 	return evidence.Window{Start: a.Start, End: b.End, Canary: sum(a.Canary, b.Canary), Primary: sum(a.Primary, b.Primary)}
-}
-
-func guarded(spec *v1beta1.CanarySpec) bool {
-	return !spec.SkipAnalysis && (spec.Analysis.Guard == nil || !spec.Analysis.Guard.Disabled)
-}
-
-func guardInterval(spec *v1beta1.CanarySpec) string {
-	if spec.Analysis.Guard == nil {
-		return ""
-	}
-	return spec.Analysis.Guard.Interval
 }

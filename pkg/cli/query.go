@@ -75,6 +75,23 @@ type question struct {
 	window   time.Duration
 }
 
+// render is what is asked about one revision.
+func (q *question) render(v metrics.Vars) (string, error) {
+	if q.template == nil {
+		return providers.Query(q.metric.Name, v)
+	}
+	return metrics.Render(q.template.Query, v)
+}
+
+// counts is what is asked for a comparison.
+func (q *question) counts(canary, primary metrics.Vars) (string, error) {
+	kind := analysis.KindOf(q.metric)
+	if q.template == nil {
+		return providers.Counts(kind, canary, primary)
+	}
+	return providers.TemplateCounts(kind, q.template, canary, primary)
+}
+
 func (c *cli) ask(ctx context.Context, k *cluster, canary *v1beta1.Canary, metric string, o queryOptions) error {
 	q, err := k.question(ctx, canary, metric, o)
 	if err != nil {
@@ -185,12 +202,7 @@ func (c *cli) askAbout(
 	if err != nil {
 		return "", analysis.Answer{}, err
 	}
-	var query string
-	if q.template == nil {
-		query, err = providers.Query(q.metric.Name, v)
-	} else {
-		query, err = metrics.Render(q.template.Query, v)
-	}
+	query, err := q.render(v)
 	if err != nil {
 		return "", analysis.Answer{}, err
 	}
@@ -219,13 +231,7 @@ func (c *cli) askCounts(ctx context.Context, q *question, vars func(string) (met
 	if err != nil {
 		return err
 	}
-	var query string
-	kind := analysis.KindOf(q.metric)
-	if q.template == nil {
-		query, err = providers.Counts(kind, canary, primary)
-	} else {
-		query, err = providers.TemplateCounts(kind, q.template, canary, primary)
-	}
+	query, err := q.counts(canary, primary)
 	if err != nil {
 		return err
 	}
@@ -255,7 +261,7 @@ func (c *cli) askCounts(ctx context.Context, q *question, vars func(string) (met
 		evidence.Sample
 	}{{canary, window.Canary}, {primary, window.Primary}} {
 		fmt.Fprintf(c.Out, "  %s, revision %s: %.0f", side.Revision, side.Hash, side.Requests)
-		switch {
+		switch kind := analysis.KindOf(q.metric); {
 		case kind == evidence.Errors && q.template == nil:
 			fmt.Fprintf(c.Out, ", %.0f failed", side.Bad)
 		case kind == evidence.Errors:

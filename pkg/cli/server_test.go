@@ -38,6 +38,7 @@ func TestCLI(t *testing.T) {
 		"completion":         completes,
 		"query":              queries,
 		"query of counts":    queriesCounts,
+		"the past":           analyzesThePast,
 		"query of nothing":   queriesNothing,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(s.bench(t)) })
