@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -208,13 +209,12 @@ func (a *asker) prepare(
 	if q.Metric.TemplateRef == nil {
 		query, err = builtin.Query(q.Metric.Name, vars)
 	} else {
-		key := templateKey(canary, q.Metric.TemplateRef)
-		t, terr := a.caches.template(key)
-		if terr != nil {
-			return nil, nil, "", fmt.Errorf("MetricTemplate %s does not exist", key)
+		t, problem := a.caches.template(canary, q.Metric.TemplateRef)
+		if problem != nil {
+			return nil, nil, "", errors.New(problem.Message)
 		}
-		spec, namespace, version = t.Spec.Provider, t.Namespace, string(t.UID)+"/"+t.ResourceVersion
-		query, err = metrics.Render(t.Spec.Query, vars)
+		spec, namespace, version = t.Provider, t.secrets, t.version
+		query, err = metrics.Render(t.Query, vars)
 	}
 	if err != nil {
 		return nil, nil, "", err

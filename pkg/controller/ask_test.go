@@ -37,7 +37,7 @@ func newAsking(ctx context.Context, t *testing.T, workers int) *asking {
 	a := &asking{t: t, woken: map[string]int{}}
 	kubeClient := kubefake.NewClientset()
 	none := func(...types.NamespacedName) {}
-	cs, err := newCaches(Clients{Kube: kubeClient}, "", nil, none, kube.NewFreshness())
+	cs, err := newCaches(Clients{Kube: kubeClient}, "", watchable{}, none, kube.NewFreshness())
 	require.NoError(t, err)
 	options := Options{MetricWorkers: workers, Now: time.Now}
 	a.asker = newAsker(kubeClient, cs, options, NewMetrics(prometheus.NewRegistry()), func(key types.NamespacedName) {
@@ -202,7 +202,7 @@ func TestASecretIsReadAgain(t *testing.T) {
 	template := &v1beta1.MetricTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "rate"}}
 	template.Spec.Query = "up"
 	template.Spec.Provider = v1beta1.MetricProvider{
-		Type: "prometheus", Address: server.URL, SecretRef: &v1beta1.LocalSecretRef{Name: "token"},
+		Type: "prometheus", Address: server.URL, SecretRef: &v1beta1.ProviderSecretRef{Name: "token"},
 	}
 	require.NoError(t, a.caches.weir.Weir().V1beta1().MetricTemplates().Informer().GetIndexer().Add(template))
 	rate := v1beta1.CanaryMetric{Name: "rate", TemplateRef: &v1beta1.TemplateRef{Name: "rate"}}

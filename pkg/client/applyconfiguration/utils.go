@@ -40,6 +40,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.CheckStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ClientTLS"):
 		return &weirv1beta1.ClientTLSApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ClusterMetricTemplate"):
+		return &weirv1beta1.ClusterMetricTemplateApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CommandStatus"):
 		return &weirv1beta1.CommandStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Comparison"):
@@ -92,6 +94,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.OutlierDetectionApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("PauseStatus"):
 		return &weirv1beta1.PauseStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ProviderSecretRef"):
+		return &weirv1beta1.ProviderSecretRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RequestMatch"):
 		return &weirv1beta1.RequestMatchApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Retries"):

@@ -30,6 +30,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(SchemeGroupVersion,
 		&Canary{}, &CanaryList{},
 		&MetricTemplate{}, &MetricTemplateList{},
+		&ClusterMetricTemplate{}, &ClusterMetricTemplateList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

@@ -75,7 +75,9 @@ func testDefaults(t *testing.T, c *cluster) {
 	require.NoError(t, err)
 	interval, _, _ := unstructured.NestedString(made.Object, "spec", "analysis", "interval")
 	assert.Equal(t, "1m", interval, "without an analysis, its defaults are missing")
-	assert.Empty(t, defaulted("spec", c.kind("MetricTemplate", templateBase).schema.Properties["spec"]))
+	for name, base := range map[string]string{"MetricTemplate": templateBase, "ClusterMetricTemplate": clusterTemplateBase} {
+		assert.Empty(t, defaulted("spec", c.kind(name, base).schema.Properties["spec"]), name)
+	}
 }
 
 // defaultedField is a field with a default, and how to find it in an object.
@@ -256,27 +258,36 @@ func testColumns(t *testing.T, c *cluster) {
 	made.Object["status"] = fromYAML(t, inJSON(t, status))
 	_, err = canary.client.UpdateStatus(t.Context(), made, metav1.UpdateOptions{})
 	require.NoError(t, err)
-	template := c.kind("MetricTemplate", templateBase)
-	_, err = template.client.Create(t.Context(), template.with(t), strictly(false))
-	require.NoError(t, err)
-	defer func() { require.NoError(t, template.client.Delete(t.Context(), "own", metav1.DeleteOptions{})) }()
+	for name, base := range map[string]string{"MetricTemplate": templateBase, "ClusterMetricTemplate": clusterTemplateBase} {
+		template := c.kind(name, base)
+		_, err = template.client.Create(t.Context(), template.with(t), strictly(false))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, template.client.Delete(t.Context(), "own", metav1.DeleteOptions{})) }()
+	}
 
 	columns, cells := table(t, c, "canaries", "podinfo")
 	assert.Equal(t, []string{"Name", "Phase", "Weight", "Step", "Failed", "Message", "Age"}, columns)
 	assert.Equal(t, []any{"podinfo", "Progressing", int64(5), "2/5", int64(2), "step 2 of 5"}, cells[:6])
-	columns, cells = table(t, c, "metrictemplates", "own")
-	assert.Equal(t, []string{"Name", "Provider", "Age"}, columns)
-	assert.Equal(t, []any{"own", "prometheus"}, cells[:2])
+	for resource, namespace := range map[string]string{"metrictemplates": metav1.NamespaceDefault, "clustermetrictemplates": ""} {
+		columns, cells = tableIn(t, c, namespace, resource, "own")
+		assert.Equal(t, []string{"Name", "Provider", "Age"}, columns)
+		assert.Equal(t, []any{"own", "prometheus"}, cells[:2])
+	}
 }
 
 func table(t *testing.T, c *cluster, resource, name string) (columns []string, cells []any) {
+	t.Helper()
+	return tableIn(t, c, metav1.NamespaceDefault, resource, name)
+}
+
+func tableIn(t *testing.T, c *cluster, namespace, resource, name string) (columns []string, cells []any) {
 	t.Helper()
 	config := rest.CopyConfig(c.config)
 	config.APIPath, config.GroupVersion = "/apis", &v1beta1.SchemeGroupVersion
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	client, err := rest.RESTClientFor(config)
 	require.NoError(t, err)
-	raw, err := client.Get().Namespace(metav1.NamespaceDefault).Resource(resource).Name(name).
+	raw, err := client.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resource).Name(name).
 		SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").Do(t.Context()).Raw()
 	require.NoError(t, err)
 	object := unstructured.Unstructured{}
@@ -305,7 +316,11 @@ func testNames(t *testing.T, c *cluster) {
 	for _, r := range served.APIResources {
 		short[r.Name], categories[r.Name], namespaced[r.Name] = r.ShortNames, r.Categories, r.Namespaced
 	}
-	assert.Equal(t, map[string][]string{"canaries": {"can"}, "canaries/status": nil, "metrictemplates": {"mt"}}, short)
+	assert.Equal(t, map[string][]string{
+		"canaries": {"can"}, "canaries/status": nil, "metrictemplates": {"mt"}, "clustermetrictemplates": {"cmt"},
+	}, short)
 	assert.Equal(t, []string{"all"}, categories["canaries"])
-	assert.Equal(t, map[string]bool{"canaries": true, "canaries/status": true, "metrictemplates": true}, namespaced)
+	assert.Equal(t, map[string]bool{
+		"canaries": true, "canaries/status": true, "metrictemplates": true, "clustermetrictemplates": false,
+	}, namespaced)
 }

@@ -12,6 +12,10 @@ type CanaryListerExpansion interface{}
 // CanaryNamespaceLister.
 type CanaryNamespaceListerExpansion interface{}
 
+// ClusterMetricTemplateListerExpansion allows custom methods to be added to
+// ClusterMetricTemplateLister.
+type ClusterMetricTemplateListerExpansion interface{}
+
 // MetricTemplateListerExpansion allows custom methods to be added to
 // MetricTemplateLister.
 type MetricTemplateListerExpansion interface{}

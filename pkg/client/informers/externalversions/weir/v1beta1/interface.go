@@ -12,6 +12,8 @@ import (
 type Interface interface {
 	// Canaries returns a CanaryInformer.
 	Canaries() TypedCanaryInformer
+	// ClusterMetricTemplates returns a ClusterMetricTemplateInformer.
+	ClusterMetricTemplates() TypedClusterMetricTemplateInformer
 	// MetricTemplates returns a MetricTemplateInformer.
 	MetricTemplates() TypedMetricTemplateInformer
 }
@@ -30,6 +32,11 @@ func New(f internalinterfaces.SharedInformerFactory, namespace string, tweakList
 // Canaries returns a TypedCanaryInformer.
 func (v *version) Canaries() TypedCanaryInformer {
 	return &canaryInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// ClusterMetricTemplates returns a TypedClusterMetricTemplateInformer.
+func (v *version) ClusterMetricTemplates() TypedClusterMetricTemplateInformer {
+	return &clusterMetricTemplateInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
 }
 
 // MetricTemplates returns a TypedMetricTemplateInformer.

@@ -6,4 +6,6 @@ package v1beta1
 
 type CanaryExpansion interface{}
 
+type ClusterMetricTemplateExpansion interface{}
+
 type MetricTemplateExpansion interface{}

@@ -15,6 +15,7 @@ import (
 type WeirV1beta1Interface interface {
 	RESTClient() rest.Interface
 	CanariesGetter
+	ClusterMetricTemplatesGetter
 	MetricTemplatesGetter
 }
 
@@ -25,6 +26,10 @@ type WeirV1beta1Client struct {
 
 func (c *WeirV1beta1Client) Canaries(namespace string) CanaryInterface {
 	return newCanaries(c, namespace)
+}
+
+func (c *WeirV1beta1Client) ClusterMetricTemplates() ClusterMetricTemplateInterface {
+	return newClusterMetricTemplates(c)
 }
 
 func (c *WeirV1beta1Client) MetricTemplates(namespace string) MetricTemplateInterface {

@@ -18,6 +18,10 @@ func (c *FakeWeirV1beta1) Canaries(namespace string) v1beta1.CanaryInterface {
 	return newFakeCanaries(c, namespace)
 }
 
+func (c *FakeWeirV1beta1) ClusterMetricTemplates() v1beta1.ClusterMetricTemplateInterface {
+	return newFakeClusterMetricTemplates(c)
+}
+
 func (c *FakeWeirV1beta1) MetricTemplates(namespace string) v1beta1.MetricTemplateInterface {
 	return newFakeMetricTemplates(c, namespace)
 }
