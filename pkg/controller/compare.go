@@ -68,18 +68,15 @@ func (a *asker) compare(ctx context.Context, canary *v1beta1.Canary, c compariso
 // count reads the counters now, and as they were when the window began. That reading is at hand, but after a restart and
 // after a change of the weight.
 func (a *asker) count(ctx context.Context, canary *v1beta1.Canary, c comparison, in *analysis.Counted) error {
-	provider, forget, err := a.provider(ctx, builtinProvider(canary), canary.Namespace, "")
-	if err != nil {
-		return err
-	}
+	provider := a.sources.builtin(canary)
 	read := func(at time.Time) (builtin.Reading, error) {
 		samples, err := provider.Query(ctx, metrics.Query{Expr: in.Query, At: at})
 		if err != nil && !errors.Is(err, metrics.NoData) {
-			forget() // credentials may have been rotated; the next look reads them again
 			return builtin.Reading{}, err
 		}
 		return builtin.ReadingOf(at, samples), nil
 	}
+	var err error
 	key, since := keyOf(canary), analysis.Since(c.was, c.since)
 	a.mu.Lock()
 	before, known := a.readings[key][c.metric.Name]
@@ -183,7 +180,7 @@ func (a *asker) guard(ctx context.Context, key types.NamespacedName, canary *v1b
 		case <-ctx.Done():
 			return
 		}
-		answer, ok := a.slot(ctx, func(ctx context.Context) rollout.Answer {
+		answer, ok := a.slot(ctx, canary, func(ctx context.Context) rollout.Answer {
 			return a.compare(ctx, canary, comparison{metric, g.watch.Round, g.watch.Interval, g.watch.Since, was}, vars)
 		})
 		if !ok || ctx.Err() != nil {
