@@ -53,7 +53,7 @@ func layers() []layer {
 			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "pkg/alert", "pkg/alert/builtin", "artifacts"},
 			why: "the CLI speaks to the API server, explains and checks; it does not reach into the operator"},
 		{who: "pkg/controller", own: []string{rollout, "pkg/analysis", "pkg/analysis/evidence", "pkg/workload",
-			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin",
+			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "pkg/metrics/shared",
 			"pkg/alert", "pkg/alert/builtin", "pkg/gate", "pkg/kube", client, apis},
 			why: "the shell knows plug-ins by their contract and their registry only"},
 		{who: "pkg/kube", own: []string{"pkg/workload", rollout, client, apis},
@@ -189,7 +189,8 @@ func registering(packages []listed) []string {
 			haveSuite = haveSuite || p.path() == suite
 		}
 		for _, p := range packages {
-			if path.Dir(p.path()) != "pkg/"+kind || p.path() == builtin || p.path() == suite {
+			// What stands before all providers is none itself.
+			if path.Dir(p.path()) != "pkg/"+kind || p.path() == builtin || p.path() == suite || p.path() == "pkg/metrics/shared" {
 				continue
 			}
 			if !slices.Contains(registered, p.ImportPath) {

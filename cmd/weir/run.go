@@ -60,7 +60,7 @@ func command() *cobra.Command {
 		"prefix of the annotations of canary Ingresses")
 	f.IntVar(&o.port, "port", 8080, "port of /healthz, /readyz and /metrics")
 	f.IntVar(&o.workers, "workers", 4, "Canaries that are looked at at the same time")
-	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that are under way at the same time")
+	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that one server is asked at the same time")
 	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
 	f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; defaults to the pod's own")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")

@@ -76,19 +76,19 @@ type Controller struct {
 // New makes a controller. It asks the API server which kinds of routes it serves and lets Weir watch, and watches
 // those.
 func New(clients Clients, options Options, metrics *Metrics) (*Controller, error) {
-	routers, err := findRouters(clients.Kube, options.Namespace, options.Routers)
+	found, err := findWatchable(clients.Kube, options.Namespace, options.Routers)
 	if err != nil {
 		return nil, err
 	}
 	fresh := kube.NewFreshness()
 	c := &Controller{
-		options: options, clients: clients, fresh: fresh, metrics: metrics, seen: newSplits(), lacking: routers.lacking,
+		options: options, clients: clients, fresh: fresh, metrics: metrics, seen: newSplits(), lacking: found.lacking,
 		writer: kube.NewWriter(clients.Kube, clients.Weir, clients.Dynamic, fresh, options.Tap),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](20*time.Millisecond, 30*time.Second),
 			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Name: "canaries"}),
 	}
-	c.caches, err = newCaches(clients, options.Namespace, routers.usable, c.wake, fresh)
+	c.caches, err = newCaches(clients, options.Namespace, found, c.wake, fresh)
 	if err != nil {
 		return nil, err
 	}

@@ -9,12 +9,16 @@ import (
 
 	"weir.dev/weir/pkg/alert"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/metrics"
 )
 
 // Metrics are the operator's own numbers.
 type Metrics struct {
 	syncs   *prometheus.HistogramVec
 	queries *prometheus.HistogramVec
+	shared  *prometheus.CounterVec
+	asks    *prometheus.HistogramVec
+	asking  *prometheus.GaugeVec
 	calls   *prometheus.HistogramVec
 	alerts  *prometheus.HistogramVec
 	weight  *prometheus.GaugeVec
@@ -32,6 +36,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "weir_check_duration_seconds", Help: "Time to ask for one metric, by the verdict.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 4, 7),
 		}, []string{"verdict"}),
+		shared: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "weir_check_cache_total", Help: "Queries of checks: answered before, being asked already, or asked.",
+		}, []string{"result"}),
+		asks: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_provider_duration_seconds", Help: "Time of one query, by the type of the provider and the result.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 4, 7),
+		}, []string{"provider", "result"}),
+		asking: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "weir_provider_in_flight", Help: "Queries that are under way, by the type of the provider.",
+		}, []string{"provider"}),
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "weir_webhook_duration_seconds", Help: "Time to call a webhook with its retries, by its type and its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
@@ -47,7 +61,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "weir_canary_phase", Help: "1 for the phase that a Canary is in.",
 		}, []string{"namespace", "name", "phase"}),
 	}
-	r.MustRegister(m.syncs, m.queries, m.calls, m.alerts, m.weight, m.phase)
+	r.MustRegister(m.syncs, m.queries, m.shared, m.asks, m.asking, m.calls, m.alerts, m.weight, m.phase)
 	return m
 }
 
@@ -61,6 +75,26 @@ func (m *Metrics) synced(took time.Duration, err error) {
 
 func (m *Metrics) asked(took time.Duration, verdict v1beta1.Verdict) {
 	m.queries.WithLabelValues(string(verdict)).Observe(took.Seconds())
+}
+
+// Shared counts what became of a question that others may ask, too.
+func (m *Metrics) Shared(result string) { m.shared.WithLabelValues(result).Inc() }
+
+// Began counts a query.
+func (m *Metrics) Began(provider string) { m.asking.WithLabelValues(provider).Inc() }
+
+// Ended counts it out, and what came of it.
+func (m *Metrics) Ended(provider string, took time.Duration, err error) {
+	m.asking.WithLabelValues(provider).Dec()
+	result := "ok"
+	for kind, name := range map[metrics.Kind]string{
+		metrics.NoData: "no-data", metrics.Rejected: "rejected", metrics.Transport: "transport",
+	} {
+		if errors.Is(err, kind) {
+			result = name
+		}
+	}
+	m.asks.WithLabelValues(provider, result).Observe(took.Seconds())
 }
 
 func (m *Metrics) called(took time.Duration, kind string, agreed bool, err error) {

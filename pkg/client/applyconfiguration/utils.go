@@ -58,6 +58,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.ClusterAlertProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ClusterAlertProviderSpec"):
 		return &weirv1beta1.ClusterAlertProviderSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ClusterMetricTemplate"):
+		return &weirv1beta1.ClusterMetricTemplateApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CommandStatus"):
 		return &weirv1beta1.CommandStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Comparison"):
@@ -112,6 +114,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.OutlierDetectionApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("PauseStatus"):
 		return &weirv1beta1.PauseStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ProviderSecretRef"):
+		return &weirv1beta1.ProviderSecretRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RequestMatch"):
 		return &weirv1beta1.RequestMatchApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Retries"):

@@ -22,14 +22,18 @@ import (
 func TestAPI(t *testing.T) {
 	c := start(t)
 	canary, template := c.kind("Canary", canaryBase), c.kind("MetricTemplate", templateBase)
+	clusterTemplate := c.kind("ClusterMetricTemplate", clusterTemplateBase)
 	t.Run("Canary", func(t *testing.T) { testRules(t, canary, canaryRules()) })
-	t.Run("MetricTemplate", func(t *testing.T) { testRules(t, template, templateRules()) })
 	own, all := c.kind("AlertProvider", alertProviderBase), c.kind("ClusterAlertProvider", clusterAlertProviderBase)
 	t.Run("AlertProvider", func(t *testing.T) {
 		testRules(t, own, append(alertProviderRules("{name: a}"), secretRules()...))
 	})
 	t.Run("ClusterAlertProvider", func(t *testing.T) {
 		testRules(t, all, append(alertProviderRules("{name: a, namespace: b}"), clusterSecretRules()...))
+	})
+	t.Run("MetricTemplate", func(t *testing.T) { testRules(t, template, templateRules(v1beta1.KindMetricTemplate)) })
+	t.Run("ClusterMetricTemplate", func(t *testing.T) {
+		testRules(t, clusterTemplate, templateRules(v1beta1.KindClusterMetricTemplate))
 	})
 	t.Run("Defaults", func(t *testing.T) { testDefaults(t, c) })
 	t.Run("Status", func(t *testing.T) { testStatus(t, c) })

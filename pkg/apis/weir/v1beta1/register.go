@@ -32,6 +32,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&MetricTemplate{}, &MetricTemplateList{},
 		&AlertProvider{}, &AlertProviderList{},
 		&ClusterAlertProvider{}, &ClusterAlertProviderList{},
+		&ClusterMetricTemplate{}, &ClusterMetricTemplateList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

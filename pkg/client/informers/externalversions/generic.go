@@ -45,6 +45,8 @@ func (f *sharedInformerFactory) ForResource(resource schema.GroupVersionResource
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().Canaries().Informer()}, nil
 	case v1beta1.SchemeGroupVersion.WithResource("clusteralertproviders"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().ClusterAlertProviders().Informer()}, nil
+	case v1beta1.SchemeGroupVersion.WithResource("clustermetrictemplates"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().ClusterMetricTemplates().Informer()}, nil
 	case v1beta1.SchemeGroupVersion.WithResource("metrictemplates"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().MetricTemplates().Informer()}, nil
 

@@ -24,6 +24,10 @@ type CanaryNamespaceListerExpansion interface{}
 // ClusterAlertProviderLister.
 type ClusterAlertProviderListerExpansion interface{}
 
+// ClusterMetricTemplateListerExpansion allows custom methods to be added to
+// ClusterMetricTemplateLister.
+type ClusterMetricTemplateListerExpansion interface{}
+
 // MetricTemplateListerExpansion allows custom methods to be added to
 // MetricTemplateLister.
 type MetricTemplateListerExpansion interface{}

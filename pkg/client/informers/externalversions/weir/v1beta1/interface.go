@@ -16,6 +16,8 @@ type Interface interface {
 	Canaries() TypedCanaryInformer
 	// ClusterAlertProviders returns a ClusterAlertProviderInformer.
 	ClusterAlertProviders() TypedClusterAlertProviderInformer
+	// ClusterMetricTemplates returns a ClusterMetricTemplateInformer.
+	ClusterMetricTemplates() TypedClusterMetricTemplateInformer
 	// MetricTemplates returns a MetricTemplateInformer.
 	MetricTemplates() TypedMetricTemplateInformer
 }
@@ -44,6 +46,11 @@ func (v *version) Canaries() TypedCanaryInformer {
 // ClusterAlertProviders returns a TypedClusterAlertProviderInformer.
 func (v *version) ClusterAlertProviders() TypedClusterAlertProviderInformer {
 	return &clusterAlertProviderInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
+// ClusterMetricTemplates returns a TypedClusterMetricTemplateInformer.
+func (v *version) ClusterMetricTemplates() TypedClusterMetricTemplateInformer {
+	return &clusterMetricTemplateInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
 }
 
 // MetricTemplates returns a TypedMetricTemplateInformer.

@@ -10,4 +10,6 @@ type CanaryExpansion interface{}
 
 type ClusterAlertProviderExpansion interface{}
 
+type ClusterMetricTemplateExpansion interface{}
+
 type MetricTemplateExpansion interface{}

@@ -17,6 +17,7 @@ type WeirV1beta1Interface interface {
 	AlertProvidersGetter
 	CanariesGetter
 	ClusterAlertProvidersGetter
+	ClusterMetricTemplatesGetter
 	MetricTemplatesGetter
 }
 
@@ -35,6 +36,10 @@ func (c *WeirV1beta1Client) Canaries(namespace string) CanaryInterface {
 
 func (c *WeirV1beta1Client) ClusterAlertProviders() ClusterAlertProviderInterface {
 	return newClusterAlertProviders(c)
+}
+
+func (c *WeirV1beta1Client) ClusterMetricTemplates() ClusterMetricTemplateInterface {
+	return newClusterMetricTemplates(c)
 }
 
 func (c *WeirV1beta1Client) MetricTemplates(namespace string) MetricTemplateInterface {

@@ -26,6 +26,10 @@ func (c *FakeWeirV1beta1) ClusterAlertProviders() v1beta1.ClusterAlertProviderIn
 	return newFakeClusterAlertProviders(c)
 }
 
+func (c *FakeWeirV1beta1) ClusterMetricTemplates() v1beta1.ClusterMetricTemplateInterface {
+	return newFakeClusterMetricTemplates(c)
+}
+
 func (c *FakeWeirV1beta1) MetricTemplates(namespace string) v1beta1.MetricTemplateInterface {
 	return newFakeMetricTemplates(c, namespace)
 }
