@@ -99,6 +99,9 @@ func run(ctx context.Context, o *options) error {
 	}
 	// The API server's own priority and fairness limit this client; a limit of ours would only add to it.
 	config.QPS, config.UserAgent = -1, "weir"
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	config.Wrap(controller.CountRequests(registry))
 	clients, err := connect(config)
 	if err != nil {
 		return err
@@ -111,8 +114,6 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	numbers := controller.NewMetrics(registry)
 	stopServing := serve(log, o.port, registry)
 	defer stopServing()

@@ -54,7 +54,6 @@ func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision
 		err = c.ensure(ctx, o, d)
 	}
 	c.announce(ctx, o, &d.Status, d.Notices, log)
-	c.metrics.canary(keyOf(o.canary), &d.Status)
 	return d.Next, err
 }
 
@@ -89,6 +88,7 @@ func (c *Controller) commit(ctx context.Context, o *observation, d rollout.Decis
 		return err
 	}
 	logChange(log, &o.canary.Status, &d.Status)
+	c.metrics.ended(o.canary, &d.Status)
 	return nil
 }
 

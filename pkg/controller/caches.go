@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic/dynamicinformer"
@@ -293,6 +294,12 @@ func (c *caches) synced() []cache.InformerSynced {
 
 func (c *caches) canary(key types.NamespacedName) (*v1beta1.Canary, error) {
 	return c.weir.Weir().V1beta1().Canaries().Lister().Canaries(key.Namespace).Get(key.Name)
+}
+
+// canaries are all that there are. A lister's only error is that of a selector.
+func (c *caches) canaries() []*v1beta1.Canary {
+	all, _ := c.weir.Weir().V1beta1().Canaries().Lister().List(labels.Everything())
+	return all
 }
 
 // The lookups below give nil for what is not there: a lister's only error is that.

@@ -86,7 +86,7 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 		writer: kube.NewWriter(clients.Kube, clients.Weir, clients.Dynamic, fresh, options.Tap),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](20*time.Millisecond, 30*time.Second),
-			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Name: "canaries"}),
+			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Name: "canaries", MetricsProvider: metrics.queues}),
 	}
 	c.caches, err = newCaches(clients, options.Namespace, found, c.wake, fresh)
 	if err != nil {
@@ -107,6 +107,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	if !cache.WaitForCacheSync(ctx.Done(), c.caches.synced()...) {
 		return fmt.Errorf("filling the caches: %w", context.Cause(ctx))
 	}
+	defer c.metrics.canaries.lead(c.caches.canaries, c.options.MeshProvider)()
 	c.options.Log.Info("caches are filled, work begins", "workers", c.options.Workers)
 	c.asker.start(ctx)
 	c.caller.start(ctx)

@@ -21,8 +21,11 @@ type Metrics struct {
 	asking  *prometheus.GaugeVec
 	calls   *prometheus.HistogramVec
 	alerts  *prometheus.HistogramVec
-	weight  *prometheus.GaugeVec
-	phase   *prometheus.GaugeVec
+	runs    *prometheus.CounterVec
+	took    *prometheus.HistogramVec
+	queues  queueMetrics
+	// canaries are told from the cache of whoever leads, at each scrape.
+	canaries *canarySeries
 }
 
 // NewMetrics makes the numbers and registers them.
@@ -54,14 +57,17 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "weir_alert_duration_seconds", Help: "Time to tell a message, by the type of the provider and the result.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
 		}, []string{"provider", "result"}),
-		weight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "weir_canary_weight", Help: "The canary's share of the traffic, in percent.",
-		}, []string{"namespace", "name"}),
-		phase: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "weir_canary_phase", Help: "1 for the phase that a Canary is in.",
-		}, []string{"namespace", "name", "phase"}),
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "weir_canary_runs_total", Help: "Runs that have ended since this operator began, by their outcome.",
+		}, []string{"namespace", "name", "outcome"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_canary_run_duration_seconds", Help: "Time from the detection of a revision to its outcome.",
+			Buckets: prometheus.ExponentialBuckets(15, 2, 12),
+		}, []string{"outcome"}),
+		queues: newQueueMetrics(), canaries: newCanarySeries(),
 	}
-	r.MustRegister(m.syncs, m.queries, m.shared, m.asks, m.asking, m.calls, m.alerts, m.weight, m.phase)
+	r.MustRegister(m.syncs, m.queries, m.shared, m.asks, m.asking, m.calls, m.alerts, m.runs, m.took, m.canaries)
+	m.queues.register(r)
 	return m
 }
 
@@ -119,13 +125,19 @@ func (m *Metrics) alerted(kind string, took time.Duration, err error) {
 	m.alerts.WithLabelValues(kind, result).Observe(took.Seconds())
 }
 
-func (m *Metrics) canary(key types.NamespacedName, st *v1beta1.CanaryStatus) {
-	m.weight.WithLabelValues(key.Namespace, key.Name).Set(float64(st.Weight))
-	m.phase.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "name": key.Name})
-	m.phase.WithLabelValues(key.Namespace, key.Name, string(st.Phase)).Set(1)
+// ended counts the run that a commit has ended, if it has.
+func (m *Metrics) ended(canary *v1beta1.Canary, st *v1beta1.CanaryStatus) {
+	if len(st.History) == 0 {
+		return
+	}
+	run := st.History[0]
+	if before := canary.Status.History; len(before) > 0 && before[0].ID == run.ID {
+		return
+	}
+	m.runs.WithLabelValues(canary.Namespace, canary.Name, string(run.Outcome)).Inc()
+	m.took.WithLabelValues(string(run.Outcome)).Observe(run.EndedAt.Sub(run.StartedAt.Time).Seconds())
 }
 
 func (m *Metrics) forget(key types.NamespacedName) {
-	m.weight.DeleteLabelValues(key.Namespace, key.Name)
-	m.phase.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "name": key.Name})
+	m.runs.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "name": key.Name})
 }
