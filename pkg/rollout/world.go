@@ -23,7 +23,9 @@ func world(s *Snapshot, d *Decision) {
 			d.Candidate = candidatePlan(s, st)
 		}
 	case v1beta1.PhaseFailed:
-		if s.Candidate.Found && st.Canary != nil && (st.Retiring == nil || st.Retiring.ReplicaSet != st.Canary.ReplicaSet) {
+		// One that was refused before it was borrowed stays the target's.
+		weirs := s.Candidate.Owner == OwnerCanary && st.Canary != nil
+		if weirs && (st.Retiring == nil || st.Retiring.ReplicaSet != st.Canary.ReplicaSet) {
 			d.Candidate = candidatePlan(s, st)
 		}
 	case v1beta1.PhaseFinalising:
