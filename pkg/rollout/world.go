@@ -33,9 +33,9 @@ func world(s *Snapshot, d *Decision) {
 			d.Pause = PauseRelease
 		}
 		// Beside a newer template the target's controller takes the pods of the old revision but for as many as
-		// it may have too many; these are Weir's to end.
+		// it may have too many; these are Weir's to end, once promoted pods stand in for them.
 		if s.queued() && s.handedOver() && s.Primary.Found && s.Primary.Owner == OwnerTarget &&
-			st.Canary != nil && s.Candidate.Available >= min(s.Target.Replicas, st.Canary.Replicas) {
+			st.Canary != nil && s.Candidate.Available >= max(1, min(s.Target.Replicas, st.Canary.Replicas)) {
 			d.Primary = ReplicaSetPlan{State: ReplicaSetPresent}
 		}
 	case v1beta1.PhaseTerminating:
