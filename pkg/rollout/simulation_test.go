@@ -170,7 +170,9 @@ func (k *walker) calm() {
 	if k.canary.Spec.Suspend {
 		k.edit(func(s *v1beta1.CanarySpec) { s.Suspend = false })
 	}
-	if !k.target.paused && k.canary.Status.Phase != v1beta1.PhaseInitializing { // whoever resumed it thinks better of it
+	// Whoever resumed it thinks better of it. What Weir itself has let go nobody pauses.
+	resumed := k.target.pausedByWeir && !k.target.paused
+	if resumed && k.canary.Status.Phase != v1beta1.PhaseInitializing {
 		k.target.paused, k.target.pausedByWeir = true, false
 	}
 	for turn := range 400 {
