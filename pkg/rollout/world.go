@@ -159,7 +159,8 @@ func (r ReplicaSet) leftOver() bool { return r.Owner == OwnerCanary && (r.Exists
 
 // retiringPlan keeps a retiring ReplicaSet whole until no traffic goes to it, and removes it then.
 func retiringPlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {
-	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found || isPrimary(st, st.Retiring.ReplicaSet) ||
+	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found ||
+		isPrimary(st, st.Retiring.ReplicaSet) && !s.Target.InPlace || // in place, what retires is all but the primary's
 		st.Phase == v1beta1.PhaseInitializing && s.Retiring.Owner != OwnerCanary {
 		return ReplicaSetPlan{}
 	}
