@@ -125,6 +125,9 @@ func pins(s *Snapshot, st *v1beta1.CanaryStatus) Pins {
 	}
 	primary := st.Primary.Hash
 	switch {
+	case st.Retiring != nil && s.podless() && !drained(s):
+		// Traffic that still comes by way of it goes to the primary's pods.
+		return Pins{Apex: primary, Primary: primary, Canary: primary}
 	case st.Retiring != nil:
 		apex := primary
 		if st.Weight == fullWeight {
@@ -159,7 +162,7 @@ func (r ReplicaSet) leftOver() bool { return r.Owner == OwnerCanary && (r.Exists
 
 // retiringPlan keeps a retiring ReplicaSet whole until no traffic goes to it, and removes it then.
 func retiringPlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {
-	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found ||
+	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found || s.podless() ||
 		isPrimary(st, st.Retiring.ReplicaSet) && !s.Target.InPlace || // in place, what retires is all but the primary's
 		st.Phase == v1beta1.PhaseInitializing && s.Retiring.Owner != OwnerCanary {
 		return ReplicaSetPlan{}
