@@ -71,7 +71,7 @@ type untold struct{}
 // walk plays one seed to its end. A walk is told only where it fails: the words are most of the work.
 func walk(t *testing.T, seed uint64, told bool) (r *reach) {
 	k := &walker{toy: newToy(t), rnd: rand.New(rand.NewPCG(seed, 7)), seed: seed, template: 1, reach: newReach()}
-	k.told, k.check = told, k.invariants
+	k.told, k.check, k.complain = told, k.invariants, k.fail
 	k.mail.receivers = []Receiver{{To: "slack", Severity: v1beta1.SeverityInfo}, {To: "pager", Severity: v1beta1.SeverityError}}
 	defer func() {
 		switch p := recover(); p.(type) {
