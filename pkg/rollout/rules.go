@@ -95,11 +95,13 @@ func (l *look) superseded() bool {
 // queued says that the target's template waits for the end of the run, as the spec wants it. A canary without a
 // ReplicaSet can be made of the target's present template alone, and cannot let another wait. Neither can one
 // whose ReplicaSet is older than the primary's: handed over beside a newer template, the Deployment's controller
-// would take its pods away and not the primary's. And a template that is the primary's again ends the run.
+// would take its pods away and not the primary's. And a template that is the primary's again ends the run; if that was
+// so for a moment after the hand-over, the controller has ended the canary's pods.
 func (s *Snapshot) queued() bool {
 	newer := s.Target.Found && !s.Target.Revision.IsCandidate && !s.Target.Revision.IsPrimary
+	promoted := s.handedOver() && (s.Candidate.Desired > 0 || s.Target.Replicas == 0)
 	return newer && s.Canary.Spec.OnNewRevision == v1beta1.OnNewRevisionQueue &&
-		s.Candidate.Found && s.Candidate.Younger && (s.Candidate.Owner == OwnerCanary || s.handedOver())
+		s.Candidate.Found && s.Candidate.Younger && (s.Candidate.Owner == OwnerCanary || promoted)
 }
 
 // slipped says that the template changed between the decision to hand over and the hand-over, and

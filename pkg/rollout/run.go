@@ -151,6 +151,12 @@ func (l *look) retire() bool {
 		l.wait(ReasonSettling, "waiting until the primary Service stands for revision %s", l.st.Retiring.Hash)
 		return true
 	}
+	if l.podless() && (SplitOf(l.st).Reaches() || !drained(l.Snapshot)) {
+		l.setSplit(Split{})
+		l.after(settlesIn(l.Snapshot))
+		l.wait(ReasonSettling, "waiting until no traffic comes by way of revision %s, which has no pods", l.st.Retiring.Hash)
+		return true
+	}
 	if !l.Retiring.Found || l.isTargets(l.Retiring) {
 		l.st.Retiring = nil
 		return false
@@ -178,6 +184,12 @@ func (l *look) retire() bool {
 // canary Service.
 func (l *look) servesAgain() bool {
 	return !l.Target.InPlace && isPrimary(l.st, l.st.Retiring.ReplicaSet) && l.Retiring.Found && !drained(l.Snapshot)
+}
+
+// podless says that what retires has no pods any more, and that this is not Weir's doing: the target has ended them, or
+// somebody has deleted the ReplicaSet.
+func (s *Snapshot) podless() bool {
+	return s.Canary.Status.Retiring != nil && !s.Target.InPlace && s.Retiring.Owner != OwnerCanary && s.Retiring.Desired == 0
 }
 
 func isPrimary(st *v1beta1.CanaryStatus, replicaSet string) bool {

@@ -59,7 +59,7 @@ func (w *toy) tell() {
 	}
 	told, twice := w.mail.deliver(&w.canary.Status)
 	if twice != nil {
-		w.t.Errorf("%s was told %s twice", twice.To, twice.ID)
+		w.complain("%s was told %s twice", twice.To, twice.ID)
 	}
 	if w.told {
 		w.log = append(w.log, told...)

@@ -51,6 +51,8 @@ type toy struct {
 	broken map[string]string
 	// check is called after every write.
 	check func(what write)
+	// complain tells of a fault.
+	complain func(format string, args ...any)
 	// told says that somebody reads the log.
 	told  bool
 	notes []string
@@ -106,7 +108,7 @@ var errCrash = errors.New("the operator died")
 
 func newToy(t testing.TB) *toy {
 	w := &toy{
-		t: t, told: true, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), settle: 5 * time.Second,
+		t: t, complain: t.Errorf, told: true, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), settle: 5 * time.Second,
 		sets: map[string]*toySet{}, verdict: v1beta1.VerdictPassed, broken: map[string]string{},
 		gates: map[string]string{}, called: map[string]string{}, mail: newToyMail(),
 	}
