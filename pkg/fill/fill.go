@@ -50,8 +50,8 @@ func (l Language) Parse(written string) (*Template, error) {
 	return &Template{l.Text, t}, nil
 }
 
-// Fill gives the text for some data, which must have no methods: nothing would bound what they make. To name a key that a map does not
-// have is an error, and so is a text of nothing but space.
+// Fill gives the text for some data, which must have no methods: nothing would bound what they make. To name a key that
+// a map does not have is an error, and so is a text of nothing but space.
 func (t *Template) Fill(data any) (string, error) {
 	var b bounded
 	if err := t.template.Execute(&b, data); err != nil {

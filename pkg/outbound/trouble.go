@@ -17,9 +17,9 @@ type proxyError int
 
 func (e proxyError) Error() string { return fmt.Sprintf("the proxy refuses (HTTP %d)", int(e)) }
 
-// Trouble says why a host gave no answer to a call that could take so long. Errors of net/http are told by their kind, because their text may hold the
-// URL, the address of a proxy with its password, or what a server sent. The same trouble is told in the same words
-// each time, without ports and times: it is written to a status.
+// Trouble says why a host gave no answer to a call that could take so long. Errors of net/http are told by their kind,
+// because their text may hold the URL, the address of a proxy with its password, or what a server sent. The same trouble
+// is told in the same words each time, without ports and times: it is written to a status.
 func Trouble(ctx context.Context, host string, timeout time.Duration, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("the call of %s was given up", host)

@@ -118,13 +118,16 @@ func TestCheck(t *testing.T) {
 		require.NoError(t, builtin.Check(v1beta1.AlertChannel{Type: kind, Channel: "releases"}, true), kind)
 	}
 	require.ErrorContains(t, builtin.Check(v1beta1.AlertChannel{Type: "slack"}, false), "needs a Secret with the key address")
-	require.ErrorContains(t, builtin.Check(v1beta1.AlertChannel{Type: "gchat", Template: "{{ range 9 }}{{ end }}"}, true), "may range over")
+	endless := v1beta1.AlertChannel{Type: "gchat", Template: "{{ range 9 }}{{ end }}"}
+	require.ErrorContains(t, builtin.Check(endless, true), "may range over")
 }
 
 func TestEventWebhook(t *testing.T) {
 	for cloudEvents, want := range map[bool]string{false: "application/json", true: "application/cloudevents+json"} {
 		var got string
-		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("Content-Type") }))
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			got = r.Header.Get("Content-Type")
+		}))
 		c, err := builtin.EventWebhook(server.URL, cloudEvents)
 		require.NoError(t, err)
 		require.NoError(t, c.Send(t.Context(), alert.Message{ID: "1", Text: "a"}))

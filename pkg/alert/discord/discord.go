@@ -91,7 +91,7 @@ type field struct {
 }
 
 func (c *Channel) payload(m alert.Message) payload {
-	color, _ := strconv.ParseInt(strings.TrimPrefix(m.Color(), "#"), 16, 64) //nolint:errcheck // it is a color
+	color, _ := strconv.ParseInt(strings.TrimPrefix(m.Color(), "#"), 16, 64)
 	e := embed{
 		Title:       alert.Cut(m.Title(), longestTitle, spelled),
 		Description: alert.Cut(strings.Join(m.Paragraphs(), "\n"), longestDescription, spelled),

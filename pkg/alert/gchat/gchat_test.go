@@ -23,7 +23,8 @@ func TestConformance(t *testing.T) {
 		New:     func(site alert.Site) (alert.Channel, error) { return gchat.New(site) },
 		Accepts: alerttest.Answer(http.StatusOK, `{"name":"spaces/AAAA/messages/BBBB","thread":{"name":"spaces/AAAA/threads/CCCC"}}`),
 		Rejected: map[string]http.Handler{
-			"bad card": alerttest.Answer(http.StatusBadRequest, `{"error":{"code":400,"message":"Invalid JSON payload received.","status":"INVALID_ARGUMENT"}}`),
+			"bad card": alerttest.Answer(http.StatusBadRequest,
+				`{"error":{"code":400,"message":"Invalid JSON payload received.","status":"INVALID_ARGUMENT"}}`),
 			"no space": alerttest.Answer(http.StatusNotFound, `{"error":{"code":404,"message":"Not found","status":"NOT_FOUND"}}`),
 		},
 		Refusal:  alerttest.Words(http.StatusBadRequest, `{"error":{"code":400,"message":#,"status":"INVALID_ARGUMENT"}}`),

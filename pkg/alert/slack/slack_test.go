@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -89,7 +90,7 @@ func limits(t *testing.T, body []byte) {
 	require.NoError(t, json.Unmarshal(body, &m))
 	assert.LessOrEqual(t, alert.Size(m.Text), 4000)
 	require.Len(t, m.Attachments, 1)
-	blocks := append(m.Blocks, m.Attachments[0].Blocks...)
+	blocks := slices.Concat(m.Blocks, m.Attachments[0].Blocks)
 	assert.LessOrEqual(t, len(blocks), 50)
 	for _, b := range blocks {
 		assert.LessOrEqual(t, len(b.Fields), 10)

@@ -30,9 +30,10 @@ func TestConformance(t *testing.T) {
 		Secrets: []string{"123456:token-of-the-bot", "token-of-the-bot"},
 		Accepts: alerttest.Answer(http.StatusOK, `{"ok":true,"result":{"message_id":7,"date":1795466185}}`),
 		Rejected: map[string]http.Handler{
-			"no chat": alerttest.Answer(http.StatusBadRequest, `{"ok":false,"error_code":400,"description":"Bad Request: chat not found"}`),
-			"kicked":  alerttest.Answer(http.StatusForbidden, `{"ok":false,"error_code":403,"description":"Forbidden: bot was kicked"}`),
-			"not ok":  alerttest.Answer(http.StatusOK, `{"ok":false,"description":"no"}`),
+			"no chat": alerttest.Answer(http.StatusBadRequest,
+				`{"ok":false,"error_code":400,"description":"Bad Request: chat not found"}`),
+			"kicked": alerttest.Answer(http.StatusForbidden, `{"ok":false,"error_code":403,"description":"Forbidden: bot was kicked"}`),
+			"not ok": alerttest.Answer(http.StatusOK, `{"ok":false,"description":"no"}`),
 		},
 		Transport: map[string]http.Handler{"an empty page": alerttest.Answer(http.StatusOK, "")},
 		Refusal:   alerttest.Words(http.StatusBadRequest, `{"ok":false,"error_code":400,"description":#}`),
