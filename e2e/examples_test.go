@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func TestExamples(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) { s.apply(t, file) })
 	}
-	for _, object := range s.found["MetricTemplate"] {
+	for _, object := range slices.Concat(s.found["MetricTemplate"], s.found["ClusterMetricTemplate"]) {
 		template := typed[v1beta1.MetricTemplate](t, object)
 		assert.NoError(t, metrics.Parse(template.Spec.Query), template.Name)
 		assert.NoError(t, providers.Check(template.Spec.Provider), template.Name)
@@ -117,6 +118,7 @@ func resources() map[schema.GroupVersionKind]string {
 		workload.KnativeServices().GroupVersion().WithKind("Service"): "services",
 		v1beta1.SchemeGroupVersion.WithKind("Canary"):                 "canaries",
 		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"):         "metrictemplates",
+		v1beta1.SchemeGroupVersion.WithKind("ClusterMetricTemplate"):  "clustermetrictemplates",
 	}
 }
 
@@ -129,7 +131,12 @@ func (s shop) apply(t *testing.T, file string) {
 		kind := object.GroupVersionKind()
 		require.Contains(t, resources(), kind)
 		assert.Empty(t, object.GetNamespace(), "an example names a namespace, and people have others")
-		made, err := s.client.Resource(kind.GroupVersion().WithResource(resources()[kind])).Namespace(namespace).
+		objects := s.client.Resource(kind.GroupVersion().WithResource(resources()[kind]))
+		var client dynamic.ResourceInterface = objects
+		if kind.Kind != v1beta1.KindClusterMetricTemplate {
+			client = objects.Namespace(namespace)
+		}
+		made, err := client.
 			Create(t.Context(), object, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
 		require.NoError(t, err, "%s %s", kind.Kind, object.GetName())
 		s.found[kind.Kind] = append(s.found[kind.Kind], made)

@@ -50,10 +50,10 @@ func layers() []layer {
 		// Beside the words, the CLI has the operator's own rules: which templates are the same revision, and what
 		// of a manifest routers and metrics refuse. So both say the same.
 		{who: "pkg/cli/...", own: []string{client, apis, rollout, "pkg/analysis", "pkg/analysis/evidence", "pkg/workload",
-			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "artifacts"},
+			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "pkg/alert", "pkg/alert/builtin", "artifacts"},
 			why: "the CLI speaks to the API server, explains and checks; it does not reach into the operator"},
 		{who: "pkg/controller", own: []string{rollout, "pkg/analysis", "pkg/analysis/evidence", "pkg/workload",
-			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin",
+			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "pkg/metrics/shared",
 			"pkg/alert", "pkg/alert/builtin", "pkg/gate", "pkg/kube", client, apis},
 			why: "the shell knows plug-ins by their contract and their registry only"},
 		{who: "pkg/kube", own: []string{"pkg/workload", rollout, client, apis},
@@ -70,11 +70,14 @@ func layers() []layer {
 		{who: "pkg/metrics/stackdriver", own: []string{"pkg/metrics", "pkg/metrics/prometheus", apis},
 			why: "Google's monitoring answers as a Prometheus does, and is asked by the same code"},
 		{who: "pkg/metrics/*", own: []string{"pkg/metrics", apis}, why: plugin},
-		{who: "pkg/metrics", own: []string{apis}, why: "a contract knows nobody who keeps it"},
+		{who: "pkg/metrics", own: []string{"pkg/fill", apis}, why: "a contract knows nobody who keeps it"},
 		{who: "pkg/alert/builtin", own: []string{"pkg/alert", "pkg/alert/*", apis}, why: registry},
-		{who: "pkg/alert/*", own: []string{"pkg/alert", apis}, why: plugin},
-		{who: "pkg/alert", own: []string{rollout, apis}, why: "a contract knows nobody who keeps it"},
-		{who: "pkg/gate", own: []string{apis}, why: "a gate asks one question and gives the answer back"},
+		{who: "pkg/alert/*", own: []string{"pkg/alert", "pkg/outbound", apis}, why: plugin},
+		{who: "pkg/alert", own: []string{"pkg/outbound", "pkg/fill", apis}, why: "a contract knows nobody who keeps it"},
+		{who: "pkg/gate", own: []string{"pkg/outbound", apis}, why: "a gate asks one question and gives the answer back"},
+
+		{who: "pkg/outbound", why: "it knows strangers, and nothing of Weir"},
+		{who: "pkg/fill", pure: true, why: "a text is a function of a template and of what it is filled in with"},
 
 		{who: "pkg/analysis/evidence", pure: true, why: "statistics are functions of numbers"},
 		{who: "pkg/analysis", own: []string{"pkg/analysis/evidence", rollout, apis}, pure: true,
@@ -186,7 +189,8 @@ func registering(packages []listed) []string {
 			haveSuite = haveSuite || p.path() == suite
 		}
 		for _, p := range packages {
-			if path.Dir(p.path()) != "pkg/"+kind || p.path() == builtin || p.path() == suite {
+			// What stands before all providers is none itself.
+			if path.Dir(p.path()) != "pkg/"+kind || p.path() == builtin || p.path() == suite || p.path() == "pkg/metrics/shared" {
 				continue
 			}
 			if !slices.Contains(registered, p.ImportPath) {

@@ -37,6 +37,7 @@ type options struct {
 	leaderElection              bool
 	leaderElectionNamespace     string
 	logLevel, logFormat         string
+	telling                     telling
 }
 
 func command() *cobra.Command {
@@ -59,11 +60,12 @@ func command() *cobra.Command {
 		"prefix of the annotations of canary Ingresses")
 	f.IntVar(&o.port, "port", 8080, "port of /healthz, /readyz and /metrics")
 	f.IntVar(&o.workers, "workers", 4, "Canaries that are looked at at the same time")
-	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that are under way at the same time")
+	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that one server is asked at the same time")
 	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
 	f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; defaults to the pod's own")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
+	o.telling.addFlags(f)
 	return cmd
 }
 
@@ -97,12 +99,21 @@ func run(ctx context.Context, o *options) error {
 	}
 	// The API server's own priority and fairness limit this client; a limit of ours would only add to it.
 	config.QPS, config.UserAgent = -1, "weir"
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	config.Wrap(controller.CountRequests(registry))
 	clients, err := connect(config)
 	if err != nil {
 		return err
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	receivers, err := o.telling.receivers()
+	if err != nil {
+		return err
+	}
+	events, err := o.telling.events()
+	if err != nil {
+		return err
+	}
 	numbers := controller.NewMetrics(registry)
 	stopServing := serve(log, o.port, registry)
 	defer stopServing()
@@ -110,6 +121,7 @@ func run(ctx context.Context, o *options) error {
 		ctrl, err := controller.New(clients, controller.Options{
 			Namespace: o.namespace, MeshProvider: o.meshProvider, MetricsServer: o.metricsServer,
 			Workers: o.workers, MetricWorkers: o.metricWorkers, Tap: tap, Log: log, Now: time.Now,
+			ClusterName: o.telling.clusterName, Receivers: receivers, EventWebhook: events,
 			Routers: builtin.Routers(builtin.Options{IngressAnnotationsPrefix: o.ingressAnnotationsPrefix}),
 		}, numbers)
 		if err != nil {

@@ -130,7 +130,8 @@ func (s *Stage) uninstall(ctx context.Context) error {
 		{"delete", "canaries.weir.dev", "--all", "--all-namespaces", "--timeout=60s", "--ignore-not-found"},
 		{"delete", "namespace", "weir-system", "--timeout=60s", "--ignore-not-found"},
 		{"delete", "clusterroles,clusterrolebindings", "-l", "app.kubernetes.io/part-of=weir"},
-		{"delete", "crds", "canaries.weir.dev", "metrictemplates.weir.dev", "--ignore-not-found"},
+		{"delete", "crds", "canaries.weir.dev", "metrictemplates.weir.dev", "clustermetrictemplates.weir.dev",
+			"--ignore-not-found"},
 	} {
 		if _, err := s.Kubectl(ctx, args...); err != nil {
 			return err

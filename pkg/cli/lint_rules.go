@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (l *linter) own(ctx context.Context, m manifest) {
 		if c, err := typed[v1beta1.Canary](object); err == nil {
 			l.canaries = append(l.canaries, parsed[v1beta1.Canary]{m, c})
 		}
-	case "MetricTemplate":
+	case v1beta1.KindMetricTemplate, v1beta1.KindClusterMetricTemplate: // alike but for where they are
 		if t, err := typed[v1beta1.MetricTemplate](object); err == nil {
 			l.templates = append(l.templates, parsed[v1beta1.MetricTemplate]{m, t})
 		}
@@ -167,10 +168,11 @@ func (l *linter) metric(c parsed[v1beta1.Canary], i int) {
 		return
 	}
 	path := fmt.Sprintf("spec.analysis.metrics[%d]", i)
+	called := cmp.Or(m.TemplateRef.Kind, v1beta1.KindMetricTemplate) + " " + m.TemplateRef.Name
 	for _, t := range l.templates {
-		inNamespace := m.TemplateRef.Namespace == "" && same(t.manifest, c.manifest) ||
-			t.object.Namespace == "" || t.object.Namespace == m.TemplateRef.Namespace
-		if t.object.Name != m.TemplateRef.Name || !inNamespace || metrics.Parse(t.object.Spec.Query) != nil {
+		fits := called == t.name() && (t.object.Kind == v1beta1.KindClusterMetricTemplate || t.object.Namespace == "" ||
+			m.TemplateRef.Namespace == "" && same(t.manifest, c.manifest) || t.object.Namespace == m.TemplateRef.Namespace)
+		if !fits || metrics.Parse(t.object.Spec.Query) != nil {
 			continue
 		}
 		vars := metrics.Vars{
@@ -182,18 +184,16 @@ func (l *linter) metric(c parsed[v1beta1.Canary], i int) {
 			vars.PodNames = []string{c.object.Spec.TargetRef.Name + "-0"}
 		}
 		if _, err := metrics.Render(t.object.Spec.Query, vars); err != nil {
-			l.add(c.problem(path, "metric %s: MetricTemplate %s: %s", m.Name, t.object.Name, err))
+			l.add(c.problem(path, "metric %s: %s: %s", m.Name, called, err))
 		}
 		return
 	}
-	named := func(t parsed[v1beta1.MetricTemplate]) bool { return t.object.Name == m.TemplateRef.Name }
-	if !slices.ContainsFunc(l.templates, named) {
-		l.note(c.problem(path, "metric %s: MetricTemplate %s is not in the input, and was not looked at",
-			m.Name, m.TemplateRef.Name))
+	if !slices.ContainsFunc(l.templates, func(t parsed[v1beta1.MetricTemplate]) bool { return t.name() == called }) {
+		l.note(c.problem(path, "metric %s: %s is not in the input, and was not looked at", m.Name, called))
 	}
 }
 
-// template holds a MetricTemplate to what the operator would say of it.
+// template holds a MetricTemplate, or a ClusterMetricTemplate, to what the operator would say of it.
 func (l *linter) template(t parsed[v1beta1.MetricTemplate]) {
 	if err := metrics.Parse(t.object.Spec.Query); err != nil {
 		l.add(t.problem("spec.query", "spec.query: %s", err))

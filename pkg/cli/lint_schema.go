@@ -31,6 +31,8 @@ type definition struct {
 	schema    *structural.Structural
 	validator validation.SchemaValidator
 	rules     *cel.Validator
+	// namespaced says that its objects are in namespaces.
+	namespaced bool
 }
 
 // definitions are those of all kinds, by kind.
@@ -72,7 +74,10 @@ func define(crd *apiextensionsv1.CustomResourceDefinition) (*definition, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &definition{schema: schema, validator: validator, rules: cel.NewValidator(schema, true, celconfig.PerCallLimit)}, nil
+	return &definition{
+		schema: schema, validator: validator, rules: cel.NewValidator(schema, true, celconfig.PerCallLimit),
+		namespaced: crd.Spec.Scope == apiextensionsv1.NamespaceScoped,
+	}, nil
 }
 
 // admit fills in the defaults of an object that is to be created, and says what the API server would refuse.
@@ -90,14 +95,17 @@ func (d *definition) admit(ctx context.Context, object map[string]any) (unknown 
 	if meta == nil {
 		meta = &metav1.ObjectMeta{}
 	}
-	if meta.Namespace == "" {
+	switch {
+	case !d.namespaced:
+		meta.Namespace = "" // the API server takes it away
+	case meta.Namespace == "":
 		meta.Namespace = metav1.NamespaceDefault // who applies it says which
 	}
 	if generated := meta.GenerateName; meta.Name == "" && generated != "" {
 		meta.Name = generated + "00000" // as the API server makes a name of it
 		object["metadata"].(map[string]any)["name"] = meta.Name
 	}
-	wrong = apivalidation.ValidateObjectMeta(meta, true, apivalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
+	wrong = apivalidation.ValidateObjectMeta(meta, d.namespaced, apivalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
 	wrong = append(wrong, validation.ValidateCustomResource(nil, object, d.validator)...)
 	wrong = append(wrong, listtype.ValidateListSetsAndMaps(nil, d.schema, object)...)
 	if !slices.ContainsFunc(wrong, blocking) {

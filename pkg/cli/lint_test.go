@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -48,11 +49,20 @@ spec:
   query: sum(rate(errors{path="{{ variables.path }}"}[{{ interval }}]))
 `
 
+const lintClusterTemplate = `apiVersion: weir.dev/v1beta1
+kind: ClusterMetricTemplate
+metadata:
+  name: errors
+spec:
+  provider: {type: prometheus, address: "http://prometheus"}
+  query: sum(rate(errors{path="{{ variables.path }}"}[{{ interval }}]))
+`
+
 // testLint shows what lint says of manifests with something wrong in them, and that the API server says the same.
 // Rewrite it with `go test ./pkg/cli -run CLI/Lint -rewrite`.
 func testLint(t *testing.T, s *server) {
 	b := s.bench(t)
-	bases := map[string]string{"canary": lintCanary, "template": lintTemplate}
+	bases := map[string]string{"canary": lintCanary, "template": lintTemplate, "cluster-template": lintClusterTemplate}
 	datadriven.RunTest(t, "testdata/lint.txt", func(t *testing.T, d *datadriven.TestData) string {
 		object, patch := map[string]any{}, map[string]any{}
 		require.NoError(t, yaml.Unmarshal([]byte(bases[d.Cmd]), &object))
@@ -81,11 +91,18 @@ func testLint(t *testing.T, s *server) {
 func (s *server) refuses(t *testing.T, namespace string, object map[string]any) bool {
 	t.Helper()
 	u := &unstructured.Unstructured{Object: object}
-	resource, served := map[string]string{"Canary": "canaries", "MetricTemplate": "metrictemplates"}[u.GetKind()]
+	resource, served := map[string]string{
+		"Canary": "canaries", "MetricTemplate": "metrictemplates", "ClusterMetricTemplate": "clustermetrictemplates",
+	}[u.GetKind()]
 	if !served || u.GetAPIVersion() != v1beta1.SchemeGroupVersion.String() {
 		return true
 	}
-	_, err := s.dynamic.Resource(v1beta1.SchemeGroupVersion.WithResource(resource)).Namespace(namespace).
+	objects := s.dynamic.Resource(v1beta1.SchemeGroupVersion.WithResource(resource))
+	var client dynamic.ResourceInterface = objects
+	if u.GetKind() != "ClusterMetricTemplate" {
+		client = objects.Namespace(namespace)
+	}
+	_, err := client.
 		Create(t.Context(), u.DeepCopy(), metav1.CreateOptions{
 			DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict,
 		})
@@ -128,8 +145,10 @@ func TestLintExamples(t *testing.T) {
 func TestLintTogether(t *testing.T) {
 	const metric = `    - name: errors
       thresholdRange: {max: 1}
-      templateRef: {name: errors}
+      templateRef:
+        name: errors
 `
+	const ofCluster = metric + "        kind: ClusterMetricTemplate\n"
 	swapped := func(manifest, old, new string) string { return strings.Replace(manifest, old, new, 1) }
 	name := strings.Repeat("a", 54)
 	long, byName := "    name: "+name+"\n", swapped(lintTemplate, "variables.path", "pods")
@@ -140,7 +159,14 @@ func TestLintTogether(t *testing.T) {
 		"variable missing": {[]string{lintCanary + metric, lintTemplate}, []string{
 			"metric errors: MetricTemplate errors: the query cannot be filled in: query:1:25: " +
 				`executing "query" at <variables>: map has no entry for key "path"`}},
-		"variable there": {[]string{lintCanary + metric + "      templateVariables: {path: a}\n", lintTemplate}, nil},
+		"variable missing of a cluster's": {[]string{lintCanary + ofCluster, lintClusterTemplate}, []string{
+			"metric errors: ClusterMetricTemplate errors: the query cannot be filled in: query:1:25: " +
+				`executing "query" at <variables>: map has no entry for key "path"`}},
+		"variable there of a cluster's": {
+			[]string{lintCanary + ofCluster + "      templateVariables: {path: a}\n", lintClusterTemplate}, nil},
+		"the other kind":               {[]string{lintCanary + ofCluster, lintTemplate}, nil},
+		"the cluster's, and not meant": {[]string{lintCanary + metric, lintClusterTemplate}, nil},
+		"variable there":               {[]string{lintCanary + metric + "      templateVariables: {path: a}\n", lintTemplate}, nil},
 		"port": {[]string{lintCanary, deployment, service}, []string{
 			"Service podinfo has no port 9898; set spec.service.port to one of its ports"}},
 		"selector": {[]string{lintCanary, deployment, swapped(service, "app: podinfo", "app: other")}, []string{

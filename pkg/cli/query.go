@@ -143,15 +143,14 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 	q.window = cmp.Or(o.window, rollout.Duration(q.metric.Interval, rollout.Duration(canary.Spec.Analysis.Interval, time.Minute)))
 	spec, namespace := v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}, canary.Namespace
 	if ref := q.metric.TemplateRef; ref != nil {
-		namespace = cmp.Or(ref.Namespace, canary.Namespace)
-		t, err := k.weir.WeirV1beta1().MetricTemplates(namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+		t, from, err := k.template(ctx, canary, ref)
 		if apierrors.IsNotFound(err) {
-			return nil, fmt.Errorf("MetricTemplate %s/%s, which metric %s names, does not exist", namespace, ref.Name, name)
+			return nil, fmt.Errorf("%s, which metric %s names, does not exist", called(canary, ref), name)
 		}
 		if err != nil {
 			return nil, err
 		}
-		spec, q.template = t.Spec.Provider, &t.Spec
+		spec, namespace, q.template = t.Provider, from, t
 	}
 	spec.Address = cmp.Or(o.address, spec.Address)
 	if spec.Type == "prometheus" && spec.Address == "" {
@@ -169,6 +168,36 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 	var err error
 	q.provider, err = providers.New(spec, secret, "")
 	return q, err
+}
+
+// template is what a metric names, and the namespace that its Secret is in.
+func (k *cluster) template(
+	ctx context.Context, canary *v1beta1.Canary, ref *v1beta1.TemplateRef,
+) (*v1beta1.MetricTemplateSpec, string, error) {
+	if ref.Kind != v1beta1.KindClusterMetricTemplate {
+		namespace := cmp.Or(ref.Namespace, canary.Namespace)
+		t, err := k.weir.WeirV1beta1().MetricTemplates(namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, "", err
+		}
+		return &t.Spec, namespace, nil
+	}
+	t, err := k.weir.WeirV1beta1().ClusterMetricTemplates().Get(ctx, ref.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, "", err
+	}
+	if secret := t.Spec.Provider.SecretRef; secret != nil {
+		return &t.Spec, secret.Namespace, nil
+	}
+	return &t.Spec, "", nil
+}
+
+// called is how people call a template.
+func called(canary *v1beta1.Canary, ref *v1beta1.TemplateRef) string {
+	if ref.Kind == v1beta1.KindClusterMetricTemplate {
+		return ref.Kind + " " + ref.Name
+	}
+	return fmt.Sprintf("%s %s/%s", v1beta1.KindMetricTemplate, cmp.Or(ref.Namespace, canary.Namespace), ref.Name)
 }
 
 // vars are what a query is filled in with.

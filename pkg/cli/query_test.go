@@ -103,6 +103,28 @@ Verdict: Passed: value < 0.1 || value < 2.0 * baseline: value is 0.25 and baseli
 	}
 }
 
+// queriesOfTheCluster asks by a ClusterMetricTemplate, whose Secret is where it says.
+func queriesOfTheCluster(b *bench) {
+	address, asked := b.prometheus("0.25")
+	b.measured(address, fmt.Sprintf(
+		`{name: errors, templateRef: {name: %s, kind: ClusterMetricTemplate}, thresholdRange: {max: 1}}`, b.namespace))
+	got := b.types("query", "podinfo", "errors")
+	assert.Equal(b, 1, got.code)
+	assert.Contains(b, got.err, "ClusterMetricTemplate "+b.namespace+", which metric errors names, does not exist")
+	t := read[v1beta1.ClusterMetricTemplate](b, fmt.Sprintf(`
+metadata: {name: %s}
+spec:
+  provider: {type: prometheus, address: %q, secretRef: {name: reader, namespace: %[1]s}}
+  query: everywhere
+`, b.namespace, address))
+	_, err := b.weir.WeirV1beta1().ClusterMetricTemplates().Create(b.Context(), t, metav1.CreateOptions{})
+	require.NoError(b, err)
+	got = b.types("query", "podinfo", "errors")
+	require.Zero(b, got.code, got.err)
+	assert.Equal(b, []string{"Bearer secret-token everywhere"}, asked())
+	assert.Contains(b, got.out, "Verdict: Passed: 0.25")
+}
+
 func queriesCounts(b *bench) {
 	address, asked := b.prometheus()
 	b.measured(address, `{name: request-success-rate, comparison: {}}`)

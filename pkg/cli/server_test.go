@@ -37,6 +37,7 @@ func TestCLI(t *testing.T) {
 		"command of whom":    actors,
 		"completion":         completes,
 		"query":              queries,
+		"query by cluster":   queriesOfTheCluster,
 		"query of counts":    queriesCounts,
 		"the past":           analyzesThePast,
 		"query of nothing":   queriesNothing,

@@ -32,6 +32,7 @@ func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision
 			return 0, err
 		}
 		c.announce(ctx, o, &d.Status, d.Notices, log)
+		c.outbox.offer(o.canary, d.Status.Alerts) // no status will hold them
 		return 0, c.writer.RemoveFinalizer(ctx, o.canary)
 	}
 	// What gives the canary traffic is committed when it is so. What takes traffic away is committed first:
@@ -53,7 +54,6 @@ func (c *Controller) act(ctx context.Context, o *observation, d rollout.Decision
 		err = c.ensure(ctx, o, d)
 	}
 	c.announce(ctx, o, &d.Status, d.Notices, log)
-	c.metrics.canary(keyOf(o.canary), &d.Status)
 	return d.Next, err
 }
 
@@ -88,6 +88,7 @@ func (c *Controller) commit(ctx context.Context, o *observation, d rollout.Decis
 		return err
 	}
 	logChange(log, &o.canary.Status, &d.Status)
+	c.metrics.ended(o.canary, &d.Status)
 	return nil
 }
 

@@ -2,13 +2,12 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
@@ -16,27 +15,26 @@ import (
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 	"weir.dev/weir/pkg/metrics/builtin"
+	"weir.dev/weir/pkg/metrics/shared"
 	"weir.dev/weir/pkg/rollout"
 )
 
-// patience is how long one question may take, all in all.
+// patience is how long one query may take, and how long the Secret for it.
 const patience = 15 * time.Second
 
-// asker puts the questions that are due to their providers, a bounded number at a time, and keeps the
+// asker puts the questions that are due to their providers, to each a bounded number at a time, and keeps the
 // answers of each Canary's present round until the decision that they lead to is committed.
 type asker struct {
-	kube    kubernetes.Interface
 	caches  *caches
 	options Options
 	metrics *Metrics
+	sources *sources
 	wake    func(types.NamespacedName)
-	slots   chan struct{}
 	pending sync.WaitGroup
 
-	mu        sync.Mutex
-	ctx       context.Context //nolint:containedctx // the life of the pool, set once by start
-	rounds    map[types.NamespacedName]*askedRound
-	providers map[string]metrics.Provider
+	mu     sync.Mutex
+	ctx    context.Context //nolint:containedctx // the life of the pool, set once by start
+	rounds map[types.NamespacedName]*askedRound
 	// readings are the last of each comparison, by its metric, and guards those that watch.
 	readings map[types.NamespacedName]map[string]builtin.Reading
 	guards   map[types.NamespacedName]*guard
@@ -64,9 +62,8 @@ func (r *askedRound) old(now time.Time, questions int) bool {
 
 func newAsker(kube kubernetes.Interface, caches *caches, options Options, m *Metrics, wake func(types.NamespacedName)) *asker {
 	return &asker{
-		kube: kube, caches: caches, options: options, metrics: m, wake: wake,
-		slots:  make(chan struct{}, max(1, options.MetricWorkers)),
-		rounds: map[types.NamespacedName]*askedRound{}, providers: map[string]metrics.Provider{},
+		caches: caches, options: options, metrics: m, wake: wake, sources: newSources(kube, options, m),
+		rounds:   map[types.NamespacedName]*askedRound{},
 		readings: map[types.NamespacedName]map[string]builtin.Reading{}, guards: map[types.NamespacedName]*guard{},
 	}
 }
@@ -144,13 +141,16 @@ func (a *asker) ask(
 	ctx context.Context, key types.NamespacedName, canary *v1beta1.Canary, q rollout.Question, vars both,
 ) {
 	defer a.pending.Done()
-	answer, ok := a.slot(ctx, func(ctx context.Context) rollout.Answer {
-		if q.Metric.Comparison == nil {
-			return rollout.Answer{Round: q.Round, Check: a.check(ctx, canary, q, vars)}
-		}
+	var answer rollout.Answer
+	var ok bool
+	if q.Metric.Comparison == nil {
+		answer, ok = a.checked(ctx, canary, q, vars)
+	} else {
 		was, every := stateOf(canary, q.Metric.Name), rollout.Duration(canary.Spec.Analysis.Interval, time.Minute)
-		return a.compare(ctx, canary, comparison{q.Metric, q.Round, every, trafficSince(canary), was}, vars)
-	})
+		answer, ok = a.slot(ctx, canary, func(ctx context.Context) rollout.Answer {
+			return a.compare(ctx, canary, comparison{q.Metric, q.Round, every, trafficSince(canary), was}, vars)
+		})
+	}
 	if !ok {
 		return
 	}
@@ -162,14 +162,16 @@ func (a *asker) ask(
 	a.wake(key)
 }
 
-// slot asks as soon as there is room, and for no longer than patience. It is false when the pool ends before.
-func (a *asker) slot(ctx context.Context, ask func(context.Context) rollout.Answer) (rollout.Answer, bool) {
-	select {
-	case a.slots <- struct{}{}:
-	case <-ctx.Done():
+// slot asks the Prometheus of the built-in metrics as soon as it may be asked, and for no longer than patience. It is false
+// when the pool ends before.
+func (a *asker) slot(
+	ctx context.Context, canary *v1beta1.Canary, ask func(context.Context) rollout.Answer,
+) (rollout.Answer, bool) {
+	leave, err := a.sources.desk.Enter(ctx, a.sources.builtin(canary).server())
+	if err != nil {
 		return rollout.Answer{}, false
 	}
-	defer func() { <-a.slots }()
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	start := time.Now()
@@ -178,33 +180,52 @@ func (a *asker) slot(ctx context.Context, ask func(context.Context) rollout.Answ
 	return answer, true
 }
 
+// checked asks for one metric. It is false when the pool ends before.
+func (a *asker) checked(
+	ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars both,
+) (rollout.Answer, bool) {
+	start := time.Now()
+	check := a.check(ctx, canary, q, vars)
+	a.metrics.asked(time.Since(start), check.Verdict)
+	return rollout.Answer{Round: q.Round, Check: check}, ctx.Err() == nil
+}
+
 // check asks for one metric and judges the answer.
 func (a *asker) check(ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars both) v1beta1.CheckStatus {
 	in := analysis.Input{At: a.options.Now(), Weight: canary.Status.Weight}
+	source, query, err := a.prepare(canary, q, vars.canary)
+	if err != nil {
+		in.Err = err
+		return analysis.Judge(q.Metric, in)
+	}
+	in.Query = query
+	in.At, in.Answer = a.answer(ctx, canary, q, source, query)
 	if since := trafficSince(canary); !since.IsZero() {
 		in.Elapsed = in.At.Sub(since)
 	}
-	in.Query, in.Answer = a.answer(ctx, canary, q, vars.canary, in.At)
 	if in.Err == nil && analysis.Baseline(q.Metric) {
-		_, in.Baseline = a.answer(ctx, canary, q, vars.primary, in.At)
+		if source, query, err = a.prepare(canary, q, vars.primary); err != nil {
+			in.Baseline.Err = err
+		} else {
+			_, in.Baseline = a.answer(ctx, canary, q, source, query)
+		}
 	}
 	return analysis.Judge(q.Metric, in)
 }
 
-// answer asks about one revision.
+// answer asks about one revision, and says which time the answer is about.
 func (a *asker) answer(
-	ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars, at time.Time,
-) (string, analysis.Answer) {
-	provider, forget, query, err := a.prepare(ctx, canary, q, vars)
-	if err != nil {
-		return "", analysis.Answer{Err: err}
+	ctx context.Context, canary *v1beta1.Canary, q rollout.Question, from *source, query string,
+) (time.Time, analysis.Answer) {
+	slot := shared.Slot(min(q.Window, rollout.Duration(canary.Spec.Analysis.Interval, q.Window)))
+	answer, err := from.share(ctx, metrics.Query{Expr: query, Window: q.Window}, slot)
+	if answer.At.IsZero() {
+		answer.At = a.options.Now() // nobody was asked
 	}
-	samples, err := provider.Query(ctx, metrics.Query{Expr: query, Window: q.Window, At: at})
 	if err != nil {
-		forget() // credentials may have been rotated; the next round reads them again
-		return query, analysis.Answer{Err: err}
+		return answer.At, analysis.Answer{Err: err}
 	}
-	return query, answerOf(samples)
+	return answer.At, answerOf(answer.Samples)
 }
 
 // answerOf is what was answered, for the verdict and for people.
@@ -217,70 +238,19 @@ func answerOf(samples []metrics.Sample) analysis.Answer {
 	return said
 }
 
-// prepare finds the provider of a metric and renders its query.
-func (a *asker) prepare(
-	ctx context.Context, canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars,
-) (metrics.Provider, func(), string, error) {
-	spec := builtinProvider(canary)
-	namespace, version := canary.Namespace, ""
-	var query string
-	var err error
+// prepare finds where the answer of a metric comes from, and renders its query.
+func (a *asker) prepare(canary *v1beta1.Canary, q rollout.Question, vars metrics.Vars) (*source, string, error) {
 	if q.Metric.TemplateRef == nil {
-		query, err = builtin.Query(q.Metric.Name, vars)
-	} else {
-		key := templateKey(canary, q.Metric.TemplateRef)
-		t, terr := a.caches.template(key)
-		if terr != nil {
-			return nil, nil, "", fmt.Errorf("MetricTemplate %s does not exist", key)
-		}
-		if t.Spec.Query == "" {
-			return nil, nil, "", fmt.Errorf("MetricTemplate %s has no query, and only a comparison does without", key)
-		}
-		spec, namespace, version = t.Spec.Provider, t.Namespace, string(t.UID)+"/"+t.ResourceVersion
-		query, err = metrics.Render(t.Spec.Query, vars)
+		query, err := builtin.Query(q.Metric.Name, vars)
+		return a.sources.builtin(canary), query, err
 	}
-	if err != nil {
-		return nil, nil, "", err
+	t, problem := a.caches.template(canary, q.Metric.TemplateRef)
+	if problem != nil {
+		return nil, "", errors.New(problem.Message)
 	}
-	provider, forget, err := a.provider(ctx, spec, namespace, version)
-	return provider, forget, query, err
-}
-
-// builtinProvider is who is asked for the metrics that need no template.
-func builtinProvider(canary *v1beta1.Canary) v1beta1.MetricProvider {
-	return v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}
-}
-
-// provider keeps one client a template and address.
-func (a *asker) provider(
-	ctx context.Context, spec v1beta1.MetricProvider, namespace, version string,
-) (metrics.Provider, func(), error) {
-	id := strings.Join([]string{spec.Type, spec.Address, namespace, version}, "|")
-	forget := func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		delete(a.providers, id)
+	if t.Query == "" {
+		return nil, "", fmt.Errorf("%s has no query, and only a comparison does without", t.called)
 	}
-	a.mu.Lock()
-	known := a.providers[id]
-	a.mu.Unlock()
-	if known != nil {
-		return known, forget, nil
-	}
-	var secret map[string][]byte
-	if spec.SecretRef != nil {
-		s, err := a.kube.CoreV1().Secrets(namespace).Get(ctx, spec.SecretRef.Name, metav1.GetOptions{})
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading Secret %s/%s: %w", namespace, spec.SecretRef.Name, err)
-		}
-		secret = s.Data
-	}
-	made, err := builtin.New(spec, secret, a.options.MetricsServer)
-	if err != nil {
-		return nil, nil, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.providers[id] = made
-	return made, forget, nil
+	query, err := metrics.Render(t.Query, vars)
+	return a.sources.of(t), query, err
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic/dynamicinformer"
@@ -40,13 +41,14 @@ type caches struct {
 	dynamic dynamicinformer.DynamicSharedInformerFactory
 	routers map[string]router.Router
 	routes  map[schema.GroupVersionResource]cache.SharedIndexInformer
-	wake    func(...types.NamespacedName)
-	fresh   *kube.Freshness
+	// noClusterTemplates says why ClusterMetricTemplates are not watched; empty where they are.
+	noClusterTemplates string
+	wake               func(...types.NamespacedName)
+	fresh              *kube.Freshness
 }
 
 func newCaches(
-	clients Clients, namespace string, routers map[string]router.Router, wake func(...types.NamespacedName),
-	fresh *kube.Freshness,
+	clients Clients, namespace string, found watchable, wake func(...types.NamespacedName), fresh *kube.Freshness,
 ) (*caches, error) {
 	c := &caches{
 		kube: informers.NewSharedInformerFactoryWithOptions(clients.Kube, 0,
@@ -54,7 +56,8 @@ func newCaches(
 		weir: externalversions.NewSharedInformerFactoryWithOptions(clients.Weir, 0,
 			externalversions.WithNamespace(namespace), externalversions.WithTransform(slim)),
 		dynamic: dynamicinformer.NewFilteredDynamicSharedInformerFactory(clients.Dynamic, 0, namespace, nil),
-		routers: routers, routes: map[schema.GroupVersionResource]cache.SharedIndexInformer{}, wake: wake, fresh: fresh,
+		routers: found.usable, routes: map[schema.GroupVersionResource]cache.SharedIndexInformer{},
+		noClusterTemplates: found.noClusterTemplates, wake: wake, fresh: fresh,
 	}
 	if err := c.index(); err != nil {
 		return nil, err
@@ -116,24 +119,6 @@ func indexCanary(keys func(*v1beta1.Canary) []string) cache.IndexFunc {
 	}
 }
 
-func templatesOf(can *v1beta1.Canary) []string {
-	var keys []string
-	for _, m := range can.Spec.Analysis.Metrics {
-		if m.TemplateRef != nil {
-			keys = append(keys, templateKey(can, m.TemplateRef).String())
-		}
-	}
-	return keys
-}
-
-func templateKey(can *v1beta1.Canary, ref *v1beta1.TemplateRef) types.NamespacedName {
-	key := types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}
-	if key.Namespace == "" {
-		key.Namespace = can.Namespace
-	}
-	return key
-}
-
 func indexOwner(obj any) ([]string, error) {
 	m, ok := obj.(metav1.Object)
 	if !ok {
@@ -164,6 +149,9 @@ func (c *caches) listen() error {
 		{apps.ReplicaSets().Informer(), appsv1.SchemeGroupVersion.WithResource("replicasets"), c.canariesOfOwner},
 		{core.Pods().Informer(), corev1.SchemeGroupVersion.WithResource("pods"), c.canariesOfPod},
 		{core.Services().Informer(), corev1.SchemeGroupVersion.WithResource("services"), c.canariesBy(byService)},
+	}
+	if c.noClusterTemplates == "" {
+		watches = append(watches, watch{weir.ClusterMetricTemplates().Informer(), clusterTemplates(), c.canariesBy(byTemplate)})
 	}
 	for _, r := range c.routers {
 		for _, gvr := range r.Resources() {
@@ -229,7 +217,7 @@ func selfAndRivals(c *caches) func(metav1.Object) []types.NamespacedName {
 
 func (c *caches) canariesBy(index string) func(metav1.Object) []types.NamespacedName {
 	return func(m metav1.Object) []types.NamespacedName {
-		return c.named(index, m.GetNamespace()+"/"+m.GetName())
+		return c.named(index, types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}.String())
 	}
 }
 
@@ -295,6 +283,9 @@ func (c *caches) synced() []cache.InformerSynced {
 		apps.ControllerRevisions().Informer().HasSynced,
 		core.Pods().Informer().HasSynced, core.Services().Informer().HasSynced,
 	}
+	if c.noClusterTemplates == "" {
+		all = append(all, weir.ClusterMetricTemplates().Informer().HasSynced)
+	}
 	for _, r := range c.routes {
 		all = append(all, r.HasSynced)
 	}
@@ -305,8 +296,10 @@ func (c *caches) canary(key types.NamespacedName) (*v1beta1.Canary, error) {
 	return c.weir.Weir().V1beta1().Canaries().Lister().Canaries(key.Namespace).Get(key.Name)
 }
 
-func (c *caches) template(key types.NamespacedName) (*v1beta1.MetricTemplate, error) {
-	return c.weir.Weir().V1beta1().MetricTemplates().Lister().MetricTemplates(key.Namespace).Get(key.Name)
+// canaries are all that there are. A lister's only error is that of a selector.
+func (c *caches) canaries() []*v1beta1.Canary {
+	all, _ := c.weir.Weir().V1beta1().Canaries().Lister().List(labels.Everything())
+	return all
 }
 
 // The lookups below give nil for what is not there: a lister's only error is that.

@@ -1,7 +1,9 @@
 package controller
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"weir.dev/weir/pkg/alert"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/gate"
 	"weir.dev/weir/pkg/rollout"
@@ -23,6 +26,9 @@ type caller struct {
 	client  *gate.Client
 	metrics *Metrics
 	now     func() time.Time
+	// events is told all events of all Canaries, in this cluster; it may be nil.
+	events  alert.Channel
+	cluster string
 	wake    func(types.NamespacedName)
 	slots   chan struct{}
 	// rollbacks are the slots of webhooks of type rollback: they wait for no other that hangs.
@@ -44,6 +50,7 @@ type line struct {
 func newCaller(kube kubernetes.Interface, options Options, m *Metrics, wake func(types.NamespacedName)) *caller {
 	return &caller{
 		kube: kube, client: gate.New(), metrics: m, now: options.Now, wake: wake,
+		events: options.EventWebhook, cluster: options.ClusterName,
 		slots:     make(chan struct{}, max(1, options.MetricWorkers)),
 		rollbacks: make(chan struct{}, max(1, options.MetricWorkers)),
 		lines:     map[types.NamespacedName]map[string]*line{},
@@ -195,6 +202,9 @@ func (c *caller) tell(canary *v1beta1.Canary, st *v1beta1.CanaryStatus, n rollou
 		kind = "Warning"
 	}
 	now := c.now()
+	if c.events != nil {
+		c.pending.Go(func() { c.publish(ctx, eventOf(canary, st, n, c.cluster, now)) })
+	}
 	for _, w := range canary.Spec.Analysis.Webhooks {
 		if w.Type != v1beta1.WebhookEvent {
 			continue
@@ -221,5 +231,50 @@ func (c *caller) tell(canary *v1beta1.Canary, st *v1beta1.CanaryStatus, n rollou
 			case <-ctx.Done():
 			}
 		})
+	}
+}
+
+// eventOf is a notice as the operator's event webhook is told it.
+func eventOf(canary *v1beta1.Canary, st *v1beta1.CanaryStatus, n rollout.Notice, cluster string, now time.Time) alert.Message {
+	severity := n.Severity
+	if severity == "" && n.Warning {
+		severity = v1beta1.SeverityWarn
+	}
+	m := alert.Message{
+		ID: canary.Namespace + "/" + canary.Name + "/" + n.ID, Thread: cluster + "/" + canary.Namespace + "/" + canary.Name,
+		Severity: cmp.Or(severity, v1beta1.SeverityInfo), Reason: n.Reason, Text: n.Message, At: now, Cluster: cluster,
+		Namespace: canary.Namespace, Name: canary.Name, Target: rollout.KindOf(canary) + "/" + canary.Spec.TargetRef.Name,
+		Phase: string(st.Phase), Weight: st.Weight,
+	}
+	if st.Canary != nil {
+		m.Revision, m.Images = st.Canary.Hash, st.Canary.Images
+	}
+	if st.Run != nil {
+		m.MaxWeight = st.Run.MaxWeight
+	}
+	return m
+}
+
+// publish tells the event webhook, and tries again twice. One that is not reached then misses the event.
+func (c *caller) publish(ctx context.Context, m alert.Message) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return
+	}
+	const attempts = 3
+	for i := range attempts {
+		start := time.Now()
+		err := c.events.Send(ctx, m)
+		c.metrics.called(time.Since(start), v1beta1.WebhookEvent, err == nil, err)
+		if err == nil || errors.Is(err, alert.Rejected) {
+			return
+		}
+		select {
+		case <-time.After(time.Second << i):
+		case <-ctx.Done():
+			return
+		}
 	}
 }

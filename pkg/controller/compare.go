@@ -50,58 +50,41 @@ func trafficSince(canary *v1beta1.Canary) time.Time {
 // compare counts what came since the last look, and judges by all that was counted in the run.
 func (a *asker) compare(ctx context.Context, canary *v1beta1.Canary, c comparison, vars both) rollout.Answer {
 	in := analysis.Counted{At: a.options.Now(), Weight: canary.Status.Weight}
-	var provider metrics.Provider
-	var forget func()
-	provider, forget, in.Query, in.Err = a.prepareCounts(ctx, canary, c.metric, vars)
-	if in.Err == nil {
-		in.Err = a.count(ctx, canary, c, source{provider, forget}, &in)
+	var from *source
+	if from, in.Query, in.Err = a.prepareCounts(canary, c.metric, vars); in.Err == nil {
+		in.Err = a.count(ctx, canary, c, from, &in)
 	}
 	check, state := analysis.Compare(c.metric, c.was, c.round.Step, in)
 	return rollout.Answer{Round: c.round, Check: check, State: &state}
 }
 
-// source is who is asked, and what to do when it does not answer.
-type source struct {
-	provider metrics.Provider
-	forget   func()
-}
-
 // prepareCounts finds who counts for a comparison, and what is asked of it.
-func (a *asker) prepareCounts(
-	ctx context.Context, canary *v1beta1.Canary, m v1beta1.CanaryMetric, vars both,
-) (metrics.Provider, func(), string, error) {
-	kind, spec := analysis.KindOf(m), builtinProvider(canary)
+func (a *asker) prepareCounts(canary *v1beta1.Canary, m v1beta1.CanaryMetric, vars both) (*source, string, error) {
+	kind := analysis.KindOf(m)
 	if kind == evidence.Split && len(canary.Status.Match) > 0 {
-		return nil, nil, "", metrics.NoDataf("requests go to the canary by what they are, and not by weight")
+		return nil, "", metrics.NoDataf("requests go to the canary by what they are, and not by weight")
 	}
 	if m.TemplateRef == nil {
 		query, err := builtin.Counts(kind, vars.canary, vars.primary)
-		if err != nil {
-			return nil, nil, "", err
-		}
-		provider, forget, err := a.provider(ctx, spec, canary.Namespace, "")
-		return provider, forget, query, err
+		return a.sources.builtin(canary), query, err
 	}
-	key := templateKey(canary, m.TemplateRef)
-	t, err := a.caches.template(key)
+	t, problem := a.caches.template(canary, m.TemplateRef)
+	if problem != nil {
+		return nil, "", errors.New(problem.Message)
+	}
+	query, err := builtin.TemplateCounts(kind, &t.MetricTemplateSpec, vars.canary, vars.primary)
 	if err != nil {
-		return nil, nil, "", fmt.Errorf("MetricTemplate %s does not exist", key)
+		return nil, "", fmt.Errorf("%s: %w", t.called, err)
 	}
-	query, err := builtin.TemplateCounts(kind, &t.Spec, vars.canary, vars.primary)
-	if err != nil {
-		return nil, nil, "", fmt.Errorf("MetricTemplate %s: %w", key, err)
-	}
-	provider, forget, err := a.provider(ctx, t.Spec.Provider, t.Namespace, string(t.UID)+"/"+t.ResourceVersion)
-	return provider, forget, query, err
+	return a.sources.of(t), query, nil
 }
 
 // count reads the counters now, and as they were when the window began. That reading is at hand, but after a restart and
 // after a change of the weight.
-func (a *asker) count(ctx context.Context, canary *v1beta1.Canary, c comparison, from source, in *analysis.Counted) error {
+func (a *asker) count(ctx context.Context, canary *v1beta1.Canary, c comparison, from *source, in *analysis.Counted) error {
 	read := func(at time.Time) (builtin.Reading, error) {
-		samples, err := from.provider.Query(ctx, metrics.Query{Expr: in.Query, At: at})
+		samples, err := from.Query(ctx, metrics.Query{Expr: in.Query, At: at})
 		if err != nil && !errors.Is(err, metrics.NoData) {
-			from.forget() // credentials may have been rotated; the next look reads them again
 			return builtin.Reading{}, err
 		}
 		return builtin.ReadingOf(at, samples), nil
@@ -210,7 +193,7 @@ func (a *asker) guard(ctx context.Context, key types.NamespacedName, canary *v1b
 		case <-ctx.Done():
 			return
 		}
-		answer, ok := a.slot(ctx, func(ctx context.Context) rollout.Answer {
+		answer, ok := a.slot(ctx, canary, func(ctx context.Context) rollout.Answer {
 			return a.compare(ctx, canary, comparison{metric, g.watch.Round, g.watch.Interval, g.watch.Since, was}, vars)
 		})
 		if !ok || ctx.Err() != nil {

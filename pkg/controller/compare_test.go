@@ -61,9 +61,7 @@ func (c *counter) times() []time.Duration {
 // counting is a Canary in a run, a step of which began at the beginning of the test.
 func (a *asking) counting(badOf10 float64) (*v1beta1.Canary, *observation, *counter) {
 	server := &counter{began: a.options.Now(), badOf10: badOf10}
-	a.asker.mu.Lock()
-	a.providers["prometheus|counts|shop|"] = server
-	a.asker.mu.Unlock()
+	a.answered("counts", server)
 	c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"}}
 	c.Spec.MetricsServer = "counts"
 	c.Status.Primary = &v1beta1.RevisionStatus{Hash: "old", ReplicaSet: "app-old"}
@@ -167,9 +165,6 @@ func TestTheGuardKeepsWhatItCounted(t *testing.T) {
 		server.mu.Lock()
 		server.silentBy = nil
 		server.mu.Unlock()
-		a.asker.mu.Lock()
-		a.providers["prometheus|counts|shop|"] = server // it was forgotten
-		a.asker.mu.Unlock()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		answer = a.watch(keyOf(c), c, o, watchOf(c))
@@ -202,9 +197,7 @@ func TestAConditionAsksForThePrimaryIfItNeedsIt(t *testing.T) {
 	asks(t, 1, func(a *asking) {
 		c, o, _ := a.counting(0)
 		var asked []string
-		a.asker.mu.Lock()
-		a.providers["prometheus|counts|shop|"] = provider(func(context.Context) (float64, error) { return 90, nil })
-		a.asker.mu.Unlock()
+		a.serve("counts", func(context.Context) (float64, error) { return 90, nil })
 		vars := varsOf(c, o, time.Minute, nil)
 		for _, v := range []metrics.Vars{vars.canary, vars.primary} {
 			asked = append(asked, fmt.Sprint(v.OwnService(), " ", v.Hash))
@@ -214,7 +207,7 @@ func TestAConditionAsksForThePrimaryIfItNeedsIt(t *testing.T) {
 			Name: v1beta1.RequestSuccessRate, Condition: "value >= baseline && weight == 0 && elapsed > duration('5s')",
 		}
 		time.Sleep(6 * time.Second)
-		check := a.check(t.Context(), c, rollout.Question{Metric: metric, Window: time.Minute}, vars)
+		check := a.check(a.ctx, c, rollout.Question{Metric: metric, Window: time.Minute}, vars)
 		assert.Equal(t, v1beta1.VerdictPassed, check.Verdict, check.Message)
 		assert.Equal(t, "90", check.Baseline)
 	})

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 
+	"weir.dev/weir/pkg/alert"
 	"weir.dev/weir/pkg/client/clientset/versioned"
 	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/rollout"
@@ -38,6 +39,12 @@ type Options struct {
 	MetricsServer string
 	// Workers decide, MetricWorkers ask; both at least 1.
 	Workers, MetricWorkers int
+	// ClusterName is what people call the cluster, in alerts.
+	ClusterName string
+	// Receivers are told of Canaries that have no alerts of their own.
+	Receivers []Receiver
+	// EventWebhook is told all events of all Canaries; nil means nobody is.
+	EventWebhook alert.Channel
 	// Routers that can be named.
 	Routers []router.Router
 	// Tap is told of every write; see kube.Tap. It may be nil.
@@ -59,6 +66,7 @@ type Controller struct {
 	asker   *asker
 	caller  *caller
 	configs *configs
+	outbox  *outbox
 	seen    *splits
 	metrics *Metrics
 	// lacking says of each router that cannot be used what it lacks.
@@ -68,25 +76,27 @@ type Controller struct {
 // New makes a controller. It asks the API server which kinds of routes it serves and lets Weir watch, and watches
 // those.
 func New(clients Clients, options Options, metrics *Metrics) (*Controller, error) {
-	routers, err := findRouters(clients.Kube, options.Namespace, options.Routers)
+	found, err := findWatchable(clients.Kube, options.Namespace, options.Routers)
 	if err != nil {
 		return nil, err
 	}
 	fresh := kube.NewFreshness()
 	c := &Controller{
-		options: options, clients: clients, fresh: fresh, metrics: metrics, seen: newSplits(), lacking: routers.lacking,
+		options: options, clients: clients, fresh: fresh, metrics: metrics, seen: newSplits(), lacking: found.lacking,
 		writer: kube.NewWriter(clients.Kube, clients.Weir, clients.Dynamic, fresh, options.Tap),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](20*time.Millisecond, 30*time.Second),
-			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Name: "canaries"}),
+			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Name: "canaries", MetricsProvider: metrics.queues}),
 	}
-	c.caches, err = newCaches(clients, options.Namespace, routers.usable, c.wake, fresh)
+	c.caches, err = newCaches(clients, options.Namespace, found, c.wake, fresh)
 	if err != nil {
 		return nil, err
 	}
 	c.asker = newAsker(clients.Kube, c.caches, options, metrics, c.queue.Add)
 	c.configs = newConfigs(clients.Kube, c.queue.Add)
 	c.caller = newCaller(clients.Kube, options, metrics, c.queue.Add)
+	c.outbox = newOutbox(clients, options, metrics, c.queue.Add)
+	c.outbox.complain = c.complain
 	return c, nil
 }
 
@@ -97,10 +107,12 @@ func (c *Controller) Run(ctx context.Context) error {
 	if !cache.WaitForCacheSync(ctx.Done(), c.caches.synced()...) {
 		return fmt.Errorf("filling the caches: %w", context.Cause(ctx))
 	}
+	defer c.metrics.canaries.lead(c.caches.canaries, c.options.MeshProvider)()
 	c.options.Log.Info("caches are filled, work begins", "workers", c.options.Workers)
 	c.asker.start(ctx)
 	c.caller.start(ctx)
 	c.configs.start(ctx)
+	c.outbox.start(ctx)
 	var workers sync.WaitGroup
 	for range max(1, c.options.Workers) {
 		workers.Go(func() {
@@ -113,6 +125,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	workers.Wait()
 	c.asker.wait()
 	c.caller.wait()
+	c.outbox.wait()
 	return nil
 }
 
@@ -182,6 +195,8 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 	o.snapshot.Answers = c.asker.answers(key, canary, o, questions.Checks)
 	o.snapshot.Guard = c.asker.watch(key, canary, o, questions.Guard)
 	o.snapshot.Replies = c.caller.replies(key, canary, questions.Calls)
+	c.outbox.offer(canary, canary.Status.Alerts)
+	o.snapshot.Receivers, o.snapshot.Delivered = receiversOf(canary, c.options.Receivers), c.outbox.delivered(key)
 	if c.seen.first(key, canary.ResourceVersion) {
 		c.announce(ctx, o, &canary.Status, rollout.Recall(canary, o.snapshot.Now), log)
 	}
@@ -196,5 +211,6 @@ func (c *Controller) forget(key types.NamespacedName) {
 	c.asker.forget(key)
 	c.caller.forget(key)
 	c.configs.forget(key)
+	c.outbox.forget(key)
 	c.metrics.forget(key)
 }

@@ -29,10 +29,7 @@ func (c *Controller) announce(
 	for _, n := range notices {
 		log.Info(n.Message, "reason", n.Reason)
 		c.caller.tell(o.canary, st, n)
-		regarding := []corev1.ObjectReference{{
-			APIVersion: "weir.dev/v1beta1", Kind: "Canary",
-			Namespace: o.canary.Namespace, Name: o.canary.Name, UID: o.canary.UID,
-		}}
+		regarding := []corev1.ObjectReference{referenceTo(o.canary)}
 		if w := o.workload; n.OnTarget && w != nil {
 			regarding = append(regarding, corev1.ObjectReference{
 				APIVersion: cmp.Or(o.canary.Spec.TargetRef.APIVersion, "apps/v1"),
@@ -48,6 +45,19 @@ func (c *Controller) announce(
 				}
 			}
 		}
+	}
+}
+
+func referenceTo(canary *v1beta1.Canary) corev1.ObjectReference {
+	return corev1.ObjectReference{
+		APIVersion: "weir.dev/v1beta1", Kind: "Canary", Namespace: canary.Namespace, Name: canary.Name, UID: canary.UID,
+	}
+}
+
+// complain tells on the Canary alone, outside of a look.
+func (c *Controller) complain(ctx context.Context, canary *v1beta1.Canary, n rollout.Notice) {
+	if err := c.tell(ctx, referenceTo(canary), n); err != nil {
+		c.options.Log.Warn("an event could not be told", "canary", keyOf(canary), "reason", n.Reason, "error", err)
 	}
 }
 

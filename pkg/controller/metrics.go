@@ -1,21 +1,31 @@
 package controller
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 
+	"weir.dev/weir/pkg/alert"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/metrics"
 )
 
 // Metrics are the operator's own numbers.
 type Metrics struct {
 	syncs   *prometheus.HistogramVec
 	queries *prometheus.HistogramVec
+	shared  *prometheus.CounterVec
+	asks    *prometheus.HistogramVec
+	asking  *prometheus.GaugeVec
 	calls   *prometheus.HistogramVec
-	weight  *prometheus.GaugeVec
-	phase   *prometheus.GaugeVec
+	alerts  *prometheus.HistogramVec
+	runs    *prometheus.CounterVec
+	took    *prometheus.HistogramVec
+	queues  queueMetrics
+	// canaries are told from the cache of whoever leads, at each scrape.
+	canaries *canarySeries
 }
 
 // NewMetrics makes the numbers and registers them.
@@ -29,18 +39,35 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "weir_check_duration_seconds", Help: "Time to ask for one metric, by the verdict.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 4, 7),
 		}, []string{"verdict"}),
+		shared: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "weir_check_cache_total", Help: "Queries of checks: answered before, being asked already, or asked.",
+		}, []string{"result"}),
+		asks: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_provider_duration_seconds", Help: "Time of one query, by the type of the provider and the result.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 4, 7),
+		}, []string{"provider", "result"}),
+		asking: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "weir_provider_in_flight", Help: "Queries that are under way, by the type of the provider.",
+		}, []string{"provider"}),
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "weir_webhook_duration_seconds", Help: "Time to call a webhook with its retries, by its type and its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
 		}, []string{"type", "answer"}),
-		weight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "weir_canary_weight", Help: "The canary's share of the traffic, in percent.",
-		}, []string{"namespace", "name"}),
-		phase: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "weir_canary_phase", Help: "1 for the phase that a Canary is in.",
-		}, []string{"namespace", "name", "phase"}),
+		alerts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_alert_duration_seconds", Help: "Time to tell a message, by the type of the provider and the result.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
+		}, []string{"provider", "result"}),
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "weir_canary_runs_total", Help: "Runs that have ended since this operator began, by their outcome.",
+		}, []string{"namespace", "name", "outcome"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_canary_run_duration_seconds", Help: "Time from the detection of a revision to its outcome.",
+			Buckets: prometheus.ExponentialBuckets(15, 2, 12),
+		}, []string{"outcome"}),
+		queues: newQueueMetrics(), canaries: newCanarySeries(),
 	}
-	r.MustRegister(m.syncs, m.queries, m.calls, m.weight, m.phase)
+	r.MustRegister(m.syncs, m.queries, m.shared, m.asks, m.asking, m.calls, m.alerts, m.runs, m.took, m.canaries)
+	m.queues.register(r)
 	return m
 }
 
@@ -56,6 +83,26 @@ func (m *Metrics) asked(took time.Duration, verdict v1beta1.Verdict) {
 	m.queries.WithLabelValues(string(verdict)).Observe(took.Seconds())
 }
 
+// Shared counts what became of a question that others may ask, too.
+func (m *Metrics) Shared(result string) { m.shared.WithLabelValues(result).Inc() }
+
+// Began counts a query.
+func (m *Metrics) Began(provider string) { m.asking.WithLabelValues(provider).Inc() }
+
+// Ended counts it out, and what came of it.
+func (m *Metrics) Ended(provider string, took time.Duration, err error) {
+	m.asking.WithLabelValues(provider).Dec()
+	result := "ok"
+	for kind, name := range map[metrics.Kind]string{
+		metrics.NoData: "no-data", metrics.Rejected: "rejected", metrics.Transport: "transport",
+	} {
+		if errors.Is(err, kind) {
+			result = name
+		}
+	}
+	m.asks.WithLabelValues(provider, result).Observe(took.Seconds())
+}
+
 func (m *Metrics) called(took time.Duration, kind string, agreed bool, err error) {
 	answer := "refused"
 	switch {
@@ -67,13 +114,30 @@ func (m *Metrics) called(took time.Duration, kind string, agreed bool, err error
 	m.calls.WithLabelValues(kind, answer).Observe(took.Seconds())
 }
 
-func (m *Metrics) canary(key types.NamespacedName, st *v1beta1.CanaryStatus) {
-	m.weight.WithLabelValues(key.Namespace, key.Name).Set(float64(st.Weight))
-	m.phase.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "name": key.Name})
-	m.phase.WithLabelValues(key.Namespace, key.Name, string(st.Phase)).Set(1)
+func (m *Metrics) alerted(kind string, took time.Duration, err error) {
+	result := "told"
+	switch {
+	case errors.Is(err, alert.Rejected):
+		result = "rejected"
+	case err != nil:
+		result = "error"
+	}
+	m.alerts.WithLabelValues(kind, result).Observe(took.Seconds())
+}
+
+// ended counts the run that a commit has ended, if it has.
+func (m *Metrics) ended(canary *v1beta1.Canary, st *v1beta1.CanaryStatus) {
+	if len(st.History) == 0 {
+		return
+	}
+	run := st.History[0]
+	if before := canary.Status.History; len(before) > 0 && before[0].ID == run.ID {
+		return
+	}
+	m.runs.WithLabelValues(canary.Namespace, canary.Name, string(run.Outcome)).Inc()
+	m.took.WithLabelValues(string(run.Outcome)).Observe(run.EndedAt.Sub(run.StartedAt.Time).Seconds())
 }
 
 func (m *Metrics) forget(key types.NamespacedName) {
-	m.weight.DeleteLabelValues(key.Namespace, key.Name)
-	m.phase.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "name": key.Name})
+	m.runs.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "name": key.Name})
 }

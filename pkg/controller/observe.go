@@ -272,17 +272,14 @@ func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
 	for _, m := range canary.Spec.Analysis.Metrics {
 		server, asked := canary.Spec.MetricsServer, "prometheus"
 		if m.TemplateRef != nil {
-			key := templateKey(canary, m.TemplateRef)
-			t, err := c.caches.template(key)
-			if err != nil {
-				return []rollout.Problem{{Reason: "TemplateNotFound", Message: fmt.Sprintf(
-					"metric %s: MetricTemplate %s does not exist; create it or correct templateRef", m.Name, key)}}
+			t, problem := c.caches.template(canary, m.TemplateRef)
+			if problem != nil {
+				return []rollout.Problem{{Reason: problem.Reason, Message: fmt.Sprintf("metric %s: %s", m.Name, problem.Message)}}
 			}
-			if err := metrics.Parse(t.Spec.Query); err != nil {
-				return []rollout.Problem{{Reason: "TemplateInvalid", Message: fmt.Sprintf(
-					"metric %s: MetricTemplate %s: %s", m.Name, key, err)}}
+			if err := metrics.Parse(t.Query); err != nil {
+				return []rollout.Problem{{Reason: "TemplateInvalid", Message: fmt.Sprintf("metric %s: %s: %s", m.Name, t.called, err)}}
 			}
-			server, asked = t.Spec.Provider.Address, t.Spec.Provider.Type
+			server, asked = t.Provider.Address, t.Provider.Type
 		}
 		if server == "" && asked == "prometheus" && c.options.MetricsServer == "" {
 			return []rollout.Problem{{Reason: "MetricsServerMissing", Message: fmt.Sprintf(

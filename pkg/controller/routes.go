@@ -19,40 +19,33 @@ import (
 	"weir.dev/weir/pkg/workload"
 )
 
-// foundRouters are the routers by name: those that can be used, and what the others lack.
-type foundRouters struct {
+// watchable is what of the cluster can be watched.
+type watchable struct {
+	// usable are the routers by name, and lacking is what the others lack.
 	usable  map[string]router.Router
 	lacking map[string]string
+	// noClusterTemplates says why ClusterMetricTemplates cannot be; empty where they can.
+	noClusterTemplates string
 }
 
-// findRouters asks for each router whether the cluster knows its kinds and lets Weir watch them. Of a kind without
-// rights, as an overlay for another router gives none, no cache could ever be filled.
-func findRouters(client kubernetes.Interface, namespace string, all []router.Router) (foundRouters, error) {
+// findWatchable asks for each router whether the cluster knows its kinds and lets Weir watch them, and for
+// ClusterMetricTemplates. Of a kind without rights, as an overlay for another router gives none, no cache could ever be
+// filled.
+func findWatchable(client kubernetes.Interface, namespace string, all []router.Router) (watchable, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	found := foundRouters{usable: map[string]router.Router{}, lacking: map[string]string{}}
+	found := watchable{usable: map[string]router.Router{}, lacking: map[string]string{}}
 	for _, r := range all {
 		r, err := overServed(client.Discovery(), r)
 		if err != nil {
-			return foundRouters{}, err
+			return watchable{}, err
 		}
 		lacks := ""
 		for _, gvr := range r.Resources() {
-			served, err := serves(client.Discovery(), gvr)
-			if err != nil {
-				return foundRouters{}, err
+			if lacks, err = unwatchable(ctx, client, namespace, gvr, "apply the overlay of this provider"); err != nil {
+				return watchable{}, err
 			}
-			if !served {
-				lacks = fmt.Sprintf("the cluster does not serve %s; install its CRDs and restart Weir", gvr.GroupResource())
-				break
-			}
-			allowed, err := kube.MayWatch(ctx, client, namespace, gvr)
-			if err != nil {
-				return foundRouters{}, err
-			}
-			if !allowed {
-				lacks = fmt.Sprintf("Weir may not list and watch %s; apply the overlay of this provider and restart Weir",
-					gvr.GroupResource())
+			if lacks != "" {
 				break
 			}
 		}
@@ -62,7 +55,29 @@ func findRouters(client kubernetes.Interface, namespace string, all []router.Rou
 			found.lacking[r.Name()] = lacks
 		}
 	}
-	return found, nil
+	var err error
+	// They are in no namespace: who watches one alone has rights on that, and perhaps on no more.
+	found.noClusterTemplates, err = unwatchable(ctx, client, metav1.NamespaceAll, clusterTemplates(),
+		"give it a ClusterRole with both")
+	return found, err
+}
+
+// unwatchable says why objects of a kind cannot be watched, and what to do; nothing where they can be.
+func unwatchable(
+	ctx context.Context, client kubernetes.Interface, namespace string, gvr schema.GroupVersionResource, grant string,
+) (string, error) {
+	served, err := serves(client.Discovery(), gvr)
+	if err != nil {
+		return "", err
+	}
+	if !served {
+		return fmt.Sprintf("the cluster does not serve %s; install its CRDs and restart Weir", gvr.GroupResource()), nil
+	}
+	allowed, err := kube.MayWatch(ctx, client, namespace, gvr)
+	if err != nil || allowed {
+		return "", err
+	}
+	return fmt.Sprintf("Weir may not list and watch %s; %s and restart Weir", gvr.GroupResource(), grant), nil
 }
 
 // overServed is a router over the versions of its kind that the cluster serves. Where there are none, the router stays

@@ -18,36 +18,47 @@ import (
 	"weir.dev/weir/pkg/router/builtin"
 )
 
-// TestFindRouters has a cluster without a kind, and an operator without a right.
-func TestFindRouters(t *testing.T) {
+// TestFindWatchable has a cluster without a kind, and an operator without a right.
+func TestFindWatchable(t *testing.T) {
 	everyRouter := builtin.Routers(builtin.Options{})
 	for _, c := range []struct {
 		name            string
 		served, allowed bool
 		lacks           string
+		noTemplates     string
 	}{
-		{"all is there", true, true, ""},
+		{"all is there", true, true, "", ""},
 		{"no CRDs", false, true,
-			"the cluster does not serve httproutes.gateway.networking.k8s.io; install its CRDs and restart Weir"},
+			"the cluster does not serve httproutes.gateway.networking.k8s.io; install its CRDs and restart Weir",
+			"the cluster does not serve clustermetrictemplates.weir.dev; install its CRDs and restart Weir"},
 		{"no rights", true, false,
-			"Weir may not list and watch httproutes.gateway.networking.k8s.io; apply the overlay of this provider and restart Weir"},
+			"Weir may not list and watch httproutes.gateway.networking.k8s.io; apply the overlay of this provider and restart Weir",
+			"Weir may not list and watch clustermetrictemplates.weir.dev; give it a ClusterRole with both and restart Weir"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			client := fake.NewClientset()
 			client.Resources = kinds(c.served, everyRouter)
+			if c.served {
+				client.Resources = append(client.Resources, &metav1.APIResourceList{
+					GroupVersion: clusterTemplates().GroupVersion().String(),
+					APIResources: []metav1.APIResource{{Name: clusterTemplates().Resource}},
+				})
+			}
 			client.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
 				review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview)
 				review.Status.Allowed = c.allowed
 				return true, review, nil
 			})
-			found, err := findRouters(client, "", everyRouter)
+			found, err := findWatchable(client, "", everyRouter)
 			require.NoError(t, err)
 			require.Contains(t, found.usable, "kubernetes", "it has no kinds of its own")
 			if c.lacks == "" {
 				require.Len(t, found.usable, len(everyRouter))
 				require.Empty(t, found.lacking)
+				require.Empty(t, found.noClusterTemplates)
 				return
 			}
+			require.Equal(t, c.noTemplates, found.noClusterTemplates)
 			require.NotContains(t, found.usable, "gatewayapi")
 			require.Equal(t, c.lacks, found.lacking["gatewayapi"])
 		})

@@ -48,7 +48,7 @@ func TestFindVersions(t *testing.T) {
 				review.Status.Allowed = true
 				return true, review, nil
 			})
-			found, err := findRouters(client, "", []router.Router{smi})
+			found, err := findWatchable(client, "", []router.Router{smi})
 			require.NoError(t, err)
 			if len(c.over) == 0 {
 				require.NotContains(t, found.usable, "smi")

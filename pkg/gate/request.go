@@ -3,9 +3,6 @@ package gate
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,13 +11,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/outbound"
 )
 
 const (
@@ -32,8 +29,6 @@ const (
 	longestBody, longestRest = 4 << 10, 64 << 10
 	// The pauses between attempts grow from the first to the last of these.
 	shortestPause, longestPause = 100 * time.Millisecond, 2 * time.Second
-
-	signatureHeader = "X-Weir-Signature-256"
 )
 
 // The keys of a Secret that are not headers.
@@ -48,7 +43,7 @@ type request struct {
 	header  http.Header
 	body    []byte
 	timeout time.Duration
-	hidden  hidden
+	hidden  outbound.Hidden
 }
 
 func newRequest(call Call) (*request, error) {
@@ -77,6 +72,18 @@ func newRequest(call Call) (*request, error) {
 	}, nil
 }
 
+// hiddenOf is what nobody may read of a call.
+func hiddenOf(address *url.URL, header http.Header, secret map[string][]byte) outbound.Hidden {
+	var all []string
+	for key := range secret {
+		all = append(all, string(secret[key]), valueOf(secret, key), strings.TrimSpace(string(secret[key])))
+	}
+	for _, name := range []string{"Authorization", outbound.SignatureHeader} {
+		all = append(all, header.Get(name), strings.TrimPrefix(header.Get(name), "sha256="))
+	}
+	return outbound.Hide(address, all...)
+}
+
 // headerOf is what is sent before the body.
 func headerOf(call Call, body []byte) (http.Header, error) {
 	header := http.Header{}
@@ -100,7 +107,7 @@ func headerOf(call Call, body []byte) (http.Header, error) {
 		case key == tokenKey:
 			name, value = "Authorization", "Bearer "+value
 		case key == hmacKey:
-			name, value = signatureHeader, signature(value, body)
+			name, value = outbound.SignatureHeader, outbound.Signature(value, body)
 		case !httpguts.ValidHeaderFieldName(key), reserved(name):
 			return nil, fmt.Errorf("%s has the key %q, which cannot be a header of a call", secret, key)
 		}
@@ -114,13 +121,6 @@ func headerOf(call Call, body []byte) (http.Header, error) {
 		header.Set(name, value)
 	}
 	return header, nil
-}
-
-// signature lets who has the same key see that the body comes from here and is whole.
-func signature(key string, body []byte) string {
-	sum := hmac.New(sha256.New, []byte(key))
-	sum.Write(body)
-	return "sha256=" + hex.EncodeToString(sum.Sum(nil))
 }
 
 // valueOf leaves off the newline that a file often ends in, and with it the Secret that was made of it.
@@ -141,7 +141,7 @@ func reserved(name string) bool {
 	switch name {
 	case "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host", "Idempotency-Key",
 		"Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-		signatureHeader:
+		outbound.SignatureHeader:
 		return true
 	}
 	return false
@@ -166,7 +166,7 @@ func (r *request) send(ctx context.Context, client *http.Client) result {
 	req.Header = r.header.Clone() // its idempotency key lets net/http repeat the call if a kept connection breaks
 	res, err := client.Do(req)
 	if err != nil {
-		return result{err: r.trouble(ctx, err), again: true}
+		return result{err: outbound.Trouble(ctx, r.url.Host, r.timeout, err), again: true}
 	}
 	defer res.Body.Close()
 	code := res.StatusCode
@@ -176,22 +176,10 @@ func (r *request) send(ctx context.Context, client *http.Client) result {
 	partial := err != nil || len(body) == longestBody
 	_, _ = io.CopyN(io.Discard, res.Body, longestRest) // so that the connection can be used again
 	return result{
-		answer: Answer{Agreed: code >= 200 && code < 300, Code: code, Message: r.hidden.message(code, body, partial)},
+		answer: Answer{Agreed: code >= 200 && code < 300, Code: code, Message: r.hidden.Message(code, body, partial)},
 		again:  code >= 500 || code == http.StatusTooManyRequests,
-		after:  retryAfter(res.Header, time.Now()),
+		after:  outbound.RetryAfter(res.Header, time.Now()),
 	}
-}
-
-// retryAfter is how long the server wants to be left alone.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	said := header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(said, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(said); err == nil {
-		return at.Sub(now)
-	}
-	return 0
 }
 
 // pause is how long to wait after so many attempts and one more: a little longer each time, and not for all

@@ -1,16 +1,16 @@
 package gate
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"weir.dev/weir/pkg/outbound"
 )
 
 // mostClients is how many TLS configurations have connections at the same time. Those of one that falls out are
@@ -44,7 +44,7 @@ func (c *Client) clientOf(call Call) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := keptClient{of: of, client: newClient(config)}
+	made := keptClient{of: of, client: outbound.NewClient(config, nil)}
 	c.kept = slices.Insert(c.kept, 0, made)
 	if len(c.kept) > mostClients {
 		c.kept[mostClients].client.CloseIdleConnections()
@@ -85,24 +85,4 @@ func tlsConfig(call Call) (*tls.Config, error) {
 		}
 	}
 	return config, nil
-}
-
-func newClient(config *tls.Config) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone() // with the proxies of the environment
-	transport.TLSClientConfig = config
-	transport.Protocols = &http.Protocols{}
-	transport.Protocols.SetHTTP1(true)  // HTTP/2 has no use for one small request, and hides why a server refuses
-	transport.DisableCompression = true // a short answer must not become a long one
-	transport.MaxResponseHeaderBytes = longestRest
-	transport.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
-		if res.StatusCode != http.StatusOK {
-			return proxyError(res.StatusCode)
-		}
-		return nil
-	}
-	return &http.Client{
-		Transport: transport,
-		// Where a redirect leads to is not who the secrets are for.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }

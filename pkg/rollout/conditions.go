@@ -55,6 +55,8 @@ const (
 	ReasonIndivisible      = "TooFewPods"
 	ReasonReplacing        = "ReplacingPods"
 	ReasonSplitChanged     = "SplitChanged"
+	ReasonStalled          = "Stalled"
+	ReasonAlertNotTold     = "AlertNotTold"
 )
 
 // conditions writes the conditions from the status and what the phase waits for.
@@ -156,6 +158,3 @@ func (l *look) set(kind string, status metav1.ConditionStatus, reason, message s
 		ObservedGeneration: l.Canary.Generation, LastTransitionTime: metav1.NewTime(l.Now),
 	})
 }
-
-// notify tells people, once the status is committed.
-func (l *look) notify(n Notice) { l.d.Notices = append(l.d.Notices, n) }

@@ -153,7 +153,9 @@ func (l *look) now() metav1.MicroTime { return metav1.NewMicroTime(l.Now) }
 // matters has changed, so that nothing is written.
 func (l *look) concludeStatus() {
 	l.st.ObservedGeneration = l.Canary.Generation
+	l.waitsForPeople()
 	l.conditions()
+	l.post()
 	if reflect.DeepEqual(l.st, &l.Canary.Status) { // what is unchanged is a copy, to the last bit
 		return
 	}

@@ -121,4 +121,8 @@ type Notice struct {
 	Message string
 	// OnTarget says that it is told on the target, too.
 	OnTarget bool
+	// Severity of the alert that it is; empty where it is none, and an event is enough.
+	Severity v1beta1.AlertSeverity
+	// Mends says that it ends what an alert before was about, so that whoever heard of that hears of this.
+	Mends bool
 }

@@ -251,7 +251,8 @@ func (l *look) timeGate(g *v1beta1.GateStatus, w v1beta1.CanaryWebhook) {
 	}
 	g.State = v1beta1.GateTimedOut
 	l.notify(Notice{
-		ID: l.st.Run.ID + "/gatetimeout/" + g.Name + "/" + g.Type, Reason: ReasonGateTimeout, Warning: true,
+		ID:     fmt.Sprintf("%s/gatetimeout/%s/%s/%d", l.st.Run.ID, g.Name, g.Type, g.Since.Unix()), // at each step anew
+		Reason: ReasonGateTimeout, Warning: true, Severity: v1beta1.SeverityWarn,
 		Message: message + "; the run goes on, as its onTimeout says",
 	})
 }
@@ -314,7 +315,8 @@ func (l *look) postReplies() {
 				g.State = v1beta1.GateFailed
 				l.notify(Notice{
 					ID: g.Run + "/post/" + g.Name, Reason: ReasonPostRollout, Warning: true,
-					Message: fmt.Sprintf("post-rollout webhook %s refused or was not reached: %s", g.Name, r.Message),
+					Severity: v1beta1.SeverityWarn,
+					Message:  fmt.Sprintf("post-rollout webhook %s refused or was not reached: %s", g.Name, r.Message),
 				})
 			}
 		}

@@ -169,6 +169,7 @@ func (k *walker) atRest() {
 	if k.mayReceive() {
 		k.fail("traffic goes to the canary at rest")
 	}
+	k.allTold()
 	if st.Phase != v1beta1.PhaseFailed && (k.pins != Pins{}) {
 		k.fail("pins %s at rest", k.pins)
 	}

@@ -188,7 +188,7 @@ func (l *look) countFailure(message, id string) {
 		return
 	}
 	l.notify(Notice{
-		ID: id, Reason: ReasonCheckFailed, Warning: true,
+		ID: id, Reason: ReasonCheckFailed, Warning: true, Severity: v1beta1.SeverityWarn,
 		Message: fmt.Sprintf("%d of %d failed rounds at weight %d: %s", l.st.FailedChecks, threshold, l.st.Weight, message),
 	})
 }

@@ -18,7 +18,7 @@ func Recall(canary *v1beta1.Canary, now time.Time) []Notice {
 	var notices []Notice
 	st := &canary.Status
 	if len(st.History) > 0 && now.Sub(st.History[0].EndedAt.Time) < memorable {
-		notices = append(notices, ended(canary.Spec.TargetRef.Name, &st.History[0]))
+		notices = append(notices, ended(canary.Spec.TargetRef.Name, st.History))
 	}
 	if st.Run != nil && st.Canary != nil && now.Sub(st.Run.StartedAt.Time) < memorable {
 		notices = append(notices, started(canary, st))
@@ -29,25 +29,31 @@ func Recall(canary *v1beta1.Canary, now time.Time) []Notice {
 // started is the notice of a new run.
 func started(canary *v1beta1.Canary, st *v1beta1.CanaryStatus) Notice {
 	return Notice{
-		ID: st.Run.ID + "/started", Reason: ReasonNewRevision, OnTarget: true,
+		ID: st.Run.ID + "/started", Reason: ReasonNewRevision, OnTarget: true, Severity: v1beta1.SeverityInfo,
 		Message: fmt.Sprintf("new revision %s of %s detected; %s",
 			st.Canary.Hash, canary.Spec.TargetRef.Name, planInWords(&canary.Spec)),
 	}
 }
 
-// ended is the notice of a run that is over.
-func ended(target string, rec *v1beta1.RunRecord) Notice {
-	n := Notice{ID: rec.ID + "/ended", Reason: string(rec.Outcome), OnTarget: true}
+// endedID ends the ID of the notice that a run is over.
+const endedID = "/ended"
+
+// ended is the notice of the run that is over, the first of a history.
+func ended(target string, history []v1beta1.RunRecord) Notice {
+	rec := &history[0]
+	n := Notice{ID: rec.ID + endedID, Reason: string(rec.Outcome), OnTarget: true, Severity: v1beta1.SeverityInfo}
 	how := ""
 	switch rec.Outcome {
 	case v1beta1.OutcomePromoted:
 		how = "promoted"
+		n.Mends = len(history) > 1 && history[1].Outcome == v1beta1.OutcomeRolledBack
 	case v1beta1.OutcomeRolledBack:
-		n.Warning = true
+		n.Warning, n.Severity = true, v1beta1.SeverityError
 		how = fmt.Sprintf("rolled back at weight %d: %s", rec.MaxWeight, rec.Reason)
 	case v1beta1.OutcomeSuperseded:
 		how = fmt.Sprintf("superseded at weight %d", rec.MaxWeight)
 	case v1beta1.OutcomeAborted:
+		n.Severity = v1beta1.SeverityWarn
 		how = fmt.Sprintf("aborted at weight %d", rec.MaxWeight)
 	}
 	n.Message = fmt.Sprintf("revision %s of %s %s: %s", rec.Revision, target, how, rec.Message)

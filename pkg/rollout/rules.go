@@ -55,6 +55,7 @@ func (l *look) outOfBand() bool {
 	l.touch()
 	l.notify(Notice{
 		ID: l.st.Run.ID + "/resumed", Reason: ReasonOutOfBand, Warning: true, OnTarget: true,
+		Severity: v1beta1.SeverityWarn,
 		Message: fmt.Sprintf("%s was %s and rolls out revision %s without analysis; Weir waits until it is complete",
 			l.workload(), l.letGo(), l.Target.Revision.Hash),
 	})
@@ -94,11 +95,13 @@ func (l *look) superseded() bool {
 // queued says that the target's template waits for the end of the run, as the spec wants it. A canary without a
 // ReplicaSet can be made of the target's present template alone, and cannot let another wait. Neither can one
 // whose ReplicaSet is older than the primary's: handed over beside a newer template, the Deployment's controller
-// would take its pods away and not the primary's. And a template that is the primary's again ends the run.
+// would take its pods away and not the primary's. And a template that is the primary's again ends the run; if that was
+// so for a moment after the hand-over, the controller has ended the canary's pods.
 func (s *Snapshot) queued() bool {
 	newer := s.Target.Found && !s.Target.Revision.IsCandidate && !s.Target.Revision.IsPrimary
+	promoted := s.handedOver() && (s.Candidate.Desired > 0 || s.Target.Replicas == 0)
 	return newer && s.Canary.Spec.OnNewRevision == v1beta1.OnNewRevisionQueue &&
-		s.Candidate.Found && s.Candidate.Younger && (s.Candidate.Owner == OwnerCanary || s.handedOver())
+		s.Candidate.Found && s.Candidate.Younger && (s.Candidate.Owner == OwnerCanary || promoted)
 }
 
 // slipped says that the template changed between the decision to hand over and the hand-over, and
@@ -211,7 +214,7 @@ func (l *look) primaryMoved() bool {
 	}
 	l.notify(Notice{
 		ID:     fmt.Sprintf("%s/primarymoved/%s/%d", l.Canary.UID, s.Hash, l.Now.Unix()),
-		Reason: ReasonPrimaryMoved, Warning: true, OnTarget: true,
+		Reason: ReasonPrimaryMoved, Warning: true, OnTarget: true, Severity: v1beta1.SeverityWarn,
 		Message: fmt.Sprintf("%s has scaled up its revision %s in place of %s, which served before; it serves now",
 			l.workload(), s.Hash, l.st.Primary.Hash),
 	})

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,10 +16,11 @@ const historyLimit = 10
 // newRun begins to count a run for the target's present template. Its ID is made of what is
 // committed nowhere else, so that deciding again gives the same.
 func (l *look) newRun() *v1beta1.RunStatus {
-	return &v1beta1.RunStatus{
-		ID:        fmt.Sprintf("%s-%d", l.Target.Revision.Hash, l.Now.Unix()),
-		StartedAt: metav1.NewTime(l.Now),
+	id := fmt.Sprintf("%s-%d", l.Target.Revision.Hash, l.Now.Unix())
+	for another := 2; slices.ContainsFunc(l.st.History, func(h v1beta1.RunRecord) bool { return h.ID == id }); another++ {
+		id = fmt.Sprintf("%s-%d-%d", l.Target.Revision.Hash, l.Now.Unix(), another) // a second within the second
 	}
+	return &v1beta1.RunStatus{ID: id, StartedAt: metav1.NewTime(l.Now)}
 }
 
 // beginRun starts a run for the target's present template at the first step. The weight is what it
@@ -104,7 +106,7 @@ func (l *look) endRun(outcome v1beta1.Outcome, reason, message string) {
 		l.postRollout()
 	}
 	l.st.Run = nil
-	l.notify(ended(l.targetName(), &rec))
+	l.notify(ended(l.targetName(), l.st.History))
 }
 
 // rollback ends a run whose canary is not good.
@@ -149,6 +151,12 @@ func (l *look) retire() bool {
 		l.wait(ReasonSettling, "waiting until the primary Service stands for revision %s", l.st.Retiring.Hash)
 		return true
 	}
+	if l.podless() && (SplitOf(l.st).Reaches() || !drained(l.Snapshot)) {
+		l.setSplit(Split{})
+		l.after(settlesIn(l.Snapshot))
+		l.wait(ReasonSettling, "waiting until no traffic comes by way of revision %s, which has no pods", l.st.Retiring.Hash)
+		return true
+	}
 	if !l.Retiring.Found || l.isTargets(l.Retiring) {
 		l.st.Retiring = nil
 		return false
@@ -176,6 +184,12 @@ func (l *look) retire() bool {
 // canary Service.
 func (l *look) servesAgain() bool {
 	return !l.Target.InPlace && isPrimary(l.st, l.st.Retiring.ReplicaSet) && l.Retiring.Found && !drained(l.Snapshot)
+}
+
+// podless says that what retires has no pods any more, and that this is not Weir's doing: the target has ended them, or
+// somebody has deleted the ReplicaSet.
+func (s *Snapshot) podless() bool {
+	return s.Canary.Status.Retiring != nil && !s.Target.InPlace && s.Retiring.Owner != OwnerCanary && s.Retiring.Desired == 0
 }
 
 func isPrimary(st *v1beta1.CanaryStatus, replicaSet string) bool {

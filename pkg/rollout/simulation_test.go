@@ -71,7 +71,8 @@ type untold struct{}
 // walk plays one seed to its end. A walk is told only where it fails: the words are most of the work.
 func walk(t *testing.T, seed uint64, told bool) (r *reach) {
 	k := &walker{toy: newToy(t), rnd: rand.New(rand.NewPCG(seed, 7)), seed: seed, template: 1, reach: newReach()}
-	k.told, k.check = told, k.invariants
+	k.told, k.check, k.complain = told, k.invariants, k.fail
+	k.mail.receivers = []Receiver{{To: "slack", Severity: v1beta1.SeverityInfo}, {To: "pager", Severity: v1beta1.SeverityError}}
 	defer func() {
 		switch p := recover(); p.(type) {
 		case nil:
@@ -117,6 +118,9 @@ func (k *walker) turn() {
 		k.happens(conflicts)
 		k.conflict = true
 	}
+	if k.rnd.IntN(10) == 0 {
+		k.mail.deaf["slack"] = !k.mail.deaf["slack"]
+	}
 	before := k.canary.Status
 	d, _ := k.look()
 	k.crashAt = 0
@@ -156,6 +160,7 @@ func (k *walker) calm() {
 	k.problems = nil
 	clear(k.broken)
 	clear(k.gates)
+	clear(k.mail.deaf)
 	if !k.target.found {
 		k.restore()
 	}
@@ -165,7 +170,9 @@ func (k *walker) calm() {
 	if k.canary.Spec.Suspend {
 		k.edit(func(s *v1beta1.CanarySpec) { s.Suspend = false })
 	}
-	if !k.target.paused && k.canary.Status.Phase != v1beta1.PhaseInitializing { // whoever resumed it thinks better of it
+	// Whoever resumed it thinks better of it. What Weir itself has let go nobody pauses.
+	resumed := k.target.pausedByWeir && !k.target.paused
+	if resumed && k.canary.Status.Phase != v1beta1.PhaseInitializing {
 		k.target.paused, k.target.pausedByWeir = true, false
 	}
 	for turn := range 400 {

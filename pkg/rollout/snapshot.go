@@ -42,6 +42,10 @@ type Snapshot struct {
 	Replies []Reply
 	// Command is what a person wants done, nil where there is nothing new.
 	Command *Command
+	// Receivers are who is told by alerts.
+	Receivers []Receiver
+	// Delivered are alerts that somebody has been told.
+	Delivered []Delivery
 	// ConfigDigest stands for the content of the ConfigMaps and Secrets that the target's template mentions;
 	// empty where it is not tracked or not known.
 	ConfigDigest string

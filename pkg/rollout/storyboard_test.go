@@ -23,6 +23,7 @@ import (
 //	adopt                        play until the Canary is adopted, without output
 //	set template=v2 replicas=8 paused=false found=false refused="…" problem=… verdict=Failed alarm=true proven=true broken=v2
 //	set split=60                 somebody else changes the route
+//	set receivers=(slack,info,pager,error)   who is told by alerts; set deaf=slack, hears=slack: who cannot be reached, and can
 //	set ready=-1                 one canary pod is not ready
 //	play [max=40]                look, let the controllers work, wait, until nothing changes; every write
 //	look                         one look
@@ -222,6 +223,13 @@ func (w *toy) change(t *testing.T, arg datadriven.CmdArg) {
 		}
 	case "gate": // gate=(night,closed)
 		w.gates[v] = arg.Vals[1]
+	case "receivers":
+		for i := 0; i < len(arg.Vals); i += 2 {
+			r := Receiver{To: arg.Vals[i], Severity: v1beta1.AlertSeverity(arg.Vals[i+1])}
+			w.mail.receivers = append(w.mail.receivers, r)
+		}
+	case "deaf", "hears":
+		w.mail.deaf[v] = arg.Key == "deaf"
 	case "config":
 		w.config = v
 	case "flaked":
@@ -291,6 +299,10 @@ func (w *toy) statusLines() string {
 	}
 	for _, c := range st.Conditions {
 		fmt.Fprintf(&b, "%s=%s %s: %s\n", c.Type, c.Status, c.Reason, c.Message)
+	}
+	for _, a := range st.Alerts {
+		fmt.Fprintf(&b, "alert %s for %s: %s, step %s, weight %d of %d\n", a.Reason, strings.Join(a.To, ", "), a.Revision,
+			a.Step, a.Weight, a.MaxWeight)
 	}
 	for _, h := range st.History {
 		fmt.Fprintf(&b, "run of %s: %s %s at most %d\n", h.Revision, h.Outcome, h.Reason, h.MaxWeight)

@@ -65,7 +65,7 @@ func (l *look) givePauseBack() {
 		return
 	}
 	// What served may be gone, with its target or while there were no pods, and the template be all there is.
-	gone := !l.Primary.Found || l.Primary.Desired == 0 && l.Primary.Exists == 0
+	gone := !l.Primary.Found || l.Primary.Exists == 0 && (l.Primary.Desired == 0 || l.Target.InPlace)
 	only := gone && l.Serving.Found && l.Serving.Name == l.Target.Revision.ReplicaSet
 	if l.st.Primary == nil || l.Target.Revision.IsPrimary || l.Target.Complete || only {
 		l.d.Pause = PauseRelease
@@ -77,6 +77,7 @@ func (l *look) givePauseBack() {
 	}
 	l.notify(Notice{
 		ID: string(l.Canary.UID) + "/leftpaused", Reason: ReasonLeftPaused, Warning: true, OnTarget: true,
+		Severity: v1beta1.SeverityWarn,
 		Message: fmt.Sprintf("%s stays %s: its template %s is not what serves (%s); %s releases it without analysis",
 			l.workload(), l.standstill(), l.Target.Revision.Hash, serves, l.wayOn()),
 	})

@@ -19,7 +19,9 @@ func (w *toy) look() (Decision, error) {
 	asking := w.died
 	if w.died { // a new process sees everything for the first time, and has to ask again
 		w.died, w.route.Since = false, w.now
+		w.mail.die()
 	}
+	defer w.tell()
 	s := w.snapshot()
 	if asking {
 		s.Answers, s.Replies = nil, nil

@@ -91,6 +91,14 @@ func (p *toyPods) sole(template string) string {
 	return first
 }
 
+// serving is what a StatefulSet makes its pods of, or what all of a DaemonSet's pods are of.
+func (p *toyPods) serving(template string) string {
+	if p.oneWay {
+		return p.sole(template)
+	}
+	return p.current
+}
+
 // see fills in what a look sees of it.
 func (p *toyPods) see(w *toy, s *Snapshot) {
 	st, template, replicas := &w.canary.Status, w.target.template, w.target.replicas
@@ -119,9 +127,13 @@ func (p *toyPods) see(w *toy, s *Snapshot) {
 	if s.Primary.Found {
 		s.Primary.Owner, s.Primary.Desired = OwnerTarget, max(0, replicas-s.Candidate.Desired)
 	}
-	if !p.oneWay && p.current != primary && p.current != candidate {
-		s.Primary, s.Serving = ReplicaSet{}, p.facts(w, p.current)
-		s.Serving.Owner, s.Serving.Desired = OwnerTarget, max(0, replicas-s.Candidate.Desired)
+	if serving := p.serving(template); serving != primary && serving != candidate {
+		if !p.oneWay {
+			s.Primary = ReplicaSet{}
+		}
+		if s.Serving = p.facts(w, serving); s.Serving.Found {
+			s.Serving.Owner, s.Serving.Desired = OwnerTarget, max(0, replicas-s.Candidate.Desired)
+		}
 	}
 	s.Target = Target{
 		Found: w.target.found, Paused: p.held, Complete: p.all(w, template) && (p.oneWay || p.current == template),

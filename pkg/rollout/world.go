@@ -23,7 +23,9 @@ func world(s *Snapshot, d *Decision) {
 			d.Candidate = candidatePlan(s, st)
 		}
 	case v1beta1.PhaseFailed:
-		if s.Candidate.Found && st.Canary != nil && (st.Retiring == nil || st.Retiring.ReplicaSet != st.Canary.ReplicaSet) {
+		// One that was refused before it was borrowed stays the target's.
+		weirs := s.Candidate.Owner == OwnerCanary && st.Canary != nil
+		if weirs && (st.Retiring == nil || st.Retiring.ReplicaSet != st.Canary.ReplicaSet) {
 			d.Candidate = candidatePlan(s, st)
 		}
 	case v1beta1.PhaseFinalising:
@@ -31,9 +33,9 @@ func world(s *Snapshot, d *Decision) {
 			d.Pause = PauseRelease
 		}
 		// Beside a newer template the target's controller takes the pods of the old revision but for as many as
-		// it may have too many; these are Weir's to end.
+		// it may have too many; these are Weir's to end, once promoted pods stand in for them.
 		if s.queued() && s.handedOver() && s.Primary.Found && s.Primary.Owner == OwnerTarget &&
-			st.Canary != nil && s.Candidate.Available >= min(s.Target.Replicas, st.Canary.Replicas) {
+			st.Canary != nil && s.Candidate.Available >= max(1, min(s.Target.Replicas, st.Canary.Replicas)) {
 			d.Primary = ReplicaSetPlan{State: ReplicaSetPresent}
 		}
 	case v1beta1.PhaseTerminating:
@@ -123,6 +125,9 @@ func pins(s *Snapshot, st *v1beta1.CanaryStatus) Pins {
 	}
 	primary := st.Primary.Hash
 	switch {
+	case st.Retiring != nil && s.podless() && !drained(s):
+		// Traffic that still comes by way of it goes to the primary's pods.
+		return Pins{Apex: primary, Primary: primary, Canary: primary}
 	case st.Retiring != nil:
 		apex := primary
 		if st.Weight == fullWeight {
@@ -157,7 +162,8 @@ func (r ReplicaSet) leftOver() bool { return r.Owner == OwnerCanary && (r.Exists
 
 // retiringPlan keeps a retiring ReplicaSet whole until no traffic goes to it, and removes it then.
 func retiringPlan(s *Snapshot, st *v1beta1.CanaryStatus) ReplicaSetPlan {
-	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found || isPrimary(st, st.Retiring.ReplicaSet) ||
+	if st.Retiring == nil || !s.Retiring.Found || !s.Target.Found || s.podless() ||
+		isPrimary(st, st.Retiring.ReplicaSet) && !s.Target.InPlace || // in place, what retires is all but the primary's
 		st.Phase == v1beta1.PhaseInitializing && s.Retiring.Owner != OwnerCanary {
 		return ReplicaSetPlan{}
 	}

@@ -51,6 +51,8 @@ type toy struct {
 	broken map[string]string
 	// check is called after every write.
 	check func(what write)
+	// complain tells of a fault.
+	complain func(format string, args ...any)
 	// told says that somebody reads the log.
 	told  bool
 	notes []string
@@ -76,6 +78,8 @@ type toy struct {
 	called map[string]string
 	// command that stands in the annotation.
 	command *Command
+	// mail is how people are told by alerts.
+	mail toyMail
 	// config is the digest of the configuration, and annotated the one that the template carries.
 	config, annotated string
 }
@@ -104,9 +108,9 @@ var errCrash = errors.New("the operator died")
 
 func newToy(t testing.TB) *toy {
 	w := &toy{
-		t: t, told: true, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), settle: 5 * time.Second,
+		t: t, complain: t.Errorf, told: true, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), settle: 5 * time.Second,
 		sets: map[string]*toySet{}, verdict: v1beta1.VerdictPassed, broken: map[string]string{},
-		gates: map[string]string{}, called: map[string]string{},
+		gates: map[string]string{}, called: map[string]string{}, mail: newToyMail(),
 	}
 	w.canary = &v1beta1.Canary{
 		ObjectMeta: metav1.ObjectMeta{Name: "app", Namespace: "default", UID: "uid", Generation: 1},
@@ -252,6 +256,7 @@ func (w *toy) snapshot() *Snapshot {
 		Now: w.now, Canary: w.canary, Problems: w.problems, Settle: w.settle,
 		Primary: w.facts(primary), Serving: w.facts(w.sole()), Candidate: young, Retiring: w.facts(w.set(st.Retiring)),
 		Services: w.services, Route: w.route, FollowsPods: w.followsPods, ConfigDigest: w.config,
+		Receivers: w.mail.receivers, Delivered: w.mail.told,
 		Target: Target{
 			Found: w.target.found, Paused: w.target.paused, Complete: w.complete(), Replicas: w.target.replicas,
 			Revision: Revision{

@@ -33,9 +33,9 @@ func ObserveDaemonSet(
 		return InPlace{}, err
 	}
 	pods, replicas, ready := alive(own), d.Status.DesiredNumberScheduled, d.Spec.MinReadySeconds
-	primary, candidate := named(revs, st.Primary), named(revs, st.Canary)
+	primary, candidate, sole := named(revs, st.Primary), named(revs, st.Canary), soleRevision(pods, revs, present)
 	if st.Primary == nil {
-		primary = soleRevision(pods, revs, present)
+		primary = sole
 	}
 	all := func(rev *appsv1.ControllerRevision) bool {
 		return pods.count() >= replicas && pods.of(hashOfRevision(rev, kind)).readyFor(ready, now) >= pods.count()
@@ -56,6 +56,10 @@ func ObserveDaemonSet(
 	}
 	if primary != nil {
 		in.Primary.Owner, in.Primary.Desired = rollout.OwnerTarget, max(0, replicas-in.Candidate.Desired)
+	}
+	if sole != nil && sole != primary && sole != candidate {
+		in.Serving = pods.facts(sole, kind, ready, now)
+		in.Serving.Owner, in.Serving.Desired = rollout.OwnerTarget, max(0, replicas-in.Candidate.Desired)
 	}
 	if primary != nil && st.Primary != nil && in.Target.Paused {
 		in.strangers(pods, st)

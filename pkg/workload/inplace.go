@@ -21,7 +21,8 @@ import (
 type InPlace struct {
 	Target                       rollout.Target
 	Primary, Candidate, Retiring rollout.ReplicaSet
-	// Serving is what a StatefulSet makes its pods of, if that is neither the primary nor the candidate.
+	// Serving is what a StatefulSet makes its pods of, or what all of a DaemonSet's pods are of, if that is neither the
+	// primary nor the candidate.
 	Serving rollout.ReplicaSet
 	// CandidatePods are the names of the candidate's pods.
 	CandidatePods []string

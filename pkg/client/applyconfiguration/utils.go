@@ -18,10 +18,24 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=weir.dev, Version=v1beta1
+	case v1beta1.SchemeGroupVersion.WithKind("AlertChannel"):
+		return &weirv1beta1.AlertChannelApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertCheck"):
+		return &weirv1beta1.AlertCheckApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertProvider"):
+		return &weirv1beta1.AlertProviderApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertProviderRef"):
+		return &weirv1beta1.AlertProviderRefApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertProviderSpec"):
+		return &weirv1beta1.AlertProviderSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertStatus"):
+		return &weirv1beta1.AlertStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AutoscalerRef"):
 		return &weirv1beta1.AutoscalerRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Canary"):
 		return &weirv1beta1.CanaryApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CanaryAlert"):
+		return &weirv1beta1.CanaryAlertApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CanaryAnalysis"):
 		return &weirv1beta1.CanaryAnalysisApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CanaryMetric"):
@@ -40,6 +54,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.CheckStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ClientTLS"):
 		return &weirv1beta1.ClientTLSApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ClusterAlertProvider"):
+		return &weirv1beta1.ClusterAlertProviderApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ClusterAlertProviderSpec"):
+		return &weirv1beta1.ClusterAlertProviderSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ClusterMetricTemplate"):
+		return &weirv1beta1.ClusterMetricTemplateApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CommandStatus"):
 		return &weirv1beta1.CommandStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Comparison"):
@@ -88,10 +108,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.MetricTemplateSpecApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("NamedRoute"):
 		return &weirv1beta1.NamedRouteApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("NamespacedSecretRef"):
+		return &weirv1beta1.NamespacedSecretRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("OutlierDetection"):
 		return &weirv1beta1.OutlierDetectionApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("PauseStatus"):
 		return &weirv1beta1.PauseStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ProviderSecretRef"):
+		return &weirv1beta1.ProviderSecretRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RequestMatch"):
 		return &weirv1beta1.RequestMatchApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Retries"):

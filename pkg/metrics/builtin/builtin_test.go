@@ -15,7 +15,7 @@ import (
 )
 
 func TestNew(t *testing.T) {
-	ref := &v1beta1.LocalSecretRef{Name: "reader"}
+	ref := &v1beta1.ProviderSecretRef{Name: "reader"}
 	for name, c := range map[string]struct {
 		provider v1beta1.MetricProvider
 		secret   map[string][]byte
@@ -53,7 +53,7 @@ func TestNew(t *testing.T) {
 }
 
 func TestNewRejects(t *testing.T) {
-	ref := &v1beta1.LocalSecretRef{Name: "reader"}
+	ref := &v1beta1.ProviderSecretRef{Name: "reader"}
 	for says, c := range map[string]struct {
 		provider v1beta1.MetricProvider
 		secret   map[string][]byte
@@ -76,7 +76,7 @@ func TestNewRejects(t *testing.T) {
 // TestEachType makes a provider of every type that the schema takes, and takes the keys of its Secret away one by
 // one.
 func TestEachType(t *testing.T) {
-	ref := &v1beta1.LocalSecretRef{Name: "reader"}
+	ref := &v1beta1.ProviderSecretRef{Name: "reader"}
 	for kind, c := range map[string]struct {
 		spec v1beta1.MetricProvider
 		keys []string

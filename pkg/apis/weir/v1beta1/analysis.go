@@ -170,6 +170,13 @@ type CanaryAnalysis struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	Webhooks []CanaryWebhook `json:"webhooks,omitempty"`
+
+	// Alerts are who is told of the runs. Without any, it is who the operator's flags name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Alerts []CanaryAlert `json:"alerts,omitempty"`
 }
 
 // Guard compares the errors of canary and primary at short intervals as long as the canary has traffic, whatever the

@@ -114,6 +114,9 @@ func metricRules() []rule {
 	own := func(m string) string {
 		return metric("{name: own, thresholdRange: {max: 1}, templateRef: {name: own}, " + m + "}")
 	}
+	of := func(ref string) string {
+		return metric("{name: own, thresholdRange: {max: 1}, templateRef: {name: own, " + ref + "}}")
+	}
 	const rate = "name: request-success-rate, thresholdRange: "
 	return []rule{
 		{
@@ -169,6 +172,20 @@ func metricRules() []rule {
 			yes:   []string{own("onError: Hold")},
 			no:    []string{metric(`{name: own, thresholdRange: {max: 1}, templateRef: {name: ""}}`)},
 			says:  notEmpty,
+		},
+		{
+			field: "spec.analysis.metrics[0].templateRef.kind",
+			yes:   []string{of("kind: MetricTemplate"), of("kind: ClusterMetricTemplate")},
+			no:    []string{of("kind: Template"), of(`kind: ""`)},
+			says:  oneOf,
+		},
+		{
+			field: "spec.analysis.metrics[0].templateRef",
+			yes: []string{
+				of("namespace: a"), of("kind: MetricTemplate, namespace: a"), of("kind: ClusterMetricTemplate"),
+			},
+			no:   []string{of("kind: ClusterMetricTemplate, namespace: a")},
+			says: "a ClusterMetricTemplate is in no namespace: remove templateRef.namespace",
 		},
 		{
 			field: "spec.analysis.metrics[0].onNoData",

@@ -22,8 +22,19 @@ import (
 func TestAPI(t *testing.T) {
 	c := start(t)
 	canary, template := c.kind("Canary", canaryBase), c.kind("MetricTemplate", templateBase)
+	clusterTemplate := c.kind("ClusterMetricTemplate", clusterTemplateBase)
 	t.Run("Canary", func(t *testing.T) { testRules(t, canary, canaryRules()) })
-	t.Run("MetricTemplate", func(t *testing.T) { testRules(t, template, templateRules()) })
+	own, all := c.kind("AlertProvider", alertProviderBase), c.kind("ClusterAlertProvider", clusterAlertProviderBase)
+	t.Run("AlertProvider", func(t *testing.T) {
+		testRules(t, own, append(alertProviderRules("{name: a}"), secretRules()...))
+	})
+	t.Run("ClusterAlertProvider", func(t *testing.T) {
+		testRules(t, all, append(alertProviderRules("{name: a, namespace: b}"), clusterSecretRules()...))
+	})
+	t.Run("MetricTemplate", func(t *testing.T) { testRules(t, template, templateRules(v1beta1.KindMetricTemplate)) })
+	t.Run("ClusterMetricTemplate", func(t *testing.T) {
+		testRules(t, clusterTemplate, templateRules(v1beta1.KindClusterMetricTemplate))
+	})
 	t.Run("Defaults", func(t *testing.T) { testDefaults(t, c) })
 	t.Run("Status", func(t *testing.T) { testStatus(t, c) })
 	t.Run("Columns", func(t *testing.T) { testColumns(t, c) })
@@ -87,11 +98,11 @@ type kind struct {
 func (c *cluster) kind(name, base string) kind {
 	crd := c.crds[name]
 	resource := v1beta1.SchemeGroupVersion.WithResource(crd.Spec.Names.Plural)
-	return kind{
-		client: c.dynamic.Resource(resource).Namespace(metav1.NamespaceDefault),
-		schema: crd.Spec.Versions[0].Schema.OpenAPIV3Schema,
-		base:   base,
+	k := kind{client: c.dynamic.Resource(resource), schema: crd.Spec.Versions[0].Schema.OpenAPIV3Schema, base: base}
+	if crd.Spec.Scope == apiextensionsv1.NamespaceScoped {
+		k.client = c.dynamic.Resource(resource).Namespace(metav1.NamespaceDefault)
 	}
+	return k
 }
 
 // with is the base with patches laid over it, one after the other.

@@ -24,6 +24,7 @@ const (
 func canaryRules() []rule {
 	return slices.Concat(targetRules(), delayRules(), serviceRules(), requestRules(), pathRules(), meshRules(),
 		planRules(), analysisRules(), stepRules(), matchRules(), affinityRules(), metricRules(), judgingRules(), webhookRules(),
+		alertRules(),
 		between("spec.progressDeadlineSeconds", "progressDeadlineSeconds: #", 1, 86400),
 		between("spec.service.port", "service: {port: #}", 1, 65535),
 		between("spec.analysis.threshold", "analysis: {threshold: #}", 1, 1000),

@@ -103,7 +103,7 @@ type CanaryMetric struct {
 	// +optional
 	DryRun bool `json:"dryRun,omitempty"`
 
-	// TemplateRef names the MetricTemplate that is asked.
+	// TemplateRef names the MetricTemplate or ClusterMetricTemplate that is asked.
 	// +optional
 	TemplateRef *TemplateRef `json:"templateRef,omitempty"`
 
@@ -189,9 +189,15 @@ type ThresholdRange struct {
 	Max *float64 `json:"max,omitempty"`
 }
 
-// TemplateRef names a MetricTemplate.
+// TemplateRef names a MetricTemplate or a ClusterMetricTemplate.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.kind) || self.kind != 'ClusterMetricTemplate' || !has(self.__namespace__)",message="a ClusterMetricTemplate is in no namespace: remove templateRef.namespace"
 type TemplateRef struct {
-	// Name of the MetricTemplate.
+	// Kind of the template, MetricTemplate or ClusterMetricTemplate. Defaults to MetricTemplate.
+	// +optional
+	// +kubebuilder:validation:Enum=MetricTemplate;ClusterMetricTemplate
+	Kind string `json:"kind,omitempty"`
+	// Name of the template.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`

@@ -30,6 +30,9 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(SchemeGroupVersion,
 		&Canary{}, &CanaryList{},
 		&MetricTemplate{}, &MetricTemplateList{},
+		&AlertProvider{}, &AlertProviderList{},
+		&ClusterAlertProvider{}, &ClusterAlertProviderList{},
+		&ClusterMetricTemplate{}, &ClusterMetricTemplateList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

@@ -58,13 +58,16 @@ func testDefaults(t *testing.T, c *cluster) {
 		"spec.analysis.guard.interval":   "10s",
 		"spec.analysis.guard.tolerance":  int64(2),
 		"spec.analysis.guard.confidence": 0.999,
+
+		"spec.analysis.alerts[].severity":         "info",
+		"spec.analysis.alerts[].providerRef.kind": "AlertProvider",
 	}
 	k := c.kind("Canary", canaryBase)
 	made, err := k.client.Create(t.Context(), k.with(t,
 		`spec: {ingressRef: {name: podinfo}, routeRef: {name: podinfo}, upstreamRef: {name: podinfo},
 		service: {rewrite: {uri: /}}}`, `spec: {analysis: {
 		metrics: [{name: request-duration, comparison: {}}], guard: {}, sessionAffinity: {cookieName: a},
-		webhooks: [{name: gate, url: 'http://gate'}]}}`), strictly(true))
+		alerts: [{name: team, providerRef: {name: slack}}], webhooks: [{name: gate, url: 'http://gate'}]}}`), strictly(true))
 	require.NoError(t, err)
 	got := map[string]any{}
 	for _, field := range defaulted("spec", k.schema.Properties["spec"]) {
@@ -75,7 +78,9 @@ func testDefaults(t *testing.T, c *cluster) {
 	require.NoError(t, err)
 	interval, _, _ := unstructured.NestedString(made.Object, "spec", "analysis", "interval")
 	assert.Equal(t, "1m", interval, "without an analysis, its defaults are missing")
-	assert.Empty(t, defaulted("spec", c.kind("MetricTemplate", templateBase).schema.Properties["spec"]))
+	for _, other := range []string{"MetricTemplate", "ClusterMetricTemplate", "AlertProvider", "ClusterAlertProvider"} {
+		assert.Empty(t, defaulted("spec", c.kind(other, "").schema.Properties["spec"]), other)
+	}
 }
 
 // defaultedField is a field with a default, and how to find it in an object.
@@ -186,7 +191,7 @@ func fullStatus() v1beta1.CanaryStatus {
 		Primary: revision.DeepCopy(), Canary: revision.DeepCopy(), Retiring: revision.DeepCopy(),
 		Run: &v1beta1.RunStatus{
 			ID: "1", StartedAt: at, MaxWeight: 5, Full: true, Paused: &v1beta1.PauseStatus{Since: at, Actor: "ann", Reason: "lunch"},
-			Commands: commands,
+			Commands: commands, Told: []string{"gate/confirm-rollout/night/0"},
 			Metrics:  []v1beta1.MetricState{{Name: "request-duration", Failures: 1, Evidence: "{}", Step: 1, Before: 40}},
 		},
 		Step: &v1beta1.StepStatus{
@@ -194,6 +199,13 @@ func fullStatus() v1beta1.CanaryStatus {
 			TrafficSince: &precisely, Round: 3, Passed: 2, HeldSince: &precisely, Skipped: true, Resumed: true,
 		},
 		FailedChecks: 2,
+		Alerts: []v1beta1.AlertStatus{{
+			ID: "1/ended", Reason: "RolledBack", Severity: v1beta1.SeverityError, Message: "rolled back", At: precisely,
+			To: []string{"ClusterAlertProvider/slack"}, Run: "1", Revision: "1", Images: images, Phase: v1beta1.PhaseFailed,
+			Step: "2/5", Weight: 5, MaxWeight: 5, Dropped: 1, Check: &v1beta1.AlertCheck{
+				Name: "request-duration", Value: "612", Baseline: "480", Message: "612 is above 500",
+			},
+		}},
 		Checks: []v1beta1.CheckStatus{{
 			Name: "request-duration", Verdict: v1beta1.VerdictFailed, Value: "612", Message: "612 is above 500",
 			Query: "q", Answer: "97", At: at, Baseline: "480", Failures: 1, Evidence: &v1beta1.EvidenceStatus{
@@ -256,27 +268,44 @@ func testColumns(t *testing.T, c *cluster) {
 	made.Object["status"] = fromYAML(t, inJSON(t, status))
 	_, err = canary.client.UpdateStatus(t.Context(), made, metav1.UpdateOptions{})
 	require.NoError(t, err)
-	template := c.kind("MetricTemplate", templateBase)
-	_, err = template.client.Create(t.Context(), template.with(t), strictly(false))
-	require.NoError(t, err)
-	defer func() { require.NoError(t, template.client.Delete(t.Context(), "own", metav1.DeleteOptions{})) }()
+	for name, base := range map[string]string{"MetricTemplate": templateBase, "ClusterMetricTemplate": clusterTemplateBase} {
+		template := c.kind(name, base)
+		_, err = template.client.Create(t.Context(), template.with(t), strictly(false))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, template.client.Delete(t.Context(), "own", metav1.DeleteOptions{})) }()
+	}
 
 	columns, cells := table(t, c, "canaries", "podinfo")
 	assert.Equal(t, []string{"Name", "Phase", "Weight", "Step", "Failed", "Message", "Age"}, columns)
 	assert.Equal(t, []any{"podinfo", "Progressing", int64(5), "2/5", int64(2), "step 2 of 5"}, cells[:6])
-	columns, cells = table(t, c, "metrictemplates", "own")
-	assert.Equal(t, []string{"Name", "Provider", "Age"}, columns)
-	assert.Equal(t, []any{"own", "prometheus"}, cells[:2])
+	for resource, namespace := range map[string]string{"metrictemplates": metav1.NamespaceDefault, "clustermetrictemplates": ""} {
+		columns, cells = tableIn(t, c, namespace, resource, "own")
+		assert.Equal(t, []string{"Name", "Provider", "Age"}, columns)
+		assert.Equal(t, []any{"own", "prometheus"}, cells[:2])
+	}
+
+	alerts := c.kind("AlertProvider", alertProviderBase)
+	_, err = alerts.client.Create(t.Context(), alerts.with(t, "spec: {channel: releases}"), strictly(false))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, alerts.client.Delete(t.Context(), "own", metav1.DeleteOptions{})) }()
+	columns, cells = table(t, c, "alertproviders", "own")
+	assert.Equal(t, []string{"Name", "Type", "Channel", "Age"}, columns)
+	assert.Equal(t, []any{"own", "slack", "releases"}, cells[:3])
 }
 
 func table(t *testing.T, c *cluster, resource, name string) (columns []string, cells []any) {
+	t.Helper()
+	return tableIn(t, c, metav1.NamespaceDefault, resource, name)
+}
+
+func tableIn(t *testing.T, c *cluster, namespace, resource, name string) (columns []string, cells []any) {
 	t.Helper()
 	config := rest.CopyConfig(c.config)
 	config.APIPath, config.GroupVersion = "/apis", &v1beta1.SchemeGroupVersion
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	client, err := rest.RESTClientFor(config)
 	require.NoError(t, err)
-	raw, err := client.Get().Namespace(metav1.NamespaceDefault).Resource(resource).Name(name).
+	raw, err := client.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resource).Name(name).
 		SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").Do(t.Context()).Raw()
 	require.NoError(t, err)
 	object := unstructured.Unstructured{}
@@ -305,7 +334,13 @@ func testNames(t *testing.T, c *cluster) {
 	for _, r := range served.APIResources {
 		short[r.Name], categories[r.Name], namespaced[r.Name] = r.ShortNames, r.Categories, r.Namespaced
 	}
-	assert.Equal(t, map[string][]string{"canaries": {"can"}, "canaries/status": nil, "metrictemplates": {"mt"}}, short)
+	assert.Equal(t, map[string][]string{
+		"canaries": {"can"}, "canaries/status": nil, "metrictemplates": {"mt"}, "clustermetrictemplates": {"cmt"},
+		"alertproviders": {"ap"}, "clusteralertproviders": nil,
+	}, short)
 	assert.Equal(t, []string{"all"}, categories["canaries"])
-	assert.Equal(t, map[string]bool{"canaries": true, "canaries/status": true, "metrictemplates": true}, namespaced)
+	assert.Equal(t, map[string]bool{
+		"canaries": true, "canaries/status": true, "metrictemplates": true, "clustermetrictemplates": false,
+		"alertproviders": true, "clusteralertproviders": false,
+	}, namespaced)
 }

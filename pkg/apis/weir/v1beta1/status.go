@@ -143,6 +143,13 @@ type CanaryStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
+	// Alerts are those that somebody is still to be told, oldest first.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=32
+	Alerts []AlertStatus `json:"alerts,omitempty"`
+
 	// History holds the last ten runs that are over, newest first.
 	// +optional
 	// +listType=atomic
@@ -189,6 +196,11 @@ type RunStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=33
 	Metrics []MetricState `json:"metrics,omitempty"`
+	// Told are what the run has waited for and people were told of, so that they are told once.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	Told []string `json:"told,omitempty"`
 	// Full says that a person wants it promoted without what is left of its steps and checks.
 	// +optional
 	Full bool `json:"full,omitempty"`

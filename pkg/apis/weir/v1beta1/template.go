@@ -2,6 +2,12 @@ package v1beta1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+// The kinds of templates that a metric can name.
+const (
+	KindMetricTemplate        = "MetricTemplate"
+	KindClusterMetricTemplate = "ClusterMetricTemplate"
+)
+
 // MetricTemplate is a query that Canaries can share, and the server that answers it.
 //
 // +genclient
@@ -15,6 +21,7 @@ type MetricTemplate struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
+	// +kubebuilder:validation:XValidation:rule="!has(self.provider.secretRef) || !has(self.provider.secretRef.__namespace__)",message="spec.provider.secretRef.namespace is for a ClusterMetricTemplate; the Secret of a MetricTemplate is in its own namespace"
 	Spec MetricTemplateSpec `json:"spec"`
 }
 
@@ -27,6 +34,35 @@ type MetricTemplateList struct {
 	metav1.ListMeta `json:"metadata,omitempty"`
 
 	Items []MetricTemplate `json:"items"`
+}
+
+// ClusterMetricTemplate is a MetricTemplate for Canaries of all namespaces.
+//
+// +genclient
+// +genclient:nonNamespaced
+// +genclient:noStatus
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,shortName=cmt
+// +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.spec.provider.type`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ClusterMetricTemplate struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +kubebuilder:validation:XValidation:rule="!has(self.provider.secretRef) || has(self.provider.secretRef.__namespace__)",message="spec.provider.secretRef.namespace is needed: a ClusterMetricTemplate is in no namespace that its Secret could be in, too"
+	Spec MetricTemplateSpec `json:"spec"`
+}
+
+// ClusterMetricTemplateList is a list of ClusterMetricTemplates.
+//
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +kubebuilder:object:root=true
+type ClusterMetricTemplateList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []ClusterMetricTemplate `json:"items"`
 }
 
 // MetricTemplateSpec is the query and the server it goes to.
@@ -103,10 +139,10 @@ type MetricProvider struct {
 	// +kubebuilder:validation:MaxLength=4096
 	Value string `json:"value,omitempty"`
 
-	// SecretRef names a Secret in the template's namespace with the credentials. Which keys it has
-	// depends on the type; `username` and `password`, or `token`, for most.
+	// SecretRef names a Secret with the credentials. Which keys it has depends on the type; `username`
+	// and `password`, or `token`, for most.
 	// +optional
-	SecretRef *LocalSecretRef `json:"secretRef,omitempty"`
+	SecretRef *ProviderSecretRef `json:"secretRef,omitempty"`
 
 	// Headers are sent with every query.
 	// +optional
@@ -116,6 +152,19 @@ type MetricProvider struct {
 	// InsecureSkipVerify accepts any certificate of the server.
 	// +optional
 	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+}
+
+// ProviderSecretRef names a Secret of a provider.
+type ProviderSecretRef struct {
+	// Name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Namespace of the Secret, for a ClusterMetricTemplate; that of a MetricTemplate is in its own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
 }
 
 // LocalSecretRef names a Secret in the namespace of the object that refers to it.

@@ -1,5 +1,11 @@
 package v1beta1_test
 
+import (
+	"strings"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+)
+
 const templateBase = `
 apiVersion: weir.dev/v1beta1
 kind: MetricTemplate
@@ -9,7 +15,49 @@ spec:
   query: up
 `
 
-func templateRules() []rule {
+const clusterTemplateBase = `
+apiVersion: weir.dev/v1beta1
+kind: ClusterMetricTemplate
+metadata: {name: own}
+spec:
+  provider: {type: prometheus}
+  query: up
+`
+
+// templateRules are those of both kinds, which are alike but for where the Secret is.
+func templateRules(kind string) []rule {
+	const here = "spec: {provider: {secretRef: {name: reader}}}"
+	const there = "spec: {provider: {secretRef: {name: reader, namespace: a}}}"
+	of, rules := rule{
+		field: "spec", yes: []string{here}, no: []string{there},
+		says: "spec.provider.secretRef.namespace is for a ClusterMetricTemplate; " +
+			"the Secret of a MetricTemplate is in its own namespace",
+	}, providerRules()
+	if kind == v1beta1.KindClusterMetricTemplate {
+		of = rule{
+			field: "spec", yes: []string{there}, no: []string{here},
+			says: "spec.provider.secretRef.namespace is needed: a ClusterMetricTemplate is in no namespace " +
+				"that its Secret could be in, too",
+		}
+		for _, r := range rules {
+			inNamespace(r.yes)
+			inNamespace(r.no)
+		}
+	}
+	return append(rules, of, rule{
+		field: "spec.provider.secretRef.namespace",
+		yes:   of.yes, no: each("provider: {secretRef: {name: reader, namespace: #}}", `""`), says: notEmpty,
+	})
+}
+
+// inNamespace gives each Secret of these patches a namespace.
+func inNamespace(patches []string) {
+	for i, p := range patches {
+		patches[i] = strings.ReplaceAll(p, "secretRef: {", "secretRef: {namespace: a, ")
+	}
+}
+
+func providerRules() []rule {
 	return []rule{
 		{
 			field: "spec.provider.type",

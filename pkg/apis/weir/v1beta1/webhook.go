@@ -65,6 +65,10 @@ type CanaryWebhook struct {
 	// +kubebuilder:validation:Maximum=20
 	Retries int32 `json:"retries,omitempty"`
 
+	// MuteAlert tells nobody that a run waits for this gate.
+	// +optional
+	MuteAlert bool `json:"muteAlert,omitempty"`
+
 	// DisableTLS accepts any certificate of the server.
 	// +optional
 	DisableTLS bool `json:"disableTLS,omitempty"`

@@ -39,8 +39,14 @@ func (f *genericInformer) Lister() cache.GenericLister {
 func (f *sharedInformerFactory) ForResource(resource schema.GroupVersionResource) (GenericInformer, error) {
 	switch resource {
 	// Group=weir.dev, Version=v1beta1
+	case v1beta1.SchemeGroupVersion.WithResource("alertproviders"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().AlertProviders().Informer()}, nil
 	case v1beta1.SchemeGroupVersion.WithResource("canaries"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().Canaries().Informer()}, nil
+	case v1beta1.SchemeGroupVersion.WithResource("clusteralertproviders"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().ClusterAlertProviders().Informer()}, nil
+	case v1beta1.SchemeGroupVersion.WithResource("clustermetrictemplates"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().ClusterMetricTemplates().Informer()}, nil
 	case v1beta1.SchemeGroupVersion.WithResource("metrictemplates"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().MetricTemplates().Informer()}, nil
 

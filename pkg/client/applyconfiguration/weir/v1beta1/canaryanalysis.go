@@ -74,6 +74,8 @@ type CanaryAnalysisApplyConfiguration struct {
 	Guard *GuardApplyConfiguration `json:"guard,omitempty"`
 	// Webhooks are the gates of a run, and what else is called in it.
 	Webhooks []CanaryWebhookApplyConfiguration `json:"webhooks,omitempty"`
+	// Alerts are who is told of the runs. Without any, it is who the operator's flags name.
+	Alerts []CanaryAlertApplyConfiguration `json:"alerts,omitempty"`
 }
 
 // CanaryAnalysisApplyConfiguration constructs a declarative configuration of the CanaryAnalysis type for use with
@@ -276,6 +278,19 @@ func (b *CanaryAnalysisApplyConfiguration) WithWebhooks(values ...*CanaryWebhook
 			panic("nil value passed to WithWebhooks")
 		}
 		b.Webhooks = append(b.Webhooks, *values[i])
+	}
+	return b
+}
+
+// WithAlerts adds the given value to the Alerts field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Alerts field.
+func (b *CanaryAnalysisApplyConfiguration) WithAlerts(values ...*CanaryAlertApplyConfiguration) *CanaryAnalysisApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithAlerts")
+		}
+		b.Alerts = append(b.Alerts, *values[i])
 	}
 	return b
 }

@@ -36,7 +36,7 @@ type CanaryMetricApplyConfiguration struct {
 	FailureLimit *int32 `json:"failureLimit,omitempty"`
 	// DryRun judges the metric and shows the verdict, and neither holds a step nor fails a run by it.
 	DryRun *bool `json:"dryRun,omitempty"`
-	// TemplateRef names the MetricTemplate that is asked.
+	// TemplateRef names the MetricTemplate or ClusterMetricTemplate that is asked.
 	TemplateRef *TemplateRefApplyConfiguration `json:"templateRef,omitempty"`
 	// TemplateVariables are given to the template's function `variables`.
 	TemplateVariables map[string]string `json:"templateVariables,omitempty"`

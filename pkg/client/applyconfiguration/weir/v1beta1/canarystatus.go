@@ -50,6 +50,8 @@ type CanaryStatusApplyConfiguration struct {
 	Config *ConfigStatusApplyConfiguration `json:"config,omitempty"`
 	// Conditions, as usual.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
+	// Alerts are those that somebody is still to be told, oldest first.
+	Alerts []AlertStatusApplyConfiguration `json:"alerts,omitempty"`
 	// History holds the last ten runs that are over, newest first.
 	History []RunRecordApplyConfiguration `json:"history,omitempty"`
 }
@@ -212,6 +214,19 @@ func (b *CanaryStatusApplyConfiguration) WithConditions(values ...*metav1.Condit
 			panic("nil value passed to WithConditions")
 		}
 		b.Conditions = append(b.Conditions, *values[i])
+	}
+	return b
+}
+
+// WithAlerts adds the given value to the Alerts field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Alerts field.
+func (b *CanaryStatusApplyConfiguration) WithAlerts(values ...*AlertStatusApplyConfiguration) *CanaryStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithAlerts")
+		}
+		b.Alerts = append(b.Alerts, *values[i])
 	}
 	return b
 }

@@ -20,6 +20,8 @@ type CanaryWebhookApplyConfiguration struct {
 	Timeout *string `json:"timeout,omitempty"`
 	// Retries is how often a call that was not answered, or with a 5xx or 429, is repeated at once.
 	Retries *int32 `json:"retries,omitempty"`
+	// MuteAlert tells nobody that a run waits for this gate.
+	MuteAlert *bool `json:"muteAlert,omitempty"`
 	// DisableTLS accepts any certificate of the server.
 	DisableTLS *bool `json:"disableTLS,omitempty"`
 	// Metadata is sent along.
@@ -80,6 +82,14 @@ func (b *CanaryWebhookApplyConfiguration) WithTimeout(value string) *CanaryWebho
 // If called multiple times, the Retries field is set to the value of the last call.
 func (b *CanaryWebhookApplyConfiguration) WithRetries(value int32) *CanaryWebhookApplyConfiguration {
 	b.Retries = &value
+	return b
+}
+
+// WithMuteAlert sets the MuteAlert field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MuteAlert field is set to the value of the last call.
+func (b *CanaryWebhookApplyConfiguration) WithMuteAlert(value bool) *CanaryWebhookApplyConfiguration {
+	b.MuteAlert = &value
 	return b
 }
 

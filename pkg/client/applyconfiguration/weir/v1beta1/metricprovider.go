@@ -23,9 +23,9 @@ type MetricProviderApplyConfiguration struct {
 	// Its variable is `body`, the answer's JSON. It may give a boolean, which is 1 or 0, and null
 	// where there is no number.
 	Value *string `json:"value,omitempty"`
-	// SecretRef names a Secret in the template's namespace with the credentials. Which keys it has
-	// depends on the type; `username` and `password`, or `token`, for most.
-	SecretRef *LocalSecretRefApplyConfiguration `json:"secretRef,omitempty"`
+	// SecretRef names a Secret with the credentials. Which keys it has depends on the type; `username`
+	// and `password`, or `token`, for most.
+	SecretRef *ProviderSecretRefApplyConfiguration `json:"secretRef,omitempty"`
 	// Headers are sent with every query.
 	Headers map[string]string `json:"headers,omitempty"`
 	// InsecureSkipVerify accepts any certificate of the server.
@@ -81,7 +81,7 @@ func (b *MetricProviderApplyConfiguration) WithValue(value string) *MetricProvid
 // WithSecretRef sets the SecretRef field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the SecretRef field is set to the value of the last call.
-func (b *MetricProviderApplyConfiguration) WithSecretRef(value *LocalSecretRefApplyConfiguration) *MetricProviderApplyConfiguration {
+func (b *MetricProviderApplyConfiguration) WithSecretRef(value *ProviderSecretRefApplyConfiguration) *MetricProviderApplyConfiguration {
 	b.SecretRef = value
 	return b
 }

@@ -24,6 +24,8 @@ type RunStatusApplyConfiguration struct {
 	// Metrics are what is remembered of metrics from one round to the next: of comparisons, of those with a
 	// failureLimit, and of the guard.
 	Metrics []MetricStateApplyConfiguration `json:"metrics,omitempty"`
+	// Told are what the run has waited for and people were told of, so that they are told once.
+	Told []string `json:"told,omitempty"`
 	// Full says that a person wants it promoted without what is left of its steps and checks.
 	Full *bool `json:"full,omitempty"`
 	// Commands are those that were carried out in this run, the first sixteen.
@@ -77,6 +79,16 @@ func (b *RunStatusApplyConfiguration) WithMetrics(values ...*MetricStateApplyCon
 			panic("nil value passed to WithMetrics")
 		}
 		b.Metrics = append(b.Metrics, *values[i])
+	}
+	return b
+}
+
+// WithTold adds the given value to the Told field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Told field.
+func (b *RunStatusApplyConfiguration) WithTold(values ...string) *RunStatusApplyConfiguration {
+	for i := range values {
+		b.Told = append(b.Told, values[i])
 	}
 	return b
 }

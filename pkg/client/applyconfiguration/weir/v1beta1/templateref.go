@@ -7,9 +7,11 @@ package v1beta1
 // TemplateRefApplyConfiguration represents a declarative configuration of the TemplateRef type for use
 // with apply.
 //
-// TemplateRef names a MetricTemplate.
+// TemplateRef names a MetricTemplate or a ClusterMetricTemplate.
 type TemplateRefApplyConfiguration struct {
-	// Name of the MetricTemplate.
+	// Kind of the template, MetricTemplate or ClusterMetricTemplate. Defaults to MetricTemplate.
+	Kind *string `json:"kind,omitempty"`
+	// Name of the template.
 	Name *string `json:"name,omitempty"`
 	// Namespace of the MetricTemplate. Defaults to the Canary's.
 	Namespace *string `json:"namespace,omitempty"`
@@ -19,6 +21,14 @@ type TemplateRefApplyConfiguration struct {
 // apply.
 func TemplateRef() *TemplateRefApplyConfiguration {
 	return &TemplateRefApplyConfiguration{}
+}
+
+// WithKind sets the Kind field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Kind field is set to the value of the last call.
+func (b *TemplateRefApplyConfiguration) WithKind(value string) *TemplateRefApplyConfiguration {
+	b.Kind = &value
+	return b
 }
 
 // WithName sets the Name field in the declarative configuration to the given value

@@ -4,6 +4,14 @@
 
 package v1beta1
 
+// AlertProviderListerExpansion allows custom methods to be added to
+// AlertProviderLister.
+type AlertProviderListerExpansion interface{}
+
+// AlertProviderNamespaceListerExpansion allows custom methods to be added to
+// AlertProviderNamespaceLister.
+type AlertProviderNamespaceListerExpansion interface{}
+
 // CanaryListerExpansion allows custom methods to be added to
 // CanaryLister.
 type CanaryListerExpansion interface{}
@@ -11,6 +19,14 @@ type CanaryListerExpansion interface{}
 // CanaryNamespaceListerExpansion allows custom methods to be added to
 // CanaryNamespaceLister.
 type CanaryNamespaceListerExpansion interface{}
+
+// ClusterAlertProviderListerExpansion allows custom methods to be added to
+// ClusterAlertProviderLister.
+type ClusterAlertProviderListerExpansion interface{}
+
+// ClusterMetricTemplateListerExpansion allows custom methods to be added to
+// ClusterMetricTemplateLister.
+type ClusterMetricTemplateListerExpansion interface{}
 
 // MetricTemplateListerExpansion allows custom methods to be added to
 // MetricTemplateLister.

@@ -10,8 +10,14 @@ import (
 
 // Interface provides access to all the informers in this group version.
 type Interface interface {
+	// AlertProviders returns a AlertProviderInformer.
+	AlertProviders() TypedAlertProviderInformer
 	// Canaries returns a CanaryInformer.
 	Canaries() TypedCanaryInformer
+	// ClusterAlertProviders returns a ClusterAlertProviderInformer.
+	ClusterAlertProviders() TypedClusterAlertProviderInformer
+	// ClusterMetricTemplates returns a ClusterMetricTemplateInformer.
+	ClusterMetricTemplates() TypedClusterMetricTemplateInformer
 	// MetricTemplates returns a MetricTemplateInformer.
 	MetricTemplates() TypedMetricTemplateInformer
 }
@@ -27,9 +33,24 @@ func New(f internalinterfaces.SharedInformerFactory, namespace string, tweakList
 	return &version{factory: f, namespace: namespace, tweakListOptions: tweakListOptions}
 }
 
+// AlertProviders returns a TypedAlertProviderInformer.
+func (v *version) AlertProviders() TypedAlertProviderInformer {
+	return &alertProviderInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
 // Canaries returns a TypedCanaryInformer.
 func (v *version) Canaries() TypedCanaryInformer {
 	return &canaryInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// ClusterAlertProviders returns a TypedClusterAlertProviderInformer.
+func (v *version) ClusterAlertProviders() TypedClusterAlertProviderInformer {
+	return &clusterAlertProviderInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
+// ClusterMetricTemplates returns a TypedClusterMetricTemplateInformer.
+func (v *version) ClusterMetricTemplates() TypedClusterMetricTemplateInformer {
+	return &clusterMetricTemplateInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
 }
 
 // MetricTemplates returns a TypedMetricTemplateInformer.

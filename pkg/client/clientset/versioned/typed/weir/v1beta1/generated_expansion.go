@@ -4,6 +4,12 @@
 
 package v1beta1
 
+type AlertProviderExpansion interface{}
+
 type CanaryExpansion interface{}
+
+type ClusterAlertProviderExpansion interface{}
+
+type ClusterMetricTemplateExpansion interface{}
 
 type MetricTemplateExpansion interface{}

@@ -14,7 +14,10 @@ import (
 
 type WeirV1beta1Interface interface {
 	RESTClient() rest.Interface
+	AlertProvidersGetter
 	CanariesGetter
+	ClusterAlertProvidersGetter
+	ClusterMetricTemplatesGetter
 	MetricTemplatesGetter
 }
 
@@ -23,8 +26,20 @@ type WeirV1beta1Client struct {
 	restClient rest.Interface
 }
 
+func (c *WeirV1beta1Client) AlertProviders(namespace string) AlertProviderInterface {
+	return newAlertProviders(c, namespace)
+}
+
 func (c *WeirV1beta1Client) Canaries(namespace string) CanaryInterface {
 	return newCanaries(c, namespace)
+}
+
+func (c *WeirV1beta1Client) ClusterAlertProviders() ClusterAlertProviderInterface {
+	return newClusterAlertProviders(c)
+}
+
+func (c *WeirV1beta1Client) ClusterMetricTemplates() ClusterMetricTemplateInterface {
+	return newClusterMetricTemplates(c)
 }
 
 func (c *WeirV1beta1Client) MetricTemplates(namespace string) MetricTemplateInterface {

@@ -14,8 +14,20 @@ type FakeWeirV1beta1 struct {
 	*testing.Fake
 }
 
+func (c *FakeWeirV1beta1) AlertProviders(namespace string) v1beta1.AlertProviderInterface {
+	return newFakeAlertProviders(c, namespace)
+}
+
 func (c *FakeWeirV1beta1) Canaries(namespace string) v1beta1.CanaryInterface {
 	return newFakeCanaries(c, namespace)
+}
+
+func (c *FakeWeirV1beta1) ClusterAlertProviders() v1beta1.ClusterAlertProviderInterface {
+	return newFakeClusterAlertProviders(c)
+}
+
+func (c *FakeWeirV1beta1) ClusterMetricTemplates() v1beta1.ClusterMetricTemplateInterface {
+	return newFakeClusterMetricTemplates(c)
 }
 
 func (c *FakeWeirV1beta1) MetricTemplates(namespace string) v1beta1.MetricTemplateInterface {

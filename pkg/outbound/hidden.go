@@ -1,4 +1,4 @@
-package gate
+package outbound
 
 import (
 	"encoding/base64"
@@ -20,17 +20,13 @@ const (
 	tellable = 8
 )
 
-// hidden is what nobody may read, the longest first. Some servers repeat what they were sent.
-type hidden []string
+// Hidden is what nobody may read, the longest first. Some servers repeat what they were sent.
+type Hidden []string
 
-func hiddenOf(address *url.URL, header http.Header, secret map[string][]byte) hidden {
-	var all []string
-	for key := range secret {
-		all = append(all, string(secret[key]), valueOf(secret, key), strings.TrimSpace(string(secret[key])))
-	}
-	for _, name := range []string{"Authorization", signatureHeader} {
-		all = append(all, header.Get(name), strings.TrimPrefix(header.Get(name), "sha256="))
-	}
+// Hide makes the list for calls of an address: its user, its query and its path, which may be the keys to what is
+// behind it, and further secrets.
+func Hide(address *url.URL, secrets ...string) Hidden {
+	all := slices.Clone(secrets)
 	all = append(all, address.RawQuery)
 	if user := address.User; user != nil {
 		password, _ := user.Password()
@@ -40,7 +36,6 @@ func hiddenOf(address *url.URL, header http.Header, secret map[string][]byte) hi
 		encoded := base64.StdEncoding.EncodeToString([]byte(basic))
 		all = append(all, user.String(), user.Username(), password, name, rest, encoded)
 	}
-	// The path of a URL may be the key to what is behind it.
 	parts := []string{address.Path, address.EscapedPath()}
 	for _, values := range address.Query() {
 		parts = append(parts, values...)
@@ -54,8 +49,8 @@ func hiddenOf(address *url.URL, header http.Header, secret map[string][]byte) hi
 }
 
 // spelled adds how others would write a secret, in an address or in JSON.
-func spelled(secrets []string) hidden {
-	var all hidden
+func spelled(secrets []string) Hidden {
+	var all Hidden
 	for _, s := range secrets {
 		inJSON, err := json.Marshal(s)
 		if s == "" || err != nil {
@@ -72,8 +67,8 @@ func spelled(secrets []string) hidden {
 	return slices.Compact(all)
 }
 
-// in puts the mark in the place of each secret.
-func (h hidden) in(text string) string {
+// In puts a mark in the place of each secret.
+func (h Hidden) In(text string) string {
 	for _, s := range h {
 		text = strings.ReplaceAll(text, s, mark)
 	}
@@ -81,7 +76,7 @@ func (h hidden) in(text string) string {
 }
 
 // withoutStart leaves off the start of a secret at the end of a text that goes on where nobody has read.
-func (h hidden) withoutStart(text string) string {
+func (h Hidden) withoutStart(text string) string {
 	for _, s := range h {
 		for n := min(len(s)-1, len(text)); n > 0; n-- {
 			if strings.HasSuffix(text, s[:n]) {
@@ -93,17 +88,27 @@ func (h hidden) withoutStart(text string) string {
 	return text
 }
 
-// message is an answer in one sentence. A partial body goes on.
-func (h hidden) message(code int, body []byte, partial bool) string {
-	words := h.in(string(body))
+// Words are what a server says, fit for a sentence: on one line, not long, and without what nobody may read. It is
+// nothing where nothing is left. A partial body goes on.
+func (h Hidden) Words(body []byte, partial bool) string {
+	words := h.In(string(body))
 	if partial {
 		words = h.withoutStart(words)
 	}
 	words = shortened(oneLine(words))
+	if words != h.In(words) { // what was taken out of a secret may have hidden it until now
+		return ""
+	}
+	return words
+}
+
+// Message is an answer in one sentence. A partial body goes on.
+func (h Hidden) Message(code int, body []byte, partial bool) string {
+	words := h.Words(body, partial)
 	switch {
 	case code >= 300 && code < 400:
 		words = "redirects are not followed"
-	case words == "" || words != h.in(words): // what was taken out of a secret may have hidden it until now
+	case words == "":
 		words = http.StatusText(code)
 	}
 	if words == "" {

@@ -1,4 +1,4 @@
-package gate
+package outbound
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 )
 
 // proxyError is the status of a proxy that does not let a call through.
@@ -16,16 +17,18 @@ type proxyError int
 
 func (e proxyError) Error() string { return fmt.Sprintf("the proxy refuses (HTTP %d)", int(e)) }
 
-// trouble says why there is no answer. Errors of net/http are told by their kind, because their text may hold the
-// URL, the address of a proxy with its password, or what a server sent. The same trouble is told in the same words
-// each time, without ports and times: it is written to a status.
-func (r *request) trouble(ctx context.Context, err error) error {
-	host := r.url.Host
+// Trouble says why a host gave no answer to a call that could take so long. Errors of net/http are told by their kind,
+// because their text may hold the URL, the address of a proxy with its password, or what a server sent. The same trouble
+// is told in the same words each time, without ports and times: it is written to a status.
+func Trouble(ctx context.Context, host string, timeout time.Duration, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("the call of %s was given up", host)
 	}
 	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
-		return r.late(ctx)
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s did not answer in the time that was left", host)
+		}
+		return fmt.Errorf("%s did not answer within %s", host, timeout)
 	}
 	if errors.Is(err, http.ErrSchemeMismatch) {
 		return fmt.Errorf("%s does not speak TLS; its url begins with http", host)
@@ -40,13 +43,6 @@ func (r *request) trouble(ctx context.Context, err error) error {
 		return fmt.Errorf("%s closed the connection without an answer", host)
 	}
 	return fmt.Errorf("%s gave no answer that can be read", host)
-}
-
-func (r *request) late(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%s did not answer in the time that was left", r.url.Host)
-	}
-	return fmt.Errorf("%s did not answer within %s", r.url.Host, r.timeout)
 }
 
 // doubt is what speaks against a certificate.

@@ -1,0 +1,88 @@
+package controller
+
+import (
+	"cmp"
+	"strconv"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
+)
+
+// canarySeries tells at each scrape how every Canary stands, from the cache: so a series is gone with its Canary, and no
+// replica but the one that leads has any.
+type canarySeries struct {
+	info, phase, weight, value, verdict *prometheus.Desc
+
+	mu sync.Mutex
+	// all gives the Canaries; nil where this replica does not lead. Provider is the router of those that name none.
+	all      func() []*v1beta1.Canary
+	provider string
+}
+
+func newCanarySeries() *canarySeries {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("weir_canary_"+name, help, append([]string{"namespace", "name"}, labels...), nil)
+	}
+	return &canarySeries{
+		info:    desc("info", "1 for every Canary, with its target and its router.", "kind", "target", "provider"),
+		phase:   desc("phase", "1 for the phase that a Canary is in.", "phase"),
+		weight:  desc("weight", "The canary's share of the traffic, in percent."),
+		value:   desc("check_value", "The value that a check of the present run was last judged by.", "check"),
+		verdict: desc("check_verdict", "1 for the last verdict of a check of the present run.", "check", "verdict"),
+	}
+}
+
+// lead has the series follow a cache, until the function that it gives is called.
+func (c *canarySeries) lead(all func() []*v1beta1.Canary, provider string) (end func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all, c.provider = all, provider
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.all = nil
+	}
+}
+
+// Describe tells which series there may be.
+func (c *canarySeries) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.info, c.phase, c.weight, c.value, c.verdict} {
+		to <- d
+	}
+}
+
+// Collect tells how every Canary stands.
+func (c *canarySeries) Collect(to chan<- prometheus.Metric) {
+	c.mu.Lock()
+	all, provider := c.all, c.provider
+	c.mu.Unlock()
+	if all == nil {
+		return
+	}
+	for _, canary := range all() {
+		c.tell(to, canary, cmp.Or(canary.Spec.Provider, provider))
+	}
+}
+
+func (c *canarySeries) tell(to chan<- prometheus.Metric, canary *v1beta1.Canary, provider string) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		labels = append([]string{canary.Namespace, canary.Name}, labels...)
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	st := &canary.Status
+	gauge(c.info, 1, rollout.KindOf(canary), canary.Spec.TargetRef.Name, provider)
+	gauge(c.phase, 1, string(cmp.Or(st.Phase, v1beta1.PhaseInitializing)))
+	gauge(c.weight, float64(st.Weight))
+	if st.Run == nil {
+		return // what a run was judged by is history
+	}
+	for _, check := range st.Checks {
+		gauge(c.verdict, 1, check.Name, string(check.Verdict))
+		if value, err := strconv.ParseFloat(check.Value, 64); err == nil {
+			gauge(c.value, value, check.Name)
+		}
+	}
+}
