@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+
 	"weir.dev/weir/e2e/load"
 	"weir.dev/weir/e2e/stage"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -112,7 +114,7 @@ func (p *play) follow(ctx context.Context, app *stage.Application) (r result, er
 	}
 	c, err := app.Await(ctx, limit, stage.RunsEnded(1))
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && limit == held:
+	case wait.Interrupted(err) && ctx.Err() == nil && limit == held:
 		return result{ended: "Held", after: held}, nil
 	case err != nil:
 		return r, err
