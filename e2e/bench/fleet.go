@@ -36,7 +36,9 @@ const (
 type fleet struct {
 	*stand
 	size int
-	say  func(string, ...any)
+	// judged says that all are to be released, and judged by several metrics.
+	judged bool
+	say    func(string, ...any)
 }
 
 func (f *fleet) name(i int) types.NamespacedName {
@@ -64,6 +66,11 @@ func (f *fleet) deploy(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if f.judged {
+		if err := f.makeTemplates(ctx); err != nil {
+			return err
+		}
 	}
 	return f.each(ctx, f.makeCanary)
 }
@@ -150,6 +157,9 @@ func (f *fleet) makeCanary(ctx context.Context, name types.NamespacedName) error
 				}},
 			},
 		},
+	}
+	if f.judged {
+		judged(&canary.Spec)
 	}
 	_, err := f.weir.WeirV1beta1().Canaries(name.Namespace).Create(ctx, canary, metav1.CreateOptions{})
 	return err

@@ -4,9 +4,11 @@
 // server's own audit log, by the operator's account; what it uses is read from /proc.
 //
 //	go run ./e2e/bench -canaries 1000 -for 10m
+//	go run ./e2e/bench -canaries 1000 -checking 3m
 //
 // It measures three things: taking all the applications over, the rest after that, and one release of five
-// steps while the others rest. It ends with an error if the operator asked for something that it should not.
+// steps while the others rest. With -checking it measures another thing instead: all of them released at once and judged
+// by three metrics each, which a real Prometheus answers. It ends with an error if the operator asked for something that it should not.
 package main
 
 import (
@@ -26,6 +28,7 @@ import (
 type options struct {
 	canaries int
 	rest     time.Duration
+	checking time.Duration
 	output   string
 }
 
@@ -33,6 +36,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.canaries, "canaries", 100, "how many Canaries, each with a Deployment of one replica")
 	flag.DurationVar(&o.rest, "for", 2*time.Minute, "how long the operator is measured at rest")
+	flag.DurationVar(&o.checking, "checking", 0, "measure the checks of as many runs for so long, instead of rest and a release")
 	flag.StringVar(&o.output, "o", "table", "table or json")
 	flag.Parse()
 	// The operator dies with the thread that started it: this one, which lasts as long as the process.
@@ -58,8 +62,15 @@ func run(ctx context.Context, o options, out, progress io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if o.checking > 0 {
+		end, err := s.realPrometheus(ctx)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	say("making %d Deployments, Services and Canaries", o.canaries)
-	f := &fleet{stand: s, size: o.canaries, say: say}
+	f := &fleet{stand: s, size: o.canaries, say: say, judged: o.checking > 0}
 	if err := f.deploy(ctx); err != nil {
 		return err
 	}
@@ -71,9 +82,13 @@ func run(ctx context.Context, o options, out, progress io.Writer) (err error) {
 	defer op.end()
 	r := &report{Machine: machine(), Canaries: o.canaries}
 	m := &measurement{stand: s, fleet: f, op: op, report: r, say: say}
-	for _, measure := range []func(context.Context) error{
+	parts := []func(context.Context) error{
 		m.adoption, func(ctx context.Context) error { return m.rest(ctx, o.rest) }, m.release,
-	} {
+	}
+	if o.checking > 0 {
+		parts = []func(context.Context) error{m.adoption, func(ctx context.Context) error { return m.checking(ctx, o.checking) }}
+	}
+	for _, measure := range parts {
 		if err := measure(ctx); err != nil {
 			return errors.Join(err, op.death())
 		}

@@ -156,7 +156,9 @@ type usage struct {
 	cpu           float64
 	wakeUps       uint64
 	looks, checks uint64
-	heap          float64
+	// queries are those that were sent for checks, and shared those that others had sent.
+	queries, shared uint64
+	heap            float64
 }
 
 func (op *operator) usage(ctx context.Context) (usage, error) {
@@ -225,6 +227,14 @@ func (op *operator) own(ctx context.Context, u *usage) error {
 	}
 	for _, m := range families["weir_check_duration_seconds"].GetMetric() {
 		u.checks += m.GetHistogram().GetSampleCount()
+	}
+	for _, m := range families["weir_check_cache_total"].GetMetric() {
+		n := uint64(m.GetCounter().GetValue())
+		if m.GetLabel()[0].GetValue() == "miss" {
+			u.queries += n
+		} else {
+			u.shared += n
+		}
 	}
 	for _, m := range families["go_memstats_heap_alloc_bytes"].GetMetric() {
 		u.heap = m.GetGauge().GetValue()

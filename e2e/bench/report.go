@@ -20,6 +20,8 @@ type report struct {
 	Adoption part  `json:"adoption"`
 	Rest     part  `json:"rest"`
 	Release  part  `json:"release"`
+	// Checking is measured instead of Rest and Release, on request.
+	Checking *checkingReport `json:"checking,omitempty"`
 	// Adopting and Releasing are what was committed of the one application that is released.
 	Adopting  []step `json:"adopting"`
 	Releasing []step `json:"releasing"`
@@ -71,6 +73,9 @@ func (r *report) print(out io.Writer, form string) error {
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(r)
+	}
+	if r.Checking != nil {
+		return r.printChecking(out)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%d Canaries, each with a Deployment of one replica; %d cores, %.0f GiB, %s\n",
