@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"weir.dev/weir/pkg/words"
 )
 
 // Terminal is where a command is typed, and where its answers go.
@@ -48,6 +50,8 @@ type cli struct {
 	Terminal
 	flags *genericclioptions.ConfigFlags
 }
+
+func (c *cli) clock() words.Clock { return words.Clock(c.Now()) }
 
 func (c *cli) root() *cobra.Command {
 	cmd := &cobra.Command{

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/words"
 )
 
 // order is a command as it is typed.
@@ -133,7 +134,7 @@ func (k *cluster) give(ctx context.Context, canary *v1beta1.Canary, command v1be
 
 // answered is what came of a command, once that is known.
 func answered(canary *v1beta1.Canary, command v1beta1.Command) *ending {
-	if done := carriedOut(&canary.Status, command.ID); done != nil {
+	if done := words.CarriedOut(&canary.Status, command.ID); done != nil {
 		if !done.Accepted {
 			return end(exitError, "%s is refused: %s", command.Verb, done.Result)
 		}
@@ -147,26 +148,6 @@ func answered(canary *v1beta1.Canary, command v1beta1.Command) *ending {
 	case last != nil && last.ID == now.ID: // had Weir seen this one first, its run would tell
 		return end(exitError, "%s was not carried out, because %s by %s took its place before Weir saw it; give it again",
 			command.Verb, last.Verb, last.Actor)
-	}
-	return nil
-}
-
-// carriedOut finds a command in all that a status keeps of commands.
-func carriedOut(st *v1beta1.CanaryStatus, id string) *v1beta1.CommandStatus {
-	var all []v1beta1.CommandStatus
-	if st.LastCommand != nil {
-		all = append(all, *st.LastCommand)
-	}
-	if st.Run != nil {
-		all = append(all, st.Run.Commands...)
-	}
-	for i := range st.History {
-		all = append(all, st.History[i].Commands...)
-	}
-	for i := range all {
-		if all[i].ID == id {
-			return &all[i]
-		}
 	}
 	return nil
 }
