@@ -22,6 +22,8 @@ import (
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
+	// Interactive says that In is somebody's keyboard and Out is their screen.
+	Interactive bool
 	// Now is the clock; times are told in its zone.
 	Now func() time.Time
 }
@@ -70,7 +72,7 @@ A NAME is that of a Canary, as in podinfo or canary/podinfo. kubectl's own flags
 		&cobra.Group{ID: write, Title: "Write manifests:"})
 	c.global(cmd.PersistentFlags())
 	for group, commands := range map[string][]*cobra.Command{
-		look:  {c.list(), c.get(), c.status(), c.explain(), c.history(), c.plan(), c.query()},
+		look:  {c.list(), c.get(), c.watch(), c.status(), c.explain(), c.history(), c.plan(), c.query()},
 		steer: append(c.verbs(), c.restart()),
 		write: {c.lint()},
 	} {

@@ -91,6 +91,10 @@ func (c *cli) order(ctx context.Context, arg string, o order) error {
 	if err != nil {
 		return err
 	}
+	return k.order(ctx, canary, o)
+}
+
+func (k *cluster) order(ctx context.Context, canary *v1beta1.Canary, o order) error {
 	o.command.ID = string(uuid.NewUUID())
 	if o.command.Actor == "" {
 		o.command.Actor = k.whoAmI(ctx)
@@ -99,12 +103,11 @@ func (c *cli) order(ctx context.Context, arg string, o order) error {
 		return err
 	}
 	if o.noWait {
-		fmt.Fprintf(c.Out, "%s is ordered for Canary %s; Weir carries it out at its next look\n", o.command.Verb, canary.Name)
-		return nil
+		return end(0, "%s is ordered for Canary %s; Weir carries it out at its next look", o.command.Verb, canary.Name)
 	}
 	waiting, stop := context.WithTimeout(ctx, o.timeout)
 	defer stop()
-	err = k.follow(waiting, canary, false, func(w *world) *ending { return answered(w.canary, o.command) })
+	err := k.follow(waiting, canary, false, func(w *world) *ending { return answered(w.canary, o.command) })
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return end(exitTimeout, "Weir has not answered within %s; is the operator running? "+
 			"The command stays with the Canary and is carried out when it is", o.timeout)

@@ -173,6 +173,12 @@ func (f *follower) line(w *world) string {
 	case st.Run == nil && f.readable && f.pending(st) && words.Refused(canary) == "":
 		text = "waiting for Weir to begin a run of revision " + f.revision.Hash
 	}
+	return lineOf(canary, text)
+}
+
+// lineOf is how a Canary stands, with a text, in one line.
+func lineOf(canary *v1beta1.Canary, text string) string {
+	st := &canary.Status
 	step, failed := "", ""
 	if st.Step != nil {
 		step = "step " + st.Step.Progress
