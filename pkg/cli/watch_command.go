@@ -88,7 +88,7 @@ func (c *cli) show(ctx context.Context, k *cluster, open types.NamespacedName, w
 	h := &hands{ctx: ctx, cluster: k, where: where}
 	// The signals are the command's: they end its context. A key of Ctrl-C is one of the view's.
 	view := tea.NewProgram(live.New(h, c.Now, open), tea.WithContext(ctx), tea.WithInput(c.In), tea.WithOutput(c.Out),
-		tea.WithoutSignalHandler())
+		tea.WithoutSignalHandler(), tea.WithWindowSize(live.Width, live.Height))
 	h.send = view.Send
 	if _, err := view.Run(); err != nil {
 		if ctx.Err() != nil {

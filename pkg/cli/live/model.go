@@ -61,6 +61,12 @@ type Tick time.Time
 // Trouble is why what is shown may be old.
 type Trouble string
 
+// Width and Height are those of a terminal that does not tell its size.
+const (
+	Width  = 80
+	Height = 24
+)
+
 // lastingTrouble is how long trouble is told that was not told again. A watch is tried again more often than that.
 const lastingTrouble = 90 * time.Second
 
@@ -97,7 +103,7 @@ type Model struct {
 // New is a view of one Canary, or, without a name, of the list. The clock is read for ticks alone.
 func New(hands Hands, clock func() time.Time, open types.NamespacedName) Model {
 	return Model{
-		hands: hands, clock: clock, now: clock(), width: 80, height: 24, styles: newStyles(),
+		hands: hands, clock: clock, now: clock(), width: Width, height: Height, styles: newStyles(),
 		open: open, onList: open.Name == "", course: &course.Course{},
 	}
 }
