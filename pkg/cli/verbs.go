@@ -91,9 +91,21 @@ func (c *cli) order(ctx context.Context, arg string, o order) error {
 	if err != nil {
 		return err
 	}
-	return k.order(ctx, canary, o)
+	answer := make(chan error, 1)
+	go func() { answer <- k.order(ctx, canary, o) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-time.After(slow):
+		fmt.Fprintf(c.Err, "waiting for Weir's answer to %s, for %s at most\n", o.command.Verb, o.timeout)
+		return <-answer
+	}
 }
 
+// slow is how long an answer takes that one begins to wonder about.
+const slow = 3 * time.Second
+
+// order gives a command, and ends with what came of it.
 func (k *cluster) order(ctx context.Context, canary *v1beta1.Canary, o order) error {
 	o.command.ID = string(uuid.NewUUID())
 	if o.command.Actor == "" {

@@ -25,8 +25,9 @@ func (c *cli) watch() *cobra.Command {
 		Short: "Look on while a release goes on, and steer it by keys",
 		Long: `Look on while a release goes on, and steer it by keys.
 
-With a NAME it shows that Canary, else a list of all: those of all namespaces, or, with --namespace or where you may not
-list all, those of one. Tab goes from one to the other, and ? shows the keys. A key that orders something asks first.
+With a NAME it shows that Canary, else a list of all: those of all namespaces, or, with --namespace and no NAME or where
+you may not list all, those of one. Tab goes from one to the other, and ? shows the keys. A key that orders something
+asks first.
 
 Where the output is no terminal, or with --plain, it is a line for each change, until you end it. To wait for the end of
 a release there is kubectl weir status --wait.`,
@@ -51,7 +52,7 @@ a release there is kubectl weir status --wait.`,
 				}
 				open = types.NamespacedName{Namespace: canary.Namespace, Name: canary.Name}
 			}
-			where, err := c.listed(cmd.Context(), k)
+			where, err := c.listed(cmd.Context(), k, open.Name == "" && *c.flags.Namespace != "")
 			switch {
 			case err != nil && open.Name == "":
 				return err
@@ -67,13 +68,14 @@ a release there is kubectl weir status --wait.`,
 	return cmd
 }
 
-// listed is the namespace whose Canaries are listed, empty for all.
-func (c *cli) listed(ctx context.Context, k *cluster) (string, error) {
+// listed is the namespace whose Canaries are listed, empty for all. It is one where one was asked for, and where all may
+// not be listed.
+func (c *cli) listed(ctx context.Context, k *cluster, one bool) (string, error) {
 	look := func(namespace string) error {
 		_, err := k.weir.WeirV1beta1().Canaries(namespace).List(ctx, metav1.ListOptions{Limit: 1})
 		return err
 	}
-	if *c.flags.Namespace == "" {
+	if !one {
 		if err := look(metav1.NamespaceAll); !apierrors.IsForbidden(err) {
 			return metav1.NamespaceAll, err
 		}

@@ -20,8 +20,9 @@ func StepOf(c *v1beta1.Canary) (rollout.Step, bool) {
 // NextRound is when the step is judged next, which may be over; false where no round is to come.
 func NextRound(c *v1beta1.Canary) (time.Time, bool) {
 	step, ok := StepOf(c)
-	at := c.Status.Step
-	if !ok || at.JudgedAt == nil || step.Rounds == 0 || c.Spec.Suspend {
+	at, phase := c.Status.Step, c.Status.Phase
+	judged := phase == v1beta1.PhaseProgressing || phase == v1beta1.PhaseWaitingPromotion
+	if !ok || !judged || at.JudgedAt == nil || step.Rounds == 0 || c.Spec.Suspend {
 		return time.Time{}, false
 	}
 	return at.JudgedAt.Add(step.Dwell), true
@@ -86,9 +87,8 @@ func Moments(c *v1beta1.Canary, now time.Time) []Moment {
 		}
 	}
 	if st := &c.Status; st.Run != nil && !c.Spec.Suspend {
-		switch st.Phase {
-		case v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion:
-			add("the next round of checks")(NextRound(c))
+		add("the next round of checks")(NextRound(c))
+		if st.Phase == v1beta1.PhaseProgressing {
 			add("the pause of the step ends")(StepUntil(c))
 		}
 		add("rolled back, if pods are still missing")(PodsUntil(c))

@@ -42,7 +42,7 @@ func (m Model) head(width int) []string {
 	title := m.styles.strong.Render(words.Line(c.Name)) + " in " + words.Line(c.Namespace) + ", " + words.Line(words.TargetOf(c))
 	right := m.styles.phase(st.Phase).Render(phase)
 	if st.Run != nil {
-		right += " since " + words.Span(m.now.Sub(st.Run.StartedAt.Time))
+		right += ", on for " + words.Span(m.now.Sub(st.Run.StartedAt.Time))
 	}
 	reason, text := words.Message(c)
 	if why := words.Refused(c); why != "" {

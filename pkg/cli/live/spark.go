@@ -2,27 +2,29 @@ package live
 
 import (
 	"math"
+	"strings"
 
 	"weir.dev/weir/pkg/course"
 	"weir.dev/weir/pkg/words"
 )
 
-// sparks draws the last values of a check, a character each, so that the bound lies in the middle: what is in the lower
-// half is below it. Without a bound the values fill the height. A space is an answer without a value.
-func sparks(samples []course.Sample, bound words.Bound, width int) string {
+// sparks draws the last values of a check, a character each in the colour of its verdict, so that the bound lies in the
+// middle: what is in the lower half is below it. Without a bound the values fill the height. A space is an answer without
+// a value.
+func (s styles) sparks(samples []course.Sample, bound words.Bound, width int) string {
 	if len(samples) > width {
 		samples = samples[len(samples)-width:]
 	}
 	level := levels(samples, bound)
-	drawn := make([]rune, 0, len(samples))
-	for _, s := range samples {
+	var drawn strings.Builder
+	for _, sample := range samples {
 		mark := ' '
-		if s.Known {
-			mark = []rune("▁▂▃▄▅▆▇█")[level(s.Value)]
+		if sample.Known {
+			mark = []rune("▁▂▃▄▅▆▇█")[level(sample.Value)]
 		}
-		drawn = append(drawn, mark)
+		drawn.WriteString(s.verdict(sample.Verdict).Render(string(mark)))
 	}
-	return string(drawn)
+	return drawn.String()
 }
 
 // levels turns values into heights from 0 to 7. Accepted are, of a bound below, 4 and more; of one above, 3 and less;

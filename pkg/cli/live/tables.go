@@ -70,9 +70,9 @@ func (m Model) checks(width int) section {
 		cell("BOUND", bound), "COURSE"))
 	for _, check := range st.Checks {
 		style := m.styles.verdict(check.Verdict)
-		drawn := sparks(m.course.Check(check.Name), words.BoundOf(c, check), rest)
+		drawn := m.styles.sparks(m.course.Check(check.Name), words.BoundOf(c, check), rest)
 		s.rows = append(s.rows, line(cell(words.Line(check.Name), name), style.Render(cell(string(check.Verdict), verdict)),
-			cell(words.Line(check.Value), value), cell(m.bound(check), bound), style.Render(drawn)))
+			cell(words.Line(check.Value), value), cell(m.bound(check), bound), drawn))
 		roomy := m.height > 30 //nolint:mnd // more than the usual terminal
 		if check.Message != "" && (roomy || check.Verdict != v1beta1.VerdictPassed) {
 			s.rows = append(s.rows, m.styles.dim.Render(fit("  "+words.Line(check.Message), width)))
