@@ -56,6 +56,8 @@ func layers() []layer {
 			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin",
 			"pkg/alert", "pkg/alert/builtin", "pkg/gate", "pkg/kube", client, apis},
 			why: "the shell knows plug-ins by their contract and their registry only"},
+		{who: "pkg/page", own: []string{"pkg/words", "pkg/course", "pkg/kube", rollout, client, apis},
+			why: "the dashboard shows what a cache has, and knows nothing of who fills it"},
 		{who: "pkg/kube", own: []string{"pkg/workload", rollout, client, apis},
 			why: "the writer carries out; what to write is decided above it"},
 

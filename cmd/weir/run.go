@@ -37,6 +37,7 @@ type options struct {
 	leaderElection              bool
 	leaderElectionNamespace     string
 	logLevel, logFormat         string
+	dashboard                   dashboardOptions
 }
 
 func command() *cobra.Command {
@@ -62,6 +63,7 @@ func command() *cobra.Command {
 	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that are under way at the same time")
 	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
 	f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; defaults to the pod's own")
+	o.dashboard.bind(f)
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	return cmd
@@ -106,10 +108,14 @@ func run(ctx context.Context, o *options) error {
 	numbers := controller.NewMetrics(registry)
 	stopServing := serve(log, o.port, registry)
 	defer stopServing()
+	own := controller.Informers(clients.Weir, o.namespace)
+	if err := o.dashboard.serve(ctx, clients, own, log); err != nil {
+		return err
+	}
 	work := func(ctx context.Context, tap kube.Tap) error {
 		ctrl, err := controller.New(clients, controller.Options{
 			Namespace: o.namespace, MeshProvider: o.meshProvider, MetricsServer: o.metricsServer,
-			Workers: o.workers, MetricWorkers: o.metricWorkers, Tap: tap, Log: log, Now: time.Now,
+			Workers: o.workers, MetricWorkers: o.metricWorkers, Informers: own, Tap: tap, Log: log, Now: time.Now,
 			Routers: builtin.Routers(builtin.Options{IngressAnnotationsPrefix: o.ingressAnnotationsPrefix}),
 		}, numbers)
 		if err != nil {

@@ -132,7 +132,7 @@ func needsTheRightsToldOf(b *bench) {
 		assert.NotContains(b, typed.out+typed.err, "forbidden", args)
 	}
 	seen, keys := b.looks("watch", "podinfo", "--as", "ann")
-	seen.shows("of 3 pods ready")
+	seen.shows("Primary")
 	keys.types("q")
 	assert.NotContains(b, seen.ends().out, "forbidden")
 }

@@ -37,7 +37,7 @@ func newAsking(ctx context.Context, t *testing.T, workers int) *asking {
 	a := &asking{t: t, woken: map[string]int{}}
 	kubeClient := kubefake.NewClientset()
 	none := func(...types.NamespacedName) {}
-	cs, err := newCaches(Clients{Kube: kubeClient}, "", nil, none, kube.NewFreshness())
+	cs, err := newCaches(Clients{Kube: kubeClient}, Options{Informers: Informers(nil, "")}, nil, none, kube.NewFreshness())
 	require.NoError(t, err)
 	options := Options{MetricWorkers: workers, Now: time.Now}
 	a.asker = newAsker(kubeClient, cs, options, NewMetrics(prometheus.NewRegistry()), func(key types.NamespacedName) {

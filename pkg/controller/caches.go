@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/client/clientset/versioned"
 	"weir.dev/weir/pkg/client/informers/externalversions"
 	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/rollout"
@@ -44,16 +45,21 @@ type caches struct {
 	fresh   *kube.Freshness
 }
 
+// Informers are caches of Weir's own kinds in a namespace, or in all if it is empty, as a Controller needs them.
+func Informers(weir versioned.Interface, namespace string) externalversions.SharedInformerFactory {
+	return externalversions.NewSharedInformerFactoryWithOptions(weir, 0,
+		externalversions.WithNamespace(namespace), externalversions.WithTransform(slim))
+}
+
 func newCaches(
-	clients Clients, namespace string, routers map[string]router.Router, wake func(...types.NamespacedName),
+	clients Clients, options Options, routers map[string]router.Router, wake func(...types.NamespacedName),
 	fresh *kube.Freshness,
 ) (*caches, error) {
 	c := &caches{
 		kube: informers.NewSharedInformerFactoryWithOptions(clients.Kube, 0,
-			informers.WithNamespace(namespace), informers.WithTransform(slim)),
-		weir: externalversions.NewSharedInformerFactoryWithOptions(clients.Weir, 0,
-			externalversions.WithNamespace(namespace), externalversions.WithTransform(slim)),
-		dynamic: dynamicinformer.NewFilteredDynamicSharedInformerFactory(clients.Dynamic, 0, namespace, nil),
+			informers.WithNamespace(options.Namespace), informers.WithTransform(slim)),
+		weir:    options.Informers,
+		dynamic: dynamicinformer.NewFilteredDynamicSharedInformerFactory(clients.Dynamic, 0, options.Namespace, nil),
 		routers: routers, routes: map[schema.GroupVersionResource]cache.SharedIndexInformer{}, wake: wake, fresh: fresh,
 	}
 	if err := c.index(); err != nil {

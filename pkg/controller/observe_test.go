@@ -51,7 +51,7 @@ func TestRival(t *testing.T) {
 		c.Spec.TargetRef.Name = target
 		return c
 	}
-	cs, err := newCaches(Clients{}, "", nil, func(...types.NamespacedName) {}, kube.NewFreshness())
+	cs, err := newCaches(Clients{}, Options{Informers: Informers(nil, "")}, nil, func(...types.NamespacedName) {}, kube.NewFreshness())
 	require.NoError(t, err)
 	all := map[*v1beta1.Canary]string{
 		canary("shop", "alone", "web", 1):       "",

@@ -17,6 +17,19 @@ func StepOf(c *v1beta1.Canary) (rollout.Step, bool) {
 	return steps[at.Index], true
 }
 
+// StepAt is the place of a run in its plan: the index of its step, or how many there are where all are done; -1 where it
+// has not begun.
+func StepAt(c *v1beta1.Canary) int {
+	switch c.Status.Phase {
+	case v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting, v1beta1.PhaseFinalising:
+		return len(rollout.Steps(&c.Spec))
+	}
+	if c.Status.Step == nil {
+		return -1
+	}
+	return int(c.Status.Step.Index)
+}
+
 // NextRound is when the step is judged next, which may be over; false where no round is to come.
 func NextRound(c *v1beta1.Canary) (time.Time, bool) {
 	step, ok := StepOf(c)

@@ -132,14 +132,7 @@ func (m Model) bar(width int) string {
 func (m Model) steps(width int) string {
 	c := m.release.Canary
 	steps := rollout.Steps(&c.Spec)
-	at := -1
-	if c.Status.Step != nil {
-		at = int(c.Status.Step.Index)
-	}
-	switch c.Status.Phase {
-	case v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting, v1beta1.PhaseFinalising:
-		at = len(steps)
-	}
+	at := words.StepAt(c)
 	names := make([]string, 0, len(steps)+1)
 	for _, s := range steps {
 		names = append(names, words.Line(s.String()))
