@@ -80,6 +80,9 @@ func (c *Course) weigh(st *v1beta1.CanaryStatus, at time.Time) bool {
 	if st.WeightSince != nil && st.Weight > 0 {
 		at = st.WeightSince.Time
 	}
+	if n := len(c.Weights); n > 0 && at.Before(c.Weights[n-1].At) {
+		at = c.Weights[n-1].At // the clock here and the operator's that wrote it differ
+	}
 	c.Weights = keep(append(c.Weights, Weight{at, st.Weight}))
 	return true
 }

@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -87,13 +88,19 @@ func weightChart(run *course.Course, now time.Time, on bool) *chart {
 	return c
 }
 
-// checkChart draws what a check answered, with its bounds. Of a comparison it is the evidence, in powers of ten.
-func checkChart(name string, samples []course.Sample, bound words.Bound) *chart {
+// checkChart draws what a check answered, with its bounds. Of a comparison it is the evidence, on a logarithmic scale.
+func checkChart(name string, samples []course.Sample, bound words.Bound, logarithmic bool) *chart {
 	const width, height = 260, 48
 	c := &chart{Title: "the course of " + name, Width: width, Height: height}
 	low, high, known := extent(samples, bound)
 	if !known {
 		return nil
+	}
+	number := func(v float64) string {
+		if logarithmic {
+			v = math.Pow(10, v) //nolint:mnd // the base of a course's logarithms
+		}
+		return number(v)
 	}
 	x := times(samples[0].At, samples[len(samples)-1].At, width)
 	y := scale{low, high, height}

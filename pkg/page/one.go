@@ -190,7 +190,7 @@ func checksOf(c *v1beta1.Canary, run *course.Course, clock words.Clock) []checkP
 			part.Bound = fmt.Sprintf("evidence %s of the %s that fails it", e.Value, e.Needed)
 		}
 		if samples := run.Check(check.Name); len(samples) > 0 {
-			part.Chart = checkChart(check.Name, samples, bound)
+			part.Chart = checkChart(check.Name, samples, bound, check.Evidence != nil)
 		}
 		parts = append(parts, part)
 	}
