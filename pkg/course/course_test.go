@@ -17,7 +17,8 @@ func start() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
 func at(seconds int) time.Time { return start().Add(time.Duration(seconds) * time.Second) }
 
 func canary(run string, weight int32, checks ...v1beta1.CheckStatus) *v1beta1.Canary {
-	c := &v1beta1.Canary{Status: v1beta1.CanaryStatus{Weight: weight, Checks: checks, Canary: &v1beta1.RevisionStatus{Hash: "h" + run}}}
+	c := &v1beta1.Canary{}
+	c.Status.Weight, c.Status.Checks, c.Status.Canary = weight, checks, &v1beta1.RevisionStatus{Hash: "h" + run}
 	if run != "" {
 		c.Status.Run = &v1beta1.RunStatus{ID: run, StartedAt: metav1.NewTime(start())}
 	}

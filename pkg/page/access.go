@@ -65,7 +65,8 @@ type answer struct {
 }
 
 func newAccess(client kubernetes.Interface, audiences []string, now func() time.Time) *access {
-	return &access{client: client, audiences: audiences, now: now, asking: make(chan struct{}, mostAsked), answers: map[string]answer{}}
+	return &access{client: client, audiences: audiences, now: now, asking: make(chan struct{}, mostAsked),
+		answers: map[string]answer{}}
 }
 
 // tokenOf is the token that a request carries: in its header, as an authenticating proxy and a program send it, or else

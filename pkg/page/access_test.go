@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,12 +22,17 @@ import (
 // allows gives somebody rights on the Canaries of the namespace, and waits until the API server knows.
 func (b *stand) allows(name string, verbs ...string) {
 	b.Helper()
-	role := read[rbacv1.Role](b, "metadata: {name: "+name+"}\nrules: [{apiGroups: [weir.dev], resources: [canaries], verbs: ["+
-		strings.Join(verbs, ", ")+"]}]")
+	role := read[rbacv1.Role](b, fmt.Sprintf(`
+metadata: {name: %s}
+rules: [{apiGroups: [weir.dev], resources: [canaries], verbs: [%s]}]
+`, name, strings.Join(verbs, ", ")))
 	_, err := b.kube.RbacV1().Roles(b.namespace).Create(b.Context(), role, metav1.CreateOptions{})
 	require.NoError(b, err)
-	binding := read[rbacv1.RoleBinding](b, "metadata: {name: "+name+"}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: "+
-		name+"}\nsubjects: [{kind: ServiceAccount, name: "+name+", namespace: "+b.namespace+"}]")
+	binding := read[rbacv1.RoleBinding](b, fmt.Sprintf(`
+metadata: {name: %[1]s}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: %[1]s}
+subjects: [{kind: ServiceAccount, name: %[1]s, namespace: %[2]s}]
+`, name, b.namespace))
 	_, err = b.kube.RbacV1().RoleBindings(b.namespace).Create(b.Context(), binding, metav1.CreateOptions{})
 	require.NoError(b, err)
 }
@@ -65,7 +71,9 @@ func readsByRight(b *stand) {
 	other := b.stand(b.T)
 	s := b.serves(page.Options{})
 	reader, getter, nobody := b.person("reader", "get", "list"), b.person("getter", "get"), b.person("nobody")
-	b.eventually("the reader to have rights", func() bool { return strings.Contains(s.gets("/", b.token("reader")).body, b.namespace) })
+	b.eventually("the reader to have rights", func() bool {
+		return strings.Contains(s.gets("/", b.token("reader")).body, b.namespace)
+	})
 
 	list := s.gets("/", reader).body
 	assert.Contains(b, list, `href="`+s.path()+`"`)
@@ -95,7 +103,9 @@ func nobodyOrders(b *stand) {
 	assert.NotContains(b, body, "<details")
 	// Who has read the word of the form from elsewhere has no more rights by it.
 	form := s.form(releaser, "abort", "reason", "no")
-	for token, want := range map[string]int{"": http.StatusUnauthorized, "made-up": http.StatusUnauthorized, reader: http.StatusForbidden} {
+	for token, want := range map[string]int{
+		"": http.StatusUnauthorized, "made-up": http.StatusUnauthorized, reader: http.StatusForbidden,
+	} {
 		assert.Equal(b, want, s.posts(s.path(), token, form).status)
 	}
 	withWord := s.form(releaser, "abort", "reason", "no")
@@ -121,7 +131,8 @@ func ordersByRight(b *stand) {
 	b.eventually("the releaser to have rights", func() bool {
 		return strings.Contains(s.gets(s.path(), b.token("releaser")).body, "<details")
 	})
-	seen := s.posts(s.path(), releaser, s.form(releaser, "approve", "gate", "load-test", "reason", "ran it <by> hand", "actor", "root"))
+	form := s.form(releaser, "approve", "gate", "load-test", "reason", "ran it <by> hand", "actor", "root")
+	seen := s.posts(s.path(), releaser, form)
 	require.Equal(b, http.StatusOK, seen.status, seen.body)
 	command, given := s.command()
 	require.True(b, given)
@@ -201,7 +212,9 @@ func logsInAndOut(b *stand) {
 	assert.True(b, cookie.HttpOnly)
 	assert.Equal(b, http.SameSiteStrictMode, cookie.SameSite)
 	assert.Zero(b, cookie.MaxAge, "it goes with the browser")
-	for _, to := range []string{"https://evil.example/", "//evil.example", `/\evil.example`, "javascript:alert(1)", "/%2f/evil.example"} {
+	for _, to := range []string{
+		"https://evil.example/", "//evil.example", `/\evil.example`, "javascript:alert(1)", "/%2f/evil.example",
+	} {
 		at := s.posts("/login", "", url.Values{"token": {reader}, "to": {to}}).header.Get("Location")
 		assert.Regexp(b, `^/[^/\\]*`, at, to)
 		assert.NotRegexp(b, `^//|^/\\`, at, to)
@@ -248,7 +261,8 @@ func endsWithTheRight(b *stand) {
 func tellsNoToken(b *stand) {
 	reader := b.person("reader", "get", "list")
 	s := b.serves(page.Options{Commands: true})
-	bodies := s.gets("/", reader).body + s.gets(s.path(), reader).body + s.posts("/login", "", url.Values{"token": {reader + "x"}}).body +
+	bodies := s.gets("/", reader).body + s.gets(s.path(), reader).body +
+		s.posts("/login", "", url.Values{"token": {reader + "x"}}).body +
 		s.posts(s.path(), reader, url.Values{"csrf": {reader}}).body + b.log.String()
 	assert.NotContains(b, bodies, reader[len(reader)-40:])
 }

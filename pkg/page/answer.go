@@ -61,7 +61,8 @@ func (p *Page) fail(w http.ResponseWriter, r *http.Request, err error) {
 		http.Redirect(w, r, "/login?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 		return
 	}
-	if err := p.show(w, refused.status, "message.html", frame{Title: http.StatusText(refused.status), Body: refused.sentence}); err != nil {
+	page := frame{Title: http.StatusText(refused.status), Body: refused.sentence}
+	if err := p.show(w, refused.status, "message.html", page); err != nil {
 		http.Error(w, refused.sentence, refused.status)
 	}
 }

@@ -36,7 +36,8 @@ func (b *stand) browser() context.Context {
 		require.Empty(b, os.Getenv("CI"), "there is no Chromium, which CI needs; on Debian it is the package chromium")
 		b.Skip("there is no Chromium to look at the dashboard with; on Debian it is the package chromium")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1100, 900))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.WindowSize(1100, 900))
 	ctx, cancel := chromedp.NewExecAllocator(b.Context(), options...)
 	b.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)

@@ -59,7 +59,8 @@ func (p *Page) order(w http.ResponseWriter, r *http.Request) error {
 // asked is the command of a form. It has to be one that makes sense as the Canary stands, of the run that was looked at.
 func asked(r *http.Request, canary *v1beta1.Canary) (v1beta1.Command, error) {
 	if r.PostFormValue("run") != runOf(canary) {
-		return v1beta1.Command{}, refusal{http.StatusConflict, "Another run is on than the one that you saw. Nothing was ordered; look again."}
+		return v1beta1.Command{}, refusal{http.StatusConflict,
+			"Another run is on than the one that you saw. Nothing was ordered; look again."}
 	}
 	reason := strings.TrimSpace(words.Typed(r.PostFormValue("reason")))
 	for _, o := range words.Orders(canary) {
@@ -76,7 +77,8 @@ func asked(r *http.Request, canary *v1beta1.Canary) (v1beta1.Command, error) {
 		c.Reason = reason
 		return c, nil
 	}
-	return v1beta1.Command{}, refusal{http.StatusConflict, "That makes no sense any more as the run stands. Nothing was ordered; look again."}
+	return v1beta1.Command{}, refusal{http.StatusConflict,
+		"That makes no sense any more as the run stands. Nothing was ordered; look again."}
 }
 
 // longestReason is the most characters that Weir takes.

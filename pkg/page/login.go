@@ -23,7 +23,8 @@ func (p *Page) loginForm(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Page) showLogin(w http.ResponseWriter, status int, to, wrong string) error {
-	return p.show(w, status, "login.html", frame{Title: "Log in", Body: loginBody{To: inside(to), Wrong: wrong, Audiences: p.options.Audiences}})
+	body := loginBody{To: inside(to), Wrong: wrong, Audiences: p.options.Audiences}
+	return p.show(w, status, "login.html", frame{Title: "Log in", Body: body})
 }
 
 // login looks whose token it is, and has the browser keep it.

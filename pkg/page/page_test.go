@@ -127,7 +127,8 @@ spec:
     threshold: 2
     stepWeights: [10, 50]
     metrics: [{name: request-success-rate, thresholdRange: {min: 99}}]
-    webhooks: [{name: load-test, type: confirm-traffic-increase, url: "http://gates.shop/load", gateTimeout: 30m, onTimeout: Abort}]
+    webhooks:
+    - {name: load-test, type: confirm-traffic-increase, url: "http://gates.shop/load", gateTimeout: 30m, onTimeout: Abort}
 status:
   phase: Progressing
   weight: 10
@@ -137,13 +138,33 @@ status:
   run: {id: 7d9c4b6f8z-1, startedAt: "2026-11-23T12:00:04Z", maxWeight: 10}
   step: {index: 0, progress: 1/2, startedAt: "2026-11-23T12:00:40.000000Z"}
   checks:
-    - {name: request-success-rate, verdict: Failed, value: "98.2", message: "98.2 is below the minimum 99", at: "2026-11-23T12:01:16Z"}
+    - name: request-success-rate
+      verdict: Failed
+      value: "98.2"
+      message: 98.2 is below the minimum 99
+      at: "2026-11-23T12:01:16Z"
   gates:
-    - {name: load-test, type: confirm-traffic-increase, state: Closed, message: "status 403", run: 7d9c4b6f8z-1, since: "2026-11-23T12:01:16Z"}
+    - name: load-test
+      type: confirm-traffic-increase
+      state: Closed
+      message: status 403
+      run: 7d9c4b6f8z-1
+      since: "2026-11-23T12:01:16Z"
   history:
-    - {id: 5f6b8c7d9x-1, revision: 5f6b8c7d9x, outcome: Promoted, reason: Passed, message: "every step passed", startedAt: "2026-11-22T12:00:04Z", endedAt: "2026-11-22T12:02:30Z", maxWeight: 100}
+    - id: 5f6b8c7d9x-1
+      revision: 5f6b8c7d9x
+      outcome: Promoted
+      reason: Passed
+      message: every step passed
+      startedAt: "2026-11-22T12:00:04Z"
+      endedAt: "2026-11-22T12:02:30Z"
+      maxWeight: 100
   conditions:
-    - {type: Ready, status: "False", reason: GateClosed, message: "waiting for load-test (status 403) to agree", lastTransitionTime: "2026-11-23T12:00:00Z"}
+    - type: Ready
+      status: "False"
+      reason: GateClosed
+      message: waiting for load-test (status 403) to agree
+      lastTransitionTime: "2026-11-23T12:00:00Z"
 `
 
 // runs makes a Canary in mid-run.
@@ -286,7 +307,8 @@ func (s *site) command() (v1beta1.Command, bool) {
 // person makes a ServiceAccount with rights on the Canaries of the namespace, and gives a token of it.
 func (b *stand) person(name string, verbs ...string) string {
 	b.Helper()
-	_, err := b.kube.CoreV1().ServiceAccounts(b.namespace).Create(b.Context(), read[corev1.ServiceAccount](b, "metadata: {name: "+name+"}"), metav1.CreateOptions{})
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	_, err := b.kube.CoreV1().ServiceAccounts(b.namespace).Create(b.Context(), account, metav1.CreateOptions{})
 	require.NoError(b, err)
 	if len(verbs) > 0 {
 		b.allows(name, verbs...)
@@ -370,7 +392,9 @@ func escapes(b *stand) {
 	})
 	s := b.serves(page.Options{AnonymousRead: true})
 	b.eventually("the dashboard to know of it", func() bool { return strings.Contains(s.gets(s.path(), "").body, "onerror") })
-	for _, path := range []string{"/", "/?q=" + url.QueryEscape(evil), s.path(), "/login?to=" + url.QueryEscape(evil), "/canaries/x/" + url.PathEscape(evil)} {
+	for _, path := range []string{
+		"/", "/?q=" + url.QueryEscape(evil), s.path(), "/login?to=" + url.QueryEscape(evil), "/canaries/x/" + url.PathEscape(evil),
+	} {
 		body := s.gets(path, "").body
 		assert.NotContains(b, body, "<img", path)
 		assert.NotContains(b, body, "<script>", path)

@@ -37,7 +37,11 @@ spec:
 status:
   phase: Progressing
   run: {id: a-1, startedAt: "2026-11-23T12:00:04Z"}
-  step: {index: 1, startedAt: "2026-11-23T12:03:00.000000Z", trafficSince: "2026-11-23T12:03:06.000000Z", judgedAt: "2026-11-23T12:03:16.000000Z"}
+  step:
+    index: 1
+    startedAt: "2026-11-23T12:03:00.000000Z"
+    trafficSince: "2026-11-23T12:03:06.000000Z"
+    judgedAt: "2026-11-23T12:03:16.000000Z"
   gates: [{name: load-test, type: confirm-traffic-increase, state: Closed, run: a-1, since: "2026-11-23T12:03:00Z"}]
 `
 

@@ -71,7 +71,8 @@ func (s scene) past() []live.Release {
 		for j := range c.Status.Checks {
 			check := &c.Status.Checks[j]
 			if values := s.Before[check.Name]; i < len(values) {
-				check.Value, check.Verdict, check.At = values[i], v1beta1.VerdictPassed, metav1.NewTime(now().Add(time.Duration(i-rounds)*15*time.Second))
+				check.Value, check.Verdict = values[i], v1beta1.VerdictPassed
+				check.At = metav1.NewTime(now().Add(time.Duration(i-rounds) * 15 * time.Second))
 			}
 		}
 		all = append(all, live.Release{Key: podinfo(), Canary: c})
@@ -195,7 +196,9 @@ func TestScreenFits(t *testing.T) {
 		s := shown(t, name, 80, 24)
 		for _, keys := range [][]string{nil, {"?"}, {"esc", "a"}, {"esc"}, {"tab"}} {
 			s.types(keys...)
-			for _, size := range []tea.WindowSizeMsg{{Width: 40, Height: 10}, {Width: 61, Height: 13}, {Width: 80, Height: 24}, {Width: 300, Height: 90}} {
+			for _, size := range []tea.WindowSizeMsg{
+				{Width: 40, Height: 10}, {Width: 61, Height: 13}, {Width: 80, Height: 24}, {Width: 300, Height: 90},
+			} {
 				s.gets(size)
 				content := s.model.View().Content
 				lines := strings.Split(content, "\n")
