@@ -50,12 +50,15 @@ func layers() []layer {
 		// Beside the words, the CLI has the operator's own rules: which templates are the same revision, and what
 		// of a manifest routers and metrics refuse. So both say the same.
 		{who: "pkg/cli/...", own: []string{client, apis, rollout, "pkg/analysis", "pkg/analysis/evidence", "pkg/workload",
-			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "pkg/alert", "pkg/alert/builtin", "artifacts"},
+			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "pkg/alert", "pkg/alert/builtin",
+			"pkg/words", "pkg/course", "pkg/cli/...", "artifacts"},
 			why: "the CLI speaks to the API server, explains and checks; it does not reach into the operator"},
 		{who: "pkg/controller", own: []string{rollout, "pkg/analysis", "pkg/analysis/evidence", "pkg/workload",
 			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "pkg/metrics/shared",
 			"pkg/alert", "pkg/alert/builtin", "pkg/gate", "pkg/kube", client, apis},
 			why: "the shell knows plug-ins by their contract and their registry only"},
+		{who: "pkg/page", own: []string{"pkg/words", "pkg/course", "pkg/kube", rollout, client, apis},
+			why: "the dashboard shows what a cache has, and knows nothing of who fills it"},
 		{who: "pkg/kube", own: []string{"pkg/workload", rollout, client, apis},
 			why: "the writer carries out; what to write is decided above it"},
 
@@ -83,6 +86,8 @@ func layers() []layer {
 		{who: "pkg/analysis", own: []string{"pkg/analysis/evidence", rollout, apis}, pure: true,
 			why: "a verdict is a function of samples"},
 		{who: "pkg/workload", own: []string{rollout, apis}, pure: true, why: "an object is a function of objects"},
+		{who: "pkg/words", own: []string{rollout, apis}, pure: true, why: "words are a function of objects and a time"},
+		{who: "pkg/course", own: []string{apis}, pure: true, why: "it remembers what it is shown"},
 		{who: rollout, own: []string{apis}, pure: true, outside: []string{"k8s.io/apimachinery"},
 			why: "the decision is a function of values"},
 		{who: client, own: []string{client, apis}, why: "the clients are generated from the types"},

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/term"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // the ways to log in that kubectl knows, too
 	"k8s.io/klog/v2"
 
@@ -27,7 +28,8 @@ func main() {
 	if filepath.Base(os.Args[0]) == "kubectl_complete-weir" {
 		args = append([]string{"__complete"}, args...)
 	}
-	code := cli.Run(ctx, args, cli.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now})
+	interactive := term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
+	code := cli.Run(ctx, args, cli.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Interactive: interactive, Now: time.Now})
 	stop()
 	os.Exit(code)
 }

@@ -38,6 +38,7 @@ type options struct {
 	leaderElectionNamespace     string
 	logLevel, logFormat         string
 	telling                     telling
+	dashboard                   dashboardOptions
 }
 
 func command() *cobra.Command {
@@ -63,6 +64,7 @@ func command() *cobra.Command {
 	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that one server is asked at the same time")
 	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
 	f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; defaults to the pod's own")
+	o.dashboard.bind(f)
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	o.telling.addFlags(f)
@@ -117,10 +119,14 @@ func run(ctx context.Context, o *options) error {
 	numbers := controller.NewMetrics(registry)
 	stopServing := serve(log, o.port, registry)
 	defer stopServing()
+	own := controller.Informers(clients.Weir, o.namespace)
+	if err := o.dashboard.serve(ctx, clients, own, log); err != nil {
+		return err
+	}
 	work := func(ctx context.Context, tap kube.Tap) error {
 		ctrl, err := controller.New(clients, controller.Options{
 			Namespace: o.namespace, MeshProvider: o.meshProvider, MetricsServer: o.metricsServer,
-			Workers: o.workers, MetricWorkers: o.metricWorkers, Tap: tap, Log: log, Now: time.Now,
+			Workers: o.workers, MetricWorkers: o.metricWorkers, Informers: own, Tap: tap, Log: log, Now: time.Now,
 			ClusterName: o.telling.clusterName, Receivers: receivers, EventWebhook: events,
 			Routers: builtin.Routers(builtin.Options{IngressAnnotationsPrefix: o.ingressAnnotationsPrefix}),
 		}, numbers)

@@ -12,6 +12,7 @@ import (
 	"weir.dev/weir/pkg/analysis"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/words"
 )
 
 type analyzeOptions struct {
@@ -114,7 +115,7 @@ func (r *replayed) add(look analysis.Look) (over bool) {
 	if look.RolledBack == "" {
 		return false
 	}
-	r.RolledBack, r.After = look.RolledBack, span(look.At.Sub(r.From))
+	r.RolledBack, r.After = look.RolledBack, words.Span(look.At.Sub(r.From))
 	return true
 }
 
@@ -123,7 +124,7 @@ func (c *cli) printAnalysis(r *replayed) {
 	if r.Revision != "" {
 		about = fmt.Sprintf(", revision %s beside %s", r.Revision, r.Primary)
 	}
-	fmt.Fprintf(c.Out, "Canary %s%s, from %s for %s\n\n", r.Canary, about, r.From.UTC().Format(time.RFC3339), span(r.To.Sub(r.From)))
+	fmt.Fprintf(c.Out, "Canary %s%s, from %s for %s\n\n", r.Canary, about, r.From.UTC().Format(time.RFC3339), words.Span(r.To.Sub(r.From)))
 	t := columns(c.Out)
 	fmt.Fprintln(t, "AFTER\tCHECK\tVERDICT\tCANARY\tPRIMARY\tEVIDENCE\tFAILED ROUNDS")
 	for _, look := range r.Looks {
@@ -132,7 +133,7 @@ func (c *cli) printAnalysis(r *replayed) {
 			if e := check.Evidence; e != nil {
 				evidence = e.Value + " of " + e.Needed
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\n", span(look.At.Sub(r.From)), check.Name, check.Verdict,
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\n", words.Span(look.At.Sub(r.From)), check.Name, check.Verdict,
 				cmp.Or(check.Value, "-"), cmp.Or(check.Baseline, "-"), evidence, look.FailedRounds)
 		}
 	}

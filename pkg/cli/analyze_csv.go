@@ -15,6 +15,7 @@ import (
 	"weir.dev/weir/pkg/analysis"
 	"weir.dev/weir/pkg/analysis/evidence"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/words"
 )
 
 // analyzeFile judges the windows of a file.
@@ -91,13 +92,13 @@ func readWindows(file string, content []byte) ([]analysis.Counted, error) {
 	for i, name := range names {
 		name = strings.ToLower(strings.TrimSpace(name))
 		if !slices.Contains(needed, name) && !slices.Contains(more, name) {
-			return nil, fmt.Errorf("%s: column %q is none of %s", file, name, and(append(slices.Clone(needed), more...)))
+			return nil, fmt.Errorf("%s: column %q is none of %s", file, name, words.And(append(slices.Clone(needed), more...)))
 		}
 		at[name] = i
 	}
 	for _, name := range needed {
 		if _, ok := at[name]; !ok {
-			return nil, fmt.Errorf("%s has no column %s; it needs %s", file, name, and(needed))
+			return nil, fmt.Errorf("%s has no column %s; it needs %s", file, name, words.And(needed))
 		}
 	}
 	var windows []analysis.Counted

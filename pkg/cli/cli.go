@@ -14,12 +14,16 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"weir.dev/weir/pkg/words"
 )
 
 // Terminal is where a command is typed, and where its answers go.
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
+	// Interactive says that In is somebody's keyboard and Out is their screen.
+	Interactive bool
 	// Now is the clock; times are told in its zone.
 	Now func() time.Time
 }
@@ -49,6 +53,8 @@ type cli struct {
 	flags *genericclioptions.ConfigFlags
 }
 
+func (c *cli) clock() words.Clock { return words.Clock(c.Now()) }
+
 func (c *cli) root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:         "kubectl-weir",
@@ -66,7 +72,9 @@ A NAME is that of a Canary, as in podinfo or canary/podinfo. kubectl's own flags
 		&cobra.Group{ID: write, Title: "Write manifests:"})
 	c.global(cmd.PersistentFlags())
 	for group, commands := range map[string][]*cobra.Command{
-		look:  {c.list(), c.get(), c.status(), c.explain(), c.history(), c.plan(), c.query(), c.analyze()},
+		look: {
+			c.list(), c.get(), c.watch(), c.status(), c.explain(), c.history(), c.plan(), c.query(), c.analyze(),
+		},
 		steer: append(c.verbs(), c.restart()),
 		write: {c.lint()},
 	} {

@@ -131,6 +131,10 @@ func needsTheRightsToldOf(b *bench) {
 		assert.Equal(b, 0, typed.code, args)
 		assert.NotContains(b, typed.out+typed.err, "forbidden", args)
 	}
+	seen, keys := b.looks("watch", "podinfo", "--as", "ann")
+	seen.shows("Primary")
+	keys.types("q")
+	assert.NotContains(b, seen.ends().out, "forbidden")
 }
 
 // allows lets ann read Canaries, and what else is said.

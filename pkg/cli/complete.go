@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/words"
 )
 
 // What a shell completes is what is there; where the cluster is not reached, it is nothing.
@@ -57,14 +58,14 @@ func (c *cli) completeGate(cmd *cobra.Command, args []string, typed string) ([]s
 // those that it may come to.
 func gatesOf(canary *v1beta1.Canary) []string {
 	var names []string
-	for _, g := range closedGates(canary) {
+	for _, g := range words.ClosedGates(canary) {
 		names = append(names, g.Name+"\t"+g.Type+", "+string(g.State))
 	}
 	if len(names) > 0 {
 		return names
 	}
 	for _, w := range canary.Spec.Analysis.Webhooks {
-		if isGate(w.Type) {
+		if words.IsGate(w.Type) {
 			names = append(names, w.Name+"\t"+w.Type)
 		}
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/words"
 )
 
 // The exit codes.
@@ -83,7 +86,7 @@ func unserved(err error) bool {
 
 // outcome is how a wait ends by the outcome of a run.
 func outcome(target string, r *v1beta1.RunRecord) *ending {
-	said := fmt.Sprintf("revision %s of %s: %s", r.Revision, target, runEnded(r))
+	said := fmt.Sprintf("revision %s of %s: %s", r.Revision, target, words.RunEnded(r))
 	switch r.Outcome {
 	case v1beta1.OutcomePromoted:
 		return end(0, "%s", said)
@@ -96,3 +99,5 @@ func outcome(target string, r *v1beta1.RunRecord) *ending {
 	}
 	return end(exitError, "%s", said)
 }
+
+func sorted[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }

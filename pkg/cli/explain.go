@@ -9,6 +9,7 @@ import (
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/words"
 )
 
 func (c *cli) explain() *cobra.Command {
@@ -25,7 +26,7 @@ func (c *cli) explain() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			explanation{world: w, clock: c.clock(), scope: k.scope}.print(c.Out)
+			explanation{world: w, Clock: c.clock(), scope: k.scope}.print(c.Out)
 			return nil
 		},
 	}
@@ -34,7 +35,7 @@ func (c *cli) explain() *cobra.Command {
 // explanation tells how a Canary stands in plain sentences.
 type explanation struct {
 	*world
-	clock
+	words.Clock
 	scope
 }
 
@@ -89,23 +90,23 @@ func bullets(lines []string) []string {
 func (e explanation) standing() []string {
 	st := &e.canary.Status
 	lines := []string{fmt.Sprintf("Canary %s in namespace %s releases %s.", e.canary.Name,
-		e.canary.Namespace, targetOf(e.canary))}
+		e.canary.Namespace, words.TargetOf(e.canary))}
 	if st.Phase == "" {
 		return append(lines, "Weir has not looked at it yet. If it stays so, the operator does not run.")
 	}
 	lines[0] += fmt.Sprintf(" It is %s.", st.Phase)
 	if st.Run != nil && st.Canary != nil {
 		lines = append(lines, fmt.Sprintf("A run of revision %s is on since %s.",
-			revision(st.Canary.Hash, st.Canary.Images), e.near(st.Run.StartedAt.Time)))
+			words.Revision(st.Canary.Hash, st.Canary.Images), e.Near(st.Run.StartedAt.Time)))
 	}
 	lines = append(lines, e.place()...)
 	if st.Run != nil && st.FailedChecks > 0 {
 		lines = append(lines, fmt.Sprintf("%s of checks failed; at %d the run is rolled back.",
-			count(st.FailedChecks, "round"), threshold(e.canary)))
+			words.Count(st.FailedChecks, "round"), words.Threshold(e.canary)))
 	}
-	_, text := message(e.canary)
-	lines = append(lines, sentence("Weir says: "+text))
-	if news := behind(e.canary); news != "" {
+	_, text := words.Message(e.canary)
+	lines = append(lines, words.Sentence("Weir says: "+text))
+	if news := words.Behind(e.canary); news != "" {
 		lines = append(lines, fmt.Sprintf("This is of a time before: Weir has not looked at %s yet. If it stays so, "+
 			"the operator does not run.", news))
 	}
@@ -155,13 +156,13 @@ func (e explanation) place() []string {
 func (e explanation) idle() []string {
 	if rev, isNew := e.newRevision(); isNew {
 		when := "Weir is about to begin a run of it"
-		if e.canary.Spec.Suspend || refused(e.canary) != "" {
+		if e.canary.Spec.Suspend || words.Refused(e.canary) != "" {
 			when = "a run of it begins when nothing is in its way any more"
 		}
 		return []string{fmt.Sprintf("No run is on. The template of %s is a new revision, %s, and %s.",
-			targetOf(e.canary), revision(rev.Hash, rev.Images), when)}
+			words.TargetOf(e.canary), words.Revision(rev.Hash, rev.Images), when)}
 	}
-	return []string{fmt.Sprintf("No run is on. One begins when the template of %s changes.", targetOf(e.canary))}
+	return []string{fmt.Sprintf("No run is on. One begins when the template of %s changes.", words.TargetOf(e.canary))}
 }
 
 // newRevision is the target's template where nobody has tried it yet. Without its revisions there is nothing to
@@ -172,21 +173,12 @@ func (e explanation) newRevision() (rollout.Revision, bool) {
 }
 
 func (e explanation) atStep() string {
-	step, ok := e.step()
+	step, ok := words.StepOf(e.canary)
 	at := e.canary.Status.Step
 	if !ok {
 		return "It is at no step yet."
 	}
-	return fmt.Sprintf("It is at step %s (%s), since %s.", at.Progress, step, e.near(at.StartedAt.Time))
-}
-
-// step is the one that the run is at, by the plan of the spec.
-func (e explanation) step() (rollout.Step, bool) {
-	steps, at := rollout.Steps(&e.canary.Spec), e.canary.Status.Step
-	if at == nil || int(at.Index) >= len(steps) {
-		return rollout.Step{}, false
-	}
-	return steps[at.Index], true
+	return fmt.Sprintf("It is at step %s (%s), since %s.", at.Progress, step, e.Near(at.StartedAt.Time))
 }
 
 // serves is the revision that users meet.
@@ -195,7 +187,7 @@ func (e explanation) serves() []string {
 	if st.Primary == nil {
 		return nil
 	}
-	name := revision(st.Primary.Hash, st.Primary.Images)
+	name := words.Revision(st.Primary.Hash, st.Primary.Images)
 	lines := []string{fmt.Sprintf("Revision %s serves, with %s.", name, e.pods(st.Primary))}
 	if _, all := e.ready(st.Primary); all == 0 && st.Phase == v1beta1.PhasePromoting {
 		lines = []string{fmt.Sprintf("Revision %s served until now, and has no pods left.", name)}
@@ -206,7 +198,7 @@ func (e explanation) serves() []string {
 		}
 	}
 	if e.unread != nil {
-		lines = append(lines, sentence("How many pods there are now cannot be seen: "+plain(e.unread)))
+		lines = append(lines, words.Sentence("How many pods there are now cannot be seen: "+plain(e.unread)))
 	}
 	return lines
 }
@@ -217,9 +209,9 @@ func (e explanation) lastRun() []string {
 		return nil
 	}
 	r := &history[0]
-	lines := []string{sentence(fmt.Sprintf("The last run that is over was of revision %s. At %s it was %s",
-		revision(r.Revision, r.Images), e.near(r.EndedAt.Time), runEnded(r)))}
-	if said := commands(r.Commands); said != "" {
+	lines := []string{words.Sentence(fmt.Sprintf("The last run that is over was of revision %s. At %s it was %s",
+		words.Revision(r.Revision, r.Images), e.Near(r.EndedAt.Time), words.RunEnded(r)))}
+	if said := words.Commands(r.Commands); said != "" {
 		lines = append(lines, "Commands in it: "+said+".")
 	}
 	return lines

@@ -5,16 +5,17 @@ import (
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/words"
 	"weir.dev/weir/pkg/workload"
 )
 
 // Where pods are replaced in place, traffic is shared out as they are, and the way back is another one for each kind.
 
 // gets is what gets to the canary: in percent, and in words.
-func (w *world) gets() (percent int32, words string) {
+func (w *world) gets() (percent int32, said string) {
 	st := &w.canary.Status
 	if !inPlace(w.canary) || st.Canary == nil || st.Primary == nil {
-		return st.Weight, traffic(st)
+		return st.Weight, words.Traffic(st)
 	}
 	const all = 100
 	canary, _ := w.ready(st.Canary)
@@ -23,10 +24,10 @@ func (w *world) gets() (percent int32, words string) {
 		return 0, "no traffic"
 	}
 	if primary == 0 {
-		return all, "all of the traffic, by " + count(canary, "pod")
+		return all, "all of the traffic, by " + words.Count(canary, "pod")
 	}
 	percent = all * canary / (canary + primary)
-	return percent, fmt.Sprintf("about %d %% of the traffic, by %d of %s", percent, canary, count(canary+primary, "pod"))
+	return percent, fmt.Sprintf("about %d %% of the traffic, by %d of %s", percent, canary, words.Count(canary+primary, "pod"))
 }
 
 // held says that the Service that clients use is seen to have the primary's pods alone behind it.
@@ -68,9 +69,9 @@ func (e explanation) replacedBack() []string {
 	switch daemons := rollout.KindOf(e.canary) == v1beta1.KindDaemonSet; {
 	case !daemons && left > 0:
 		lines = append(lines, fmt.Sprintf("It has %s left, to be made anew of the revision that serves: the partition sees to that.",
-			count(left, "pod")))
+			words.Count(left, "pod")))
 	case daemons && left > 0:
-		lines = append(lines, fmt.Sprintf("Its pods stay on %s until the old template is put back.", count(left, "node")))
+		lines = append(lines, fmt.Sprintf("Its pods stay on %s until the old template is put back.", words.Count(left, "node")))
 	case daemons && !known:
 		lines = append(lines, "If there are pods of it, they stay until the old template is put back.")
 	}

@@ -4,18 +4,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/words"
 )
 
 // waits is all that a Canary waits for, what keeps all else waiting first.
 func (e explanation) waits() []string {
 	st := &e.canary.Status
 	var lines []string
-	if why := refused(e.canary); why != "" {
-		lines = append(lines, sentence("a spec that can be carried out: "+why))
+	if why := words.Refused(e.canary); why != "" {
+		lines = append(lines, words.Sentence("a spec that can be carried out: "+why))
 	}
 	if e.canary.Spec.Suspend {
 		return append(lines, "spec.suspend to be false; until then everything stays as it is.")
@@ -25,9 +25,9 @@ func (e explanation) waits() []string {
 	}
 	if p := st.Run.Paused; p != nil {
 		lines = append(lines, fmt.Sprintf("a person to resume the run, which was paused %s. It is judged all the same.",
-			pausedBy(p, e.clock)))
+			words.PausedBy(p, e.Clock)))
 	}
-	for _, g := range closedGates(e.canary) {
+	for _, g := range words.ClosedGates(e.canary) {
 		lines = append(lines, e.gate(g))
 	}
 	lines = append(lines, e.podsWait()...)
@@ -43,17 +43,17 @@ func (e explanation) waits() []string {
 // gate says since when a gate is closed, what it last said, and how long it may stay so.
 func (e explanation) gate(g v1beta1.GateStatus) string {
 	if g.Name == v1beta1.ManualGate {
-		return fmt.Sprintf("a person to agree to the promotion, since %s.", e.near(g.Since.Time))
+		return fmt.Sprintf("a person to agree to the promotion, since %s.", e.Near(g.Since.Time))
 	}
-	line := fmt.Sprintf("gate %s (%s) to agree, since %s.", g.Name, g.Type, e.near(g.Since.Time))
+	line := fmt.Sprintf("gate %s (%s) to agree, since %s.", g.Name, g.Type, e.Near(g.Since.Time))
 	if g.Message != "" {
-		line += sentence(" Its last answer: " + g.Message)
+		line += words.Sentence(" Its last answer: " + g.Message)
 	}
 	if g.Failures > 0 {
 		line += fmt.Sprintf(" It has refused %s; each counts as a failed round.", times(g.Failures))
 	}
-	if at, what, ok := timeoutOf(e.canary, g); ok {
-		line += fmt.Sprintf(" If it has not by %s, %s.", e.near(at), what)
+	if at, what, ok := words.TimeoutOf(e.canary, g); ok {
+		line += fmt.Sprintf(" If it has not by %s, %s.", e.Near(at), what)
 	}
 	return line
 }
@@ -72,13 +72,12 @@ func (e explanation) podsWait() []string {
 		return nil
 	}
 	line := fmt.Sprintf("pods of the canary: %s.", e.pods(st.Canary))
-	if limit := e.canary.Spec.ProgressDeadlineSeconds; limit != nil {
-		deadline := st.Step.WaitingSince.Add(time.Duration(*limit) * time.Second)
+	if deadline, ok := words.PodsUntil(e.canary); ok {
 		late := "they are not ready"
 		if inPlace(e.canary) { // one after the other; each has its time
 			late = "no further one is ready"
 		}
-		line += fmt.Sprintf(" If %s by %s, the run is rolled back.", late, e.near(deadline))
+		line += fmt.Sprintf(" If %s by %s, the run is rolled back.", late, e.Near(deadline))
 	}
 	return []string{line}
 }
@@ -86,7 +85,7 @@ func (e explanation) podsWait() []string {
 // stepWaits is what the step lacks to be left, once its traffic is in force.
 func (e explanation) stepWaits() []string {
 	st := &e.canary.Status
-	step, ok := e.step()
+	step, ok := words.StepOf(e.canary)
 	if !ok || st.Step.JudgedAt == nil || st.Step.Skipped {
 		return nil
 	}
@@ -97,31 +96,26 @@ func (e explanation) stepWaits() []string {
 		lines = append(lines, fmt.Sprintf("%d rounds of checks that pass; %d of %d have. %s", left, st.Step.Passed, step.Rounds,
 			e.asked(step)))
 	}
-	since := st.Step.TrafficSince
+	until, lasts := words.StepUntil(e.canary)
 	switch {
 	case step.Manual && !st.Step.Resumed:
 		lines = append(lines, "a person to resume the run: the step lasts until then.")
-	case step.Pause > 0 && since != nil && e.ahead(since.Add(step.Pause)):
-		lines = append(lines, fmt.Sprintf("%s, until when the step lasts at least.", e.near(since.Add(step.Pause))))
+	case lasts && e.Ahead(until):
+		lines = append(lines, fmt.Sprintf("%s, until when the step lasts at least.", e.Near(until)))
 	}
 	return lines
 }
 
-// ahead says that a time is still to come.
-func (k clock) ahead(t time.Time) bool { return t.After(time.Time(k)) }
-
 // nextRound is when the step is judged next.
 func (e explanation) nextRound() []string {
-	step, ok := e.step()
-	at := e.canary.Status.Step
-	if !ok || at.JudgedAt == nil || step.Rounds == 0 || e.canary.Spec.Suspend {
+	due, ok := words.NextRound(e.canary)
+	switch {
+	case !ok:
 		return nil
+	case e.Ahead(due):
+		return []string{fmt.Sprintf("The next round of checks is due at %s.", e.Near(due))}
 	}
-	due := at.JudgedAt.Add(step.Dwell)
-	if e.ahead(due) {
-		return []string{fmt.Sprintf("The next round of checks is due at %s.", e.near(due))}
-	}
-	return []string{fmt.Sprintf("A round of checks is due since %s.", e.near(due))}
+	return []string{fmt.Sprintf("A round of checks is due since %s.", e.Near(due))}
 }
 
 // asked are the checks of a round.
@@ -140,25 +134,19 @@ func (e explanation) asked(step rollout.Step) string {
 	if len(names) == 0 {
 		return "There are no checks: a round passes when its time is over."
 	}
-	return "It asks for " + and(names) + "."
+	return "It asks for " + words.And(names) + "."
 }
 
 // bakes is how long the canary still has to stand all of the traffic.
 func (e explanation) bakes() []string {
-	st, spec := &e.canary.Status, &e.canary.Spec
-	delay, keep := rollout.Duration(spec.PromotionDelay, 0), rollout.Duration(spec.ScaleDownDelay, 0)
-	const all = 100
-	if st.Weight < all || st.WeightSince == nil {
-		return nil
-	}
 	var lines []string
-	if until := st.WeightSince.Add(delay); delay > 0 && e.ahead(until) {
+	if until, ok := words.BakedAt(e.canary); ok && e.Ahead(until) {
 		lines = append(lines, fmt.Sprintf("%s, until when the canary bakes with all of the traffic, and is judged "+
-			"(spec.promotionDelay).", e.near(until)))
+			"(spec.promotionDelay).", e.Near(until)))
 	}
-	if until := st.WeightSince.Add(delay + keep); keep > 0 && e.ahead(until) {
+	if until, ok := words.KeptUntil(e.canary); ok && e.Ahead(until) {
 		lines = append(lines, fmt.Sprintf("%s, until when the old pods stay, so that abort is one change of the route "+
-			"(spec.scaleDownDelay).", e.near(until)))
+			"(spec.scaleDownDelay).", e.Near(until)))
 	}
 	return lines
 }
@@ -175,11 +163,11 @@ func (e explanation) checks() []string {
 		if c.Value != "" {
 			line += " with " + c.Value
 		}
-		line += " at " + e.near(c.At.Time)
+		line += " at " + e.Near(c.At.Time)
 		if c.Message != "" {
 			line += ": " + c.Message
 		}
-		line = sentence(line) + e.effect(c)
+		line = words.Sentence(line) + e.effect(c)
 		if c.Query != "" && c.Verdict != v1beta1.VerdictPassed {
 			line += "\n    It was asked: " + e.short(strings.Join(strings.Fields(c.Query), " "))
 			if c.Answer != "" {

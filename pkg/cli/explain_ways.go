@@ -1,9 +1,8 @@
 package cli
 
 import (
-	"fmt"
-
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/words"
 )
 
 // way is a command that a person can type, and what it does; without a command it is said in words.
@@ -16,11 +15,11 @@ func (e explanation) ways() []way {
 		return nil
 	}
 	var ways []way
-	if behind(e.canary) != "" {
+	if words.Behind(e.canary) != "" {
 		ways = append(ways, way{"kubectl -n weir-system get deployment weir",
 			"see whether the operator runs, where it is usually installed"})
 	}
-	if refused(e.canary) != "" {
+	if words.Refused(e.canary) != "" {
 		ways = append(ways, way{"", "Correct the spec of the Canary, as the sentence above says."})
 	}
 	if e.canary.Spec.Suspend {
@@ -35,11 +34,9 @@ func (e explanation) ways() []way {
 		ways = append(ways, way{e.say("restart", name), "release the same template again, with new pods"})
 	case v1beta1.PhaseFailed:
 		ways = append(ways, e.afterFailure()...)
-	case v1beta1.PhaseWaiting, v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting:
-		if !e.canary.Spec.Suspend {
-			ways = append(ways, e.inRun()...)
-		}
-		ways = append(ways, way{e.say("abort", name), e.abortMeans()})
+	}
+	if words.Steers(st.Phase) {
+		ways = append(append(ways, e.inRun()...), way{e.say("abort", name), e.abortMeans()})
 	}
 	return ways
 }
@@ -54,27 +51,16 @@ func (e explanation) afterFailure() []way {
 }
 
 func (e explanation) inRun() []way {
-	st, name := &e.canary.Status, e.canary.Name
 	var ways []way
-	for _, g := range closedGates(e.canary) {
-		if g.Name == v1beta1.ManualGate {
-			ways = append(ways, way{e.say("promote", name), "agree to the promotion"})
-			continue
+	for _, o := range words.InRun(e.canary) {
+		verb, more := o.Command.Verb, []string{}
+		if o.Command.Gate != "" {
+			more = append(more, o.Command.Gate)
 		}
-		ways = append(ways, way{e.say("approve", name, g.Name), fmt.Sprintf("agree in the name of gate %s", g.Name)})
-	}
-	step, atStep := e.step()
-	switch stepHolds := atStep && step.Manual && !st.Step.Resumed; {
-	case st.Run.Paused != nil || stepHolds:
-		ways = append(ways, way{e.say("resume", name), "end the pause"})
-	default:
-		ways = append(ways, way{e.say("pause", name), "hold the run where it is"})
-	}
-	if st.Phase == v1beta1.PhaseProgressing {
-		ways = append(ways, way{e.say("skip-step", name), "go on without the checks of this step"})
-	}
-	if st.Phase != v1beta1.PhasePromoting && !st.Run.Full {
-		ways = append(ways, way{e.say("promote", name, "--full"), "leave out all steps and checks that are left"})
+		if o.Command.Full {
+			more = append(more, "--full")
+		}
+		ways = append(ways, way{e.say(verb, e.canary.Name, more...), o.Meaning})
 	}
 	return ways
 }

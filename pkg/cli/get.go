@@ -14,6 +14,7 @@ import (
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/words"
 )
 
 func (c *cli) get() *cobra.Command {
@@ -161,15 +162,15 @@ func cells(canary *v1beta1.Canary, t table, now time.Time) []string {
 	}
 	all := []string{
 		canary.Name, targetCell(canary), string(st.Phase), fmt.Sprintf("%d%%", st.Weight), step, tested.Hash,
-		fmt.Sprintf("%d/%d", st.FailedChecks, threshold(canary)),
+		fmt.Sprintf("%d/%d", st.FailedChecks, words.Threshold(canary)),
 	}
 	if t.everywhere {
 		all = append([]string{canary.Namespace}, all...)
 	}
 	if t.output == "wide" {
-		all = append(all, strings.Join(tested.Images, ","), serves, span(now.Sub(canary.CreationTimestamp.Time)))
+		all = append(all, strings.Join(tested.Images, ","), serves, words.Span(now.Sub(canary.CreationTimestamp.Time)))
 	}
-	_, text := message(canary)
+	_, text := words.Message(canary)
 	return append(all, text)
 }
 

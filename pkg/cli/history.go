@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/words"
 )
 
 func (c *cli) history() *cobra.Command {
@@ -66,36 +67,8 @@ func (c *cli) printHistory(canary *v1beta1.Canary, output string) error {
 	row(w, "RUN", "REVISION", "IMAGES", "OUTCOME", "REASON", "STARTED", "DURATION", "MAX WEIGHT", "COMMANDS")
 	for i := range runs {
 		r := &runs[i]
-		row(w, r.ID, r.Revision, strings.Join(r.Images, ","), string(r.Outcome), r.Reason, k.at(r.StartedAt.Time),
-			span(r.EndedAt.Sub(r.StartedAt.Time)), fmt.Sprintf("%d%%", r.MaxWeight), commands(r.Commands))
+		row(w, r.ID, r.Revision, strings.Join(r.Images, ","), string(r.Outcome), r.Reason, k.At(r.StartedAt.Time),
+			words.Span(r.EndedAt.Sub(r.StartedAt.Time)), fmt.Sprintf("%d%%", r.MaxWeight), words.Commands(r.Commands))
 	}
 	return w.Flush()
-}
-
-// commands are those that people gave in a run, as in "pause by ann, resume by ben".
-func commands(all []v1beta1.CommandStatus) string {
-	var parts []string
-	for i := range all {
-		cmd := &all[i]
-		part := verb(cmd)
-		if cmd.Actor != "" {
-			part += " by " + cmd.Actor
-		}
-		if !cmd.Accepted {
-			part += " (refused)"
-		}
-		parts = append(parts, part)
-	}
-	return strings.Join(parts, ", ")
-}
-
-// verb is a command as it is typed.
-func verb(cmd *v1beta1.CommandStatus) string {
-	switch {
-	case cmd.Gate != "":
-		return cmd.Verb + " " + cmd.Gate
-	case cmd.Full:
-		return cmd.Verb + " --full"
-	}
-	return cmd.Verb
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"weir.dev/weir/pkg/words"
 )
 
 type lintOptions struct {
@@ -79,9 +81,9 @@ func (c *cli) lintAll(cmd *cobra.Command, o lintOptions) error {
 		fmt.Fprintln(c.Out, p)
 	}
 	if n := len(l.problems); n > 0 {
-		return end(exitError, "%s", count(int32(min(n, 1<<20)), "problem")) //nolint:gosec // bounded here
+		return end(exitError, "%s", words.Count(int32(min(n, 1<<20)), "problem")) //nolint:gosec // bounded here
 	}
-	fmt.Fprintf(c.Out, "%s of Weir's, no problem\n", count(int32(min(l.checked, 1<<20)), "object")) //nolint:gosec // bounded here
+	fmt.Fprintf(c.Out, "%s of Weir's, no problem\n", words.Count(int32(min(l.checked, 1<<20)), "object")) //nolint:gosec // bounded here
 	return nil
 }
 

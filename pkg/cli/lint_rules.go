@@ -18,6 +18,7 @@ import (
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 	routers "weir.dev/weir/pkg/router/builtin"
+	"weir.dev/weir/pkg/words"
 	"weir.dev/weir/pkg/workload"
 )
 
@@ -94,7 +95,7 @@ func (l *linter) own(ctx context.Context, m manifest) {
 	d := l.definitions[kind.Kind]
 	switch {
 	case d == nil:
-		l.add(m.problem("kind", "%s has no kind %s; its kinds are %s", v1beta1.GroupName, kind.Kind, and(sorted(l.definitions))))
+		l.add(m.problem("kind", "%s has no kind %s; its kinds are %s", v1beta1.GroupName, kind.Kind, words.And(sorted(l.definitions))))
 		return
 	case kind.Version != v1beta1.SchemeGroupVersion.Version:
 		l.add(m.problem("apiVersion", "apiVersion %s is not served; set %s", m.object.GetAPIVersion(), v1beta1.SchemeGroupVersion))
@@ -136,7 +137,7 @@ func (l *linter) canary(c parsed[v1beta1.Canary]) {
 		if other.object != c.object && same(other.manifest, c.manifest) && other.object.Spec.TargetRef == c.object.Spec.TargetRef &&
 			(other.file != c.file || other.line < c.line) {
 			l.add(c.problem("spec.targetRef", "%s is the target of Canary %s already; remove one of the two",
-				targetOf(c.object), other.object.Name))
+				words.TargetOf(c.object), other.object.Name))
 		}
 	}
 	l.refusals(c, slices.Concat(rollout.PlanProblems(&c.object.Spec), analysis.Problems(&c.object.Spec)))

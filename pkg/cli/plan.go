@@ -12,6 +12,7 @@ import (
 	"weir.dev/weir/pkg/analysis"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/words"
 )
 
 type planOptions struct {
@@ -154,7 +155,7 @@ func (c *cli) printPlan(r planReport) {
 		if d == nil {
 			return "-"
 		}
-		return span(d.Duration)
+		return words.Span(d.Duration)
 	}
 	for _, release := range r.Releases {
 		what := shortNumber(release.Times) + " times as often"

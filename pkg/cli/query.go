@@ -19,6 +19,7 @@ import (
 	"weir.dev/weir/pkg/metrics"
 	providers "weir.dev/weir/pkg/metrics/builtin"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/words"
 	"weir.dev/weir/pkg/workload"
 )
 
@@ -138,7 +139,7 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 		q.metric = v1beta1.CanaryMetric{Name: name}
 	default:
 		known = append(known, "those that are built in")
-		return nil, fmt.Errorf("there is no metric %s of Canary %s; it has %s", name, canary.Name, and(known))
+		return nil, fmt.Errorf("there is no metric %s of Canary %s; it has %s", name, canary.Name, words.And(known))
 	}
 	q.window = cmp.Or(o.window, rollout.Duration(q.metric.Interval, rollout.Duration(canary.Spec.Analysis.Interval, time.Minute)))
 	spec, namespace := v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}, canary.Namespace
@@ -235,7 +236,7 @@ func (c *cli) askAbout(
 	if err != nil {
 		return "", analysis.Answer{}, err
 	}
-	fmt.Fprintf(c.Out, "About the %s, revision %s, in the last %s:\n%s\n", revision, v.Hash, span(q.window), indented(query))
+	fmt.Fprintf(c.Out, "About the %s, revision %s, in the last %s:\n%s\n", revision, v.Hash, words.Span(q.window), indented(query))
 	samples, err := q.provider.Query(ctx, metrics.Query{Expr: query, Window: q.window, At: c.Now()})
 	if err != nil {
 		fmt.Fprintf(c.Out, "Answer: %s\n\n", err)
@@ -284,7 +285,7 @@ func (c *cli) askCounts(ctx context.Context, q *question, vars func(string) (met
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "Requests in the last %s:\n", span(q.window))
+	fmt.Fprintf(c.Out, "Requests in the last %s:\n", words.Span(q.window))
 	for _, side := range []struct {
 		metrics.Vars
 		evidence.Sample

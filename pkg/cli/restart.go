@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/words"
 )
 
 // restartedAt is the annotation of a template by which `kubectl rollout restart` makes new pods.
@@ -44,7 +45,7 @@ func (c *cli) renew(ctx context.Context, k *cluster, arg string) error {
 		return end(exitError, "Canary %s is being deleted; wait until it is gone and use kubectl rollout restart", canary.Name)
 	case canary.Status.Primary == nil:
 		return end(exitError, "%s is not taken over yet, so it would not be released step by step; "+
-			"wait until Canary %s is Initialized", targetOf(canary), canary.Name)
+			"wait until Canary %s is Initialized", words.TargetOf(canary), canary.Name)
 	}
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{
 		"metadata": map[string]any{"annotations": map[string]any{restartedAt: c.Now().Format(time.RFC3339)}},
@@ -56,7 +57,7 @@ func (c *cli) renew(ctx context.Context, k *cluster, arg string) error {
 		return err
 	}
 	fmt.Fprintf(c.Out, "%s has a new template, and a run of it begins%s; follow it with `%s`\n",
-		targetOf(canary), besides(canary), k.say("status", canary.Name, "--wait"))
+		words.TargetOf(canary), besides(canary), k.say("status", canary.Name, "--wait"))
 	return nil
 }
 
@@ -65,8 +66,8 @@ func besides(canary *v1beta1.Canary) string {
 	switch {
 	case canary.Spec.Suspend:
 		return " once spec.suspend is false again"
-	case refused(canary) != "":
-		return " once the spec can be carried out (" + refused(canary) + ")"
+	case words.Refused(canary) != "":
+		return " once the spec can be carried out (" + words.Refused(canary) + ")"
 	case canary.Status.Run != nil:
 		return ", in the place of the one that is on"
 	case canary.Status.Phase == v1beta1.PhaseFailed:

@@ -41,6 +41,11 @@ func TestCLI(t *testing.T) {
 		"query of counts":    queriesCounts,
 		"the past":           analyzesThePast,
 		"query of nothing":   queriesNothing,
+		"watch":              looksOn,
+		"watch the list":     looksOnAtAll,
+		"watch plainly":      looksOnInLines,
+		"watch no more":      looksOnUntilInterrupted,
+		"watch in vain":      looksOnWithoutRights,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(s.bench(t)) })
 	}
@@ -149,20 +154,29 @@ func (b *bench) types(args ...string) typed {
 // running is a command that was typed and need not have ended.
 type running struct {
 	*bench
-	out, err *screen
-	code     chan int
+	out, err  *screen
+	code      chan int
+	interrupt context.CancelFunc
 }
 
 // begins types a command.
 func (b *bench) begins(args ...string) *running {
 	b.Helper()
+	return b.sits(cli.Terminal{In: strings.NewReader("")}, args...)
+}
+
+// sits types a command at a terminal.
+func (b *bench) sits(at cli.Terminal, args ...string) *running {
+	b.Helper()
 	r := &running{bench: b, out: &screen{}, err: &screen{}, code: make(chan int, 1)}
+	at.Out, at.Err, at.Now = r.out, r.err, now
 	args = append(args, "--kubeconfig", b.kubeconfig, "-n", b.namespace)
 	// Longer than anything here takes; a command that hangs fails its test by the words on its screen.
 	ctx, cancel := context.WithTimeout(b.Context(), 2*time.Minute)
+	r.interrupt = cancel
 	go func() {
 		defer cancel()
-		r.code <- cli.Run(ctx, args, cli.Terminal{In: strings.NewReader(""), Out: r.out, Err: r.err, Now: now})
+		r.code <- cli.Run(ctx, args, at)
 	}()
 	return r
 }

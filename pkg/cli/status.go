@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/words"
 )
 
 func (c *cli) status() *cobra.Command {
@@ -59,29 +59,29 @@ pod-template-hash, or controller-revision-hash for a StatefulSet and a DaemonSet
 }
 
 // summary tells all that matters of a Canary, line by line.
-func summary(out io.Writer, w *world, k clock) {
+func summary(out io.Writer, w *world, k words.Clock) {
 	canary, st := w.canary, &w.canary.Status
 	t := columns(out)
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(t, "%s:\t%s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("Canary", "%s in namespace %s", canary.Name, canary.Namespace)
-	line("Target", "%s", targetOf(canary))
-	reason, text := message(canary)
+	line("Target", "%s", words.TargetOf(canary))
+	reason, text := words.Message(canary)
 	line("Phase", "%s", st.Phase)
 	line("Message", "%s", text+inBrackets(reason))
 	if st.Primary != nil {
-		line("Serves", "%s, %s", revision(st.Primary.Hash, st.Primary.Images), w.pods(st.Primary))
+		line("Serves", "%s, %s", words.Revision(st.Primary.Hash, st.Primary.Images), w.pods(st.Primary))
 	}
 	if st.Run != nil {
 		runLines(line, w, k)
 	}
 	if last := st.LastCommand; last != nil {
-		line("Last command", "%s", commandDone(last, k))
+		line("Last command", "%s", words.CommandDone(last, k))
 	}
 	if len(st.History) > 0 {
 		r := &st.History[0]
-		line("Last run", "revision %s %s; ended %s", r.Revision, runEnded(r), k.near(r.EndedAt.Time))
+		line("Last run", "revision %s %s; ended %s", r.Revision, words.RunEnded(r), k.Near(r.EndedAt.Time))
 	}
 	_ = t.Flush() // to a terminal, or to nobody
 	tables(out, w, k)
@@ -94,20 +94,20 @@ func inBrackets(s string) string {
 	return " (" + s + ")"
 }
 
-func runLines(line func(name, format string, args ...any), w *world, k clock) {
+func runLines(line func(name, format string, args ...any), w *world, k words.Clock) {
 	st := &w.canary.Status
-	line("Run", "%s, since %s", st.Run.ID, k.near(st.Run.StartedAt.Time))
+	line("Run", "%s, since %s", st.Run.ID, k.Near(st.Run.StartedAt.Time))
 	if st.Canary != nil {
-		line("Under test", "%s, %s", revision(st.Canary.Hash, st.Canary.Images), w.pods(st.Canary))
+		line("Under test", "%s, %s", words.Revision(st.Canary.Hash, st.Canary.Images), w.pods(st.Canary))
 	}
-	percent, words := w.gets()
-	line("Traffic", "%s %s", bar(percent), words)
+	percent, said := w.gets()
+	line("Traffic", "%s %s", bar(percent), said)
 	if st.Step != nil {
-		line("Step", "%s, since %s", st.Step.Progress, k.near(st.Step.StartedAt.Time))
+		line("Step", "%s, since %s", st.Step.Progress, k.Near(st.Step.StartedAt.Time))
 	}
-	line("Failed rounds", "%d of %d", st.FailedChecks, threshold(w.canary))
+	line("Failed rounds", "%d of %d", st.FailedChecks, words.Threshold(w.canary))
 	if p := st.Run.Paused; p != nil {
-		line("Paused", "%s", pausedBy(p, k))
+		line("Paused", "%s", words.PausedBy(p, k))
 	}
 }
 
@@ -118,53 +118,24 @@ func bar(weight int32) string {
 	return "[" + strings.Repeat("#", n) + strings.Repeat(".", width-n) + "]"
 }
 
-func pausedBy(p *v1beta1.PauseStatus, k clock) string {
-	return "by " + somebody(p.Actor) + " at " + k.near(p.Since.Time) + because(p.Reason)
-}
-
-func commandDone(cmd *v1beta1.CommandStatus, k clock) string {
-	result := "done"
-	if !cmd.Accepted {
-		result = "refused"
-	}
-	if cmd.Result != "" {
-		result += ": " + cmd.Result
-	}
-	return fmt.Sprintf("%s by %s at %s%s; %s", verb(cmd), somebody(cmd.Actor), k.near(cmd.At.Time), because(cmd.Reason), result)
-}
-
-func somebody(actor string) string {
-	if actor == "" {
-		return "somebody"
-	}
-	return actor
-}
-
-func because(reason string) string {
-	if reason == "" {
-		return ""
-	}
-	return fmt.Sprintf(", %q", reason)
-}
-
 // tables are the checks and gates of the run.
-func tables(out io.Writer, w *world, k clock) {
+func tables(out io.Writer, w *world, k words.Clock) {
 	st := &w.canary.Status
 	if st.Run != nil && len(st.Checks) > 0 {
 		t := columns(out)
 		fmt.Fprintln(out)
 		row(t, "CHECK", "VERDICT", "VALUE", "AT", "MESSAGE")
 		for _, c := range st.Checks {
-			row(t, c.Name, string(c.Verdict), c.Value, k.at(c.At.Time), c.Message)
+			row(t, c.Name, string(c.Verdict), c.Value, k.At(c.At.Time), c.Message)
 		}
 		_ = t.Flush()
 	}
-	if gates := gatesOfRun(w.canary); len(gates) > 0 {
+	if gates := words.GatesOfRun(w.canary); len(gates) > 0 {
 		t := columns(out)
 		fmt.Fprintln(out)
 		row(t, "GATE", "TYPE", "STATE", "SINCE", "MESSAGE")
 		for _, g := range gates {
-			row(t, g.Name, g.Type, string(g.State), k.at(g.Since.Time), g.Message)
+			row(t, g.Name, g.Type, string(g.State), k.At(g.Since.Time), g.Message)
 		}
 		_ = t.Flush()
 	}

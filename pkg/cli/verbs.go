@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/words"
 )
 
 // order is a command as it is typed.
@@ -90,6 +91,22 @@ func (c *cli) order(ctx context.Context, arg string, o order) error {
 	if err != nil {
 		return err
 	}
+	answer := make(chan error, 1)
+	go func() { answer <- k.order(ctx, canary, o) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-time.After(slow):
+		fmt.Fprintf(c.Err, "waiting for Weir's answer to %s, for %s at most\n", o.command.Verb, o.timeout)
+		return <-answer
+	}
+}
+
+// slow is how long an answer takes that one begins to wonder about.
+const slow = 3 * time.Second
+
+// order gives a command, and ends with what came of it.
+func (k *cluster) order(ctx context.Context, canary *v1beta1.Canary, o order) error {
 	o.command.ID = string(uuid.NewUUID())
 	if o.command.Actor == "" {
 		o.command.Actor = k.whoAmI(ctx)
@@ -98,12 +115,11 @@ func (c *cli) order(ctx context.Context, arg string, o order) error {
 		return err
 	}
 	if o.noWait {
-		fmt.Fprintf(c.Out, "%s is ordered for Canary %s; Weir carries it out at its next look\n", o.command.Verb, canary.Name)
-		return nil
+		return end(0, "%s is ordered for Canary %s; Weir carries it out at its next look", o.command.Verb, canary.Name)
 	}
 	waiting, stop := context.WithTimeout(ctx, o.timeout)
 	defer stop()
-	err = k.follow(waiting, canary, false, func(w *world) *ending { return answered(w.canary, o.command) })
+	err := k.follow(waiting, canary, false, func(w *world) *ending { return answered(w.canary, o.command) })
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return end(exitTimeout, "Weir has not answered within %s; is the operator running? "+
 			"The command stays with the Canary and is carried out when it is", o.timeout)
@@ -133,7 +149,7 @@ func (k *cluster) give(ctx context.Context, canary *v1beta1.Canary, command v1be
 
 // answered is what came of a command, once that is known.
 func answered(canary *v1beta1.Canary, command v1beta1.Command) *ending {
-	if done := carriedOut(&canary.Status, command.ID); done != nil {
+	if done := words.CarriedOut(&canary.Status, command.ID); done != nil {
 		if !done.Accepted {
 			return end(exitError, "%s is refused: %s", command.Verb, done.Result)
 		}
@@ -147,26 +163,6 @@ func answered(canary *v1beta1.Canary, command v1beta1.Command) *ending {
 	case last != nil && last.ID == now.ID: // had Weir seen this one first, its run would tell
 		return end(exitError, "%s was not carried out, because %s by %s took its place before Weir saw it; give it again",
 			command.Verb, last.Verb, last.Actor)
-	}
-	return nil
-}
-
-// carriedOut finds a command in all that a status keeps of commands.
-func carriedOut(st *v1beta1.CanaryStatus, id string) *v1beta1.CommandStatus {
-	var all []v1beta1.CommandStatus
-	if st.LastCommand != nil {
-		all = append(all, *st.LastCommand)
-	}
-	if st.Run != nil {
-		all = append(all, st.Run.Commands...)
-	}
-	for i := range st.History {
-		all = append(all, st.History[i].Commands...)
-	}
-	for i := range all {
-		if all[i].ID == id {
-			return &all[i]
-		}
 	}
 	return nil
 }

@@ -102,6 +102,10 @@ func unanswered(b *bench) {
 	assert.Equal(b, "kubectl weir: Weir has not answered within 10ms; is the operator running? "+
 		"The command stays with the Canary and is carried out when it is\n", typed.err)
 
+	typed = b.types("retry", "podinfo", "--timeout", "4s")
+	assert.Equal(b, 5, typed.code)
+	assert.Contains(b, typed.err, "waiting for Weir's answer to retry, for 4s at most\n", "nobody is left in silence")
+
 	typed = b.types("retry", "podinfo", "--no-wait")
 	assert.Equal(b, 0, typed.code)
 	assert.Equal(b, "retry is ordered for Canary podinfo; Weir carries it out at its next look\n", typed.out)

@@ -11,6 +11,7 @@ import (
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/words"
 )
 
 type waitOptions struct {
@@ -68,7 +69,7 @@ func (f *follower) look(w *world) *ending {
 	if w.unnamed() {
 		return nil // a moment later it is known whether it is the followed one
 	}
-	if behind(w.canary) != "" || f.isOn(st) {
+	if words.Behind(w.canary) != "" || f.isOn(st) {
 		return nil // what the status says is of a time before, or of a run that goes on
 	}
 	has := f.has(w)
@@ -79,7 +80,7 @@ func (f *follower) look(w *world) *ending {
 	switch {
 	case f.template != nil && f.readable && !has && (st.Run == nil || st.Canary != nil && st.Canary.Hash == f.revision.Hash):
 		return end(exitSuperseded, "revision %s took the place of %s in %s before a run of it began",
-			f.revision.Hash, f.name(), targetOf(w.canary))
+			f.revision.Hash, f.name(), words.TargetOf(w.canary))
 	case st.Run != nil: // one that the followed revision is about to take the place of
 		return nil
 	case f.asked != "" && st.Primary != nil && st.Primary.Hash == f.asked, has && f.revision.IsPrimary && atRest(st.Phase):
@@ -158,39 +159,32 @@ func atRest(p v1beta1.Phase) bool {
 	return p == v1beta1.PhaseInitialized || p == v1beta1.PhaseSucceeded || p == v1beta1.PhaseFinalising
 }
 
-// behind is what the operator has not looked at yet, or nothing.
-func behind(canary *v1beta1.Canary) string {
-	st := &canary.Status
-	if st.ObservedGeneration < canary.Generation {
-		return "the Canary as it is now"
-	}
-	command, err := v1beta1.ParseCommand(canary.Annotations[v1beta1.CommandAnnotation])
-	if err == nil && carriedOut(st, command.ID) == nil {
-		return "the command " + command.Verb
-	}
-	return ""
-}
-
 // line tells in one line how it stands.
 func (f *follower) line(w *world) string {
 	canary, st := w.canary, &w.canary.Status
-	_, text := message(canary)
-	switch news := behind(canary); {
+	_, text := words.Message(canary)
+	switch news := words.Behind(canary); {
 	case news != "" && st.Run == nil: // in mid-run, that is over before it is read
 		text = "waiting for Weir to look at " + news
 	case w.target == nil:
-		text = "there is no " + targetOf(canary)
+		text = "there is no " + words.TargetOf(canary)
 	case st.Run == nil && f.before == nil:
-		text = "waiting until its controller names the revision of " + targetOf(canary)
-	case st.Run == nil && f.readable && f.pending(st) && refused(canary) == "":
+		text = "waiting until its controller names the revision of " + words.TargetOf(canary)
+	case st.Run == nil && f.readable && f.pending(st) && words.Refused(canary) == "":
 		text = "waiting for Weir to begin a run of revision " + f.revision.Hash
 	}
+	return lineOf(canary, text)
+}
+
+// lineOf is how a Canary stands, with a text, in one line.
+func lineOf(canary *v1beta1.Canary, text string) string {
+	st := &canary.Status
 	step, failed := "", ""
 	if st.Step != nil {
 		step = "step " + st.Step.Progress
 	}
 	if st.FailedChecks > 0 && st.Run != nil {
-		failed = fmt.Sprintf("%d/%d failed  ", st.FailedChecks, threshold(canary))
+		failed = fmt.Sprintf("%d/%d failed  ", st.FailedChecks, words.Threshold(canary))
 	}
 	return fmt.Sprintf("%-16s  %3d%%  %-9s  %s%s", st.Phase, st.Weight, step, failed, text)
 }

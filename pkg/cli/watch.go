@@ -18,6 +18,8 @@ type source[T any] struct {
 	// read gives the object, nil where there is none, and the version that a watch can begin from.
 	read  func(context.Context, metav1.ListOptions) (object *T, version string, err error)
 	watch func(context.Context, metav1.ListOptions) (apiwatch.Interface, error)
+	// lost, where it is set, is told why the connection is lost that is being sought anew.
+	lost func(error)
 }
 
 // tell passes on the object as it is, and every later version of it, nil where it is gone, until the context ends.
@@ -31,6 +33,8 @@ func (s source[T]) tell(ctx context.Context, name string, pass func(*T)) error {
 			return ctx.Err()
 		case err != nil && (first || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)):
 			return err
+		case err != nil && s.lost != nil:
+			s.lost(err)
 		}
 		pause(ctx, time.Second) // where the connection is lost, it comes back
 	}

@@ -10,6 +10,7 @@ import (
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/words"
 	"weir.dev/weir/pkg/workload"
 )
 
@@ -56,11 +57,6 @@ func inPlace(canary *v1beta1.Canary) bool {
 	return kind == v1beta1.KindStatefulSet || kind == v1beta1.KindDaemonSet
 }
 
-// targetOf is the target with its kind, as in "StatefulSet podinfo".
-func targetOf(canary *v1beta1.Canary) string {
-	return rollout.KindOf(canary) + " " + canary.Spec.TargetRef.Name
-}
-
 // revision is the target's template, seen as the operator sees it; false where that is not known.
 func (w *world) revision() (rollout.Revision, bool) {
 	if w.running == nil {
@@ -96,7 +92,7 @@ func (w *world) pods(r *v1beta1.RevisionStatus) string {
 	if all == 0 {
 		return "no pods"
 	}
-	return fmt.Sprintf("%d of %s ready", ready, count(all, "pod"))
+	return fmt.Sprintf("%d of %s ready", ready, words.Count(all, "pod"))
 }
 
 // sameRelease says that a template is the other with no more than a new digest of the configuration that it

@@ -40,7 +40,7 @@ func newAsking(ctx context.Context, t *testing.T, workers int, now func() time.T
 	t.Helper()
 	a := &asking{t: t, kube: kubefake.NewClientset(), numbers: prometheus.NewRegistry(), woken: map[string]int{}}
 	none := func(...types.NamespacedName) {}
-	cs, err := newCaches(Clients{Kube: a.kube}, "", watchable{}, none, kube.NewFreshness())
+	cs, err := newCaches(Clients{Kube: a.kube}, Options{Informers: Informers(nil, "")}, watchable{}, none, kube.NewFreshness())
 	require.NoError(t, err)
 	options := Options{MetricWorkers: workers, Now: now}
 	a.asker = newAsker(a.kube, cs, options, NewMetrics(a.numbers), func(key types.NamespacedName) {

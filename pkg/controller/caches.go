@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/client/clientset/versioned"
 	"weir.dev/weir/pkg/client/informers/externalversions"
 	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/rollout"
@@ -47,15 +48,20 @@ type caches struct {
 	fresh              *kube.Freshness
 }
 
+// Informers are caches of Weir's own kinds in a namespace, or in all if it is empty, as a Controller needs them.
+func Informers(weir versioned.Interface, namespace string) externalversions.SharedInformerFactory {
+	return externalversions.NewSharedInformerFactoryWithOptions(weir, 0,
+		externalversions.WithNamespace(namespace), externalversions.WithTransform(slim))
+}
+
 func newCaches(
-	clients Clients, namespace string, found watchable, wake func(...types.NamespacedName), fresh *kube.Freshness,
+	clients Clients, options Options, found watchable, wake func(...types.NamespacedName), fresh *kube.Freshness,
 ) (*caches, error) {
 	c := &caches{
 		kube: informers.NewSharedInformerFactoryWithOptions(clients.Kube, 0,
-			informers.WithNamespace(namespace), informers.WithTransform(slim)),
-		weir: externalversions.NewSharedInformerFactoryWithOptions(clients.Weir, 0,
-			externalversions.WithNamespace(namespace), externalversions.WithTransform(slim)),
-		dynamic: dynamicinformer.NewFilteredDynamicSharedInformerFactory(clients.Dynamic, 0, namespace, nil),
+			informers.WithNamespace(options.Namespace), informers.WithTransform(slim)),
+		weir:    options.Informers,
+		dynamic: dynamicinformer.NewFilteredDynamicSharedInformerFactory(clients.Dynamic, 0, options.Namespace, nil),
 		routers: found.usable, routes: map[schema.GroupVersionResource]cache.SharedIndexInformer{},
 		noClusterTemplates: found.noClusterTemplates, wake: wake, fresh: fresh,
 	}

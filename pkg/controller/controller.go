@@ -17,6 +17,7 @@ import (
 
 	"weir.dev/weir/pkg/alert"
 	"weir.dev/weir/pkg/client/clientset/versioned"
+	"weir.dev/weir/pkg/client/informers/externalversions"
 	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
@@ -47,6 +48,9 @@ type Options struct {
 	EventWebhook alert.Channel
 	// Routers that can be named.
 	Routers []router.Router
+	// Informers are those of Weir's own kinds, made by Informers, where somebody else looks at them, too; nil for some of
+	// its own.
+	Informers externalversions.SharedInformerFactory
 	// Tap is told of every write; see kube.Tap. It may be nil.
 	Tap kube.Tap
 	// Log of what happens.
@@ -88,7 +92,10 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](20*time.Millisecond, 30*time.Second),
 			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Name: "canaries", MetricsProvider: metrics.queues}),
 	}
-	c.caches, err = newCaches(clients, options.Namespace, found, c.wake, fresh)
+	if c.options.Informers == nil {
+		c.options.Informers = Informers(clients.Weir, options.Namespace)
+	}
+	c.caches, err = newCaches(clients, c.options, found, c.wake, fresh)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,8 @@ func TestRival(t *testing.T) {
 		c.Spec.TargetRef.Name = target
 		return c
 	}
-	cs, err := newCaches(Clients{}, "", watchable{}, func(...types.NamespacedName) {}, kube.NewFreshness())
+	none := func(...types.NamespacedName) {}
+	cs, err := newCaches(Clients{}, Options{Informers: Informers(nil, "")}, watchable{}, none, kube.NewFreshness())
 	require.NoError(t, err)
 	all := map[*v1beta1.Canary]string{
 		canary("shop", "alone", "web", 1):       "",

@@ -46,7 +46,7 @@ func TestAClusterTemplateWakes(t *testing.T) {
 	)
 	woken := make(chan types.NamespacedName, 100)
 	cs, err := newCaches(Clients{Kube: kubefake.NewClientset(), Weir: weir, Dynamic: fake.NewSimpleDynamicClient(scheme.Scheme)},
-		"", watchable{}, func(keys ...types.NamespacedName) {
+		Options{Informers: Informers(weir, "")}, watchable{}, func(keys ...types.NamespacedName) {
 			for _, key := range keys {
 				woken <- key
 			}
@@ -65,7 +65,8 @@ func TestAClusterTemplateWakes(t *testing.T) {
 }
 
 func TestTemplatesThatAreNamed(t *testing.T) {
-	cs, err := newCaches(Clients{}, "", watchable{}, func(...types.NamespacedName) {}, kube.NewFreshness())
+	none := func(...types.NamespacedName) {}
+	cs, err := newCaches(Clients{}, Options{Informers: Informers(nil, "")}, watchable{}, none, kube.NewFreshness())
 	require.NoError(t, err)
 	require.NoError(t, cs.weir.Weir().V1beta1().ClusterMetricTemplates().Informer().GetIndexer().Add(clusterTemplate("rate")))
 	c := &Controller{caches: cs}
@@ -92,10 +93,13 @@ func TestTemplatesThatAreNamed(t *testing.T) {
 
 // TestWithoutClusterTemplates is an operator that cannot read them: it neither waits for them nor stops.
 func TestWithoutClusterTemplates(t *testing.T) {
-	cs, err := newCaches(Clients{}, "shop", watchable{noClusterTemplates: "the cluster does not serve them; install them"},
-		func(...types.NamespacedName) {}, kube.NewFreshness())
+	of := func(found watchable) (*caches, error) {
+		options := Options{Namespace: "shop", Informers: Informers(nil, "shop")}
+		return newCaches(Clients{}, options, found, func(...types.NamespacedName) {}, kube.NewFreshness())
+	}
+	cs, err := of(watchable{noClusterTemplates: "the cluster does not serve them; install them"})
 	require.NoError(t, err)
-	everything, err := newCaches(Clients{}, "shop", watchable{}, func(...types.NamespacedName) {}, kube.NewFreshness())
+	everything, err := of(watchable{})
 	require.NoError(t, err)
 	assert.Len(t, cs.synced(), len(everything.synced())-1)
 	problems := (&Controller{caches: cs}).metricProblems(

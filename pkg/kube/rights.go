@@ -3,7 +3,9 @@ package kube
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -30,4 +32,41 @@ func MayWatch(
 		}
 	}
 	return true, nil
+}
+
+// WhoIs asks the API server whose token it is; false where it is nobody's, or is for other audiences. Without
+// audiences it has to be for the API server itself.
+func WhoIs(
+	ctx context.Context, client kubernetes.Interface, token string, audiences []string,
+) (authenticationv1.UserInfo, bool, error) {
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: audiences}}
+	answer, err := client.AuthenticationV1().TokenReviews().Create(ctx, review, metav1.CreateOptions{})
+	if err != nil {
+		return authenticationv1.UserInfo{}, false, fmt.Errorf("asking the API server whose token it is: %w", err)
+	}
+	known := answer.Status.Authenticated
+	for _, wanted := range audiences { // an API server that knows no audiences says nothing of them
+		known = known && slices.Contains(answer.Status.Audiences, wanted)
+	}
+	return answer.Status.User, known, nil
+}
+
+// May says whether a user has a right on Canaries, in a namespace or in all, on one by its name or on all.
+func May(
+	ctx context.Context, client kubernetes.Interface, user authenticationv1.UserInfo, verb, namespace, name string,
+) (bool, error) {
+	extra := map[string]authorizationv1.ExtraValue{}
+	for key, value := range user.Extra {
+		extra[key] = authorizationv1.ExtraValue(value)
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: user.Username, UID: user.UID, Groups: user.Groups, Extra: extra,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Name: name, Verb: verb,
+			Group: canaries.Group, Version: canaries.Version, Resource: canaries.Resource},
+	}}
+	answer, err := client.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+	if err != nil {
+		return false, fmt.Errorf("asking the API server for the rights of %s: %w", user.Username, err)
+	}
+	return answer.Status.Allowed, nil
 }

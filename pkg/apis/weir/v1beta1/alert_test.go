@@ -10,9 +10,15 @@ import (
 
 // alertRules are those of who is told of a Canary's runs.
 func alertRules() []rule {
-	alert := func(a string) string { return "spec: {analysis: {alerts: [{name: team, providerRef: {name: slack}, " + a + "}]}}" }
-	named := func(ref string) string { return "spec: {analysis: {alerts: [{name: team, providerRef: {" + ref + "}}]}}" }
-	name := func(n string) string { return "spec: {analysis: {alerts: [{name: " + n + ", providerRef: {name: slack}}]}}" }
+	alert := func(a string) string {
+		return "spec: {analysis: {alerts: [{name: team, providerRef: {name: slack}, " + a + "}]}}"
+	}
+	named := func(ref string) string {
+		return "spec: {analysis: {alerts: [{name: team, providerRef: {" + ref + "}}]}}"
+	}
+	name := func(n string) string {
+		return "spec: {analysis: {alerts: [{name: " + n + ", providerRef: {name: slack}}]}}"
+	}
 	return []rule{
 		{
 			field: "spec.analysis.alerts[0].name",

@@ -192,7 +192,7 @@ func fullStatus() v1beta1.CanaryStatus {
 		Run: &v1beta1.RunStatus{
 			ID: "1", StartedAt: at, MaxWeight: 5, Full: true, Paused: &v1beta1.PauseStatus{Since: at, Actor: "ann", Reason: "lunch"},
 			Commands: commands, Told: []string{"gate/confirm-rollout/night/0"},
-			Metrics:  []v1beta1.MetricState{{Name: "request-duration", Failures: 1, Evidence: "{}", Step: 1, Before: 40}},
+			Metrics: []v1beta1.MetricState{{Name: "request-duration", Failures: 1, Evidence: "{}", Step: 1, Before: 40}},
 		},
 		Step: &v1beta1.StepStatus{
 			Index: 1, Progress: "2/5", StartedAt: precisely, WaitingSince: &precisely, JudgedAt: &precisely,

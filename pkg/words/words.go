@@ -1,21 +1,26 @@
-package cli
+// Package words says how a Canary stands in the words that people read, the same ones in a terminal and on a page: how
+// far a run is, what it waits for, what comes next, what can be done. Pure: an object and a time in, words out. The words
+// carry what users and other programs have written, as they have written it; whoever shows them sees to it that they
+// stay words, by Line or by escaping.
+package words
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
 )
 
-// clock tells times to a person.
-type clock time.Time
+// Clock tells times to a person.
+type Clock time.Time
 
-func (c *cli) clock() clock { return clock(c.Now()) }
-
-// at is a time of day, with the date where it is another day.
-func (k clock) at(t time.Time) string {
+// At is a time of day, with the date where it is another day.
+func (k Clock) At(t time.Time) string {
 	now := time.Time(k)
 	t = t.In(now.Location())
 	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
@@ -24,17 +29,17 @@ func (k clock) at(t time.Time) string {
 	return t.Format(time.DateTime)
 }
 
-// near is a time and how far it is from now.
-func (k clock) near(t time.Time) string {
+// Near is a time and how far it is from now.
+func (k Clock) Near(t time.Time) string {
 	d := time.Time(k).Sub(t)
 	if d < 0 {
-		return fmt.Sprintf("%s (in %s)", k.at(t), span(-d))
+		return fmt.Sprintf("%s (in %s)", k.At(t), Span(-d))
 	}
-	return fmt.Sprintf("%s (%s ago)", k.at(t), span(d))
+	return fmt.Sprintf("%s (%s ago)", k.At(t), Span(d))
 }
 
-// span is a length of time that is short to read: its two largest units.
-func span(d time.Duration) string {
+// Span is a length of time that is short to read: its two largest units.
+func Span(d time.Duration) string {
 	const day = 24 * time.Hour
 	d = max(0, d.Round(time.Second))
 	units := []struct {
@@ -56,16 +61,16 @@ func span(d time.Duration) string {
 	return strings.Join(parts[:min(len(parts), 2)], "")
 }
 
-// revision is a revision and the images by which a person knows it.
-func revision(hash string, images []string) string {
+// Revision is a revision and the images by which a person knows it.
+func Revision(hash string, images []string) string {
 	if len(images) == 0 {
 		return hash
 	}
 	return fmt.Sprintf("%s (%s)", hash, strings.Join(images, ", "))
 }
 
-// runEnded is how a run ended, in a few words.
-func runEnded(r *v1beta1.RunRecord) string {
+// RunEnded is how a run ended, in a few words.
+func RunEnded(r *v1beta1.RunRecord) string {
 	how := map[v1beta1.Outcome]string{
 		v1beta1.OutcomePromoted: "promoted", v1beta1.OutcomeRolledBack: "rolled back",
 		v1beta1.OutcomeAborted: "aborted", v1beta1.OutcomeSuperseded: "superseded",
@@ -76,8 +81,8 @@ func runEnded(r *v1beta1.RunRecord) string {
 	return fmt.Sprintf("%s, %s: %s", how, r.Reason, r.Message)
 }
 
-// traffic is what gets to the canary.
-func traffic(st *v1beta1.CanaryStatus) string {
+// Traffic is what gets to the canary.
+func Traffic(st *v1beta1.CanaryStatus) string {
 	parts := []string{}
 	if st.Weight > 0 {
 		parts = append(parts, fmt.Sprintf("%d %% of the traffic", st.Weight))
@@ -91,21 +96,21 @@ func traffic(st *v1beta1.CanaryStatus) string {
 	if len(parts) == 0 {
 		return "no traffic"
 	}
-	return and(parts)
+	return And(parts)
 }
 
 func matches(m v1beta1.RequestMatch) string {
 	parts := texts("header", m.Headers)
 	parts = append(parts, texts("query parameter", m.QueryParams)...)
-	for _, name := range sorted(m.SourceLabels) {
+	for _, name := range slices.Sorted(maps.Keys(m.SourceLabels)) {
 		parts = append(parts, fmt.Sprintf("source label %s=%s", name, m.SourceLabels[name]))
 	}
-	return and(parts)
+	return And(parts)
 }
 
 func texts(what string, all map[string]v1beta1.StringMatch) []string {
 	var parts []string
-	for _, name := range sorted(all) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		m := all[name]
 		switch {
 		case m.Exact != "":
@@ -119,17 +124,8 @@ func texts(what string, all map[string]v1beta1.StringMatch) []string {
 	return parts
 }
 
-func sorted[T any](m map[string]T) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// and joins parts as a sentence does.
-func and(parts []string) string {
+// And joins parts as a sentence does.
+func And(parts []string) string {
 	if len(parts) < 2 {
 		return strings.Join(parts, "")
 	}
@@ -137,24 +133,24 @@ func and(parts []string) string {
 	return strings.Join(parts[:last], ", ") + " and " + parts[last]
 }
 
-// count is a number of things, as in "1 pod" and "2 pods".
-func count(n int32, thing string) string {
+// Count is a number of things, as in "1 pod" and "2 pods".
+func Count(n int32, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// sentence ends what is one.
-func sentence(s string) string {
+// Sentence ends what is one.
+func Sentence(s string) string {
 	if s == "" || strings.HasSuffix(s, ".") {
 		return s
 	}
 	return s + "."
 }
 
-// message is what Weir says it waits for, and the reason in one word.
-func message(c *v1beta1.Canary) (reason, text string) {
+// Message is what Weir says it waits for, and the reason in one word.
+func Message(c *v1beta1.Canary) (reason, text string) {
 	for _, condition := range c.Status.Conditions {
 		if condition.Type == v1beta1.ConditionReady {
 			return condition.Reason, condition.Message
@@ -163,8 +159,8 @@ func message(c *v1beta1.Canary) (reason, text string) {
 	return "", "Weir has not looked at it yet"
 }
 
-// refused is why the spec cannot be carried out, or nothing.
-func refused(c *v1beta1.Canary) string {
+// Refused is why the spec cannot be carried out, or nothing.
+func Refused(c *v1beta1.Canary) string {
 	for _, condition := range c.Status.Conditions {
 		if condition.Type == v1beta1.ConditionAccepted && condition.Status == "False" {
 			return condition.Message
@@ -173,5 +169,35 @@ func refused(c *v1beta1.Canary) string {
 	return ""
 }
 
-// threshold is the number of failed rounds at which a run is rolled back.
-func threshold(c *v1beta1.Canary) int32 { return max(c.Spec.Analysis.Threshold, 1) }
+// Threshold is the number of failed rounds at which a run is rolled back.
+func Threshold(c *v1beta1.Canary) int32 { return max(c.Spec.Analysis.Threshold, 1) }
+
+// TargetOf is the target with its kind, as in "StatefulSet podinfo".
+func TargetOf(canary *v1beta1.Canary) string {
+	return rollout.KindOf(canary) + " " + canary.Spec.TargetRef.Name
+}
+
+// Ahead says that a time is still to come.
+func (k Clock) Ahead(t time.Time) bool { return t.After(time.Time(k)) }
+
+// Line makes one line of a text that anybody may have written. What could move a cursor or colour a terminal is taken
+// out.
+func Line(text string) string {
+	printable := func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}
+	return strings.Map(printable, strings.Join(strings.Fields(text), " "))
+}
+
+// Typed is what of a text can be typed into a line: as Line has it, with its spaces as they are.
+func Typed(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, text)
+}
