@@ -51,7 +51,8 @@ func TestRival(t *testing.T) {
 		c.Spec.TargetRef.Name = target
 		return c
 	}
-	cs, err := newCaches(Clients{}, Options{Informers: Informers(nil, "")}, nil, func(...types.NamespacedName) {}, kube.NewFreshness())
+	o := Options{Informers: Informers(nil, "")}
+	cs, err := newCaches(Clients{}, o, nil, func(...types.NamespacedName) {}, kube.NewFreshness())
 	require.NoError(t, err)
 	all := map[*v1beta1.Canary]string{
 		canary("shop", "alone", "web", 1):       "",
