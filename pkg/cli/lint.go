@@ -83,7 +83,8 @@ func (c *cli) lintAll(cmd *cobra.Command, o lintOptions) error {
 	if n := len(l.problems); n > 0 {
 		return end(exitError, "%s", words.Count(int32(min(n, 1<<20)), "problem")) //nolint:gosec // bounded here
 	}
-	fmt.Fprintf(c.Out, "%s of Weir's, no problem\n", words.Count(int32(min(l.checked, 1<<20)), "object")) //nolint:gosec // bounded here
+	checked := int32(min(l.checked, 1<<20)) //nolint:gosec // bounded here
+	fmt.Fprintf(c.Out, "%s of Weir's, no problem\n", words.Count(checked, "object"))
 	return nil
 }
 

@@ -35,10 +35,12 @@ func Verb(cmd *v1beta1.CommandStatus) string {
 	return cmd.Verb
 }
 
+// PausedBy is who paused a run, when and why.
 func PausedBy(p *v1beta1.PauseStatus, k Clock) string {
 	return "by " + somebody(p.Actor) + " at " + k.Near(p.Since.Time) + because(p.Reason)
 }
 
+// CommandDone is a command, who gave it, and what came of it.
 func CommandDone(cmd *v1beta1.CommandStatus, k Clock) string {
 	result := "done"
 	if !cmd.Accepted {
