@@ -66,7 +66,7 @@ A NAME is that of a Canary, as in podinfo or canary/podinfo. kubectl's own flags
 		&cobra.Group{ID: write, Title: "Write manifests:"})
 	c.global(cmd.PersistentFlags())
 	for group, commands := range map[string][]*cobra.Command{
-		look:  {c.list(), c.get(), c.status(), c.explain(), c.history(), c.plan(), c.query()},
+		look:  {c.list(), c.get(), c.status(), c.explain(), c.history(), c.plan(), c.query(), c.alert()},
 		steer: append(c.verbs(), c.restart()),
 		write: {c.lint()},
 	} {

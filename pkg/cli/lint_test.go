@@ -48,11 +48,31 @@ spec:
   query: sum(rate(errors{path="{{ variables.path }}"}[{{ interval }}]))
 `
 
+const lintAlerts = `apiVersion: weir.dev/v1beta1
+kind: AlertProvider
+metadata:
+  name: slack
+spec:
+  type: slack
+  secretRef: {name: slack}
+`
+
+const lintClusterAlerts = `apiVersion: weir.dev/v1beta1
+kind: ClusterAlertProvider
+metadata:
+  name: slack
+spec:
+  type: slack
+  secretRef: {name: slack, namespace: weir-system}
+`
+
 // testLint shows what lint says of manifests with something wrong in them, and that the API server says the same.
 // Rewrite it with `go test ./pkg/cli -run CLI/Lint -rewrite`.
 func testLint(t *testing.T, s *server) {
 	b := s.bench(t)
-	bases := map[string]string{"canary": lintCanary, "template": lintTemplate}
+	bases := map[string]string{
+		"canary": lintCanary, "template": lintTemplate, "alerts": lintAlerts, "clusteralerts": lintClusterAlerts,
+	}
 	datadriven.RunTest(t, "testdata/lint.txt", func(t *testing.T, d *datadriven.TestData) string {
 		object, patch := map[string]any{}, map[string]any{}
 		require.NoError(t, yaml.Unmarshal([]byte(bases[d.Cmd]), &object))
@@ -81,9 +101,13 @@ func testLint(t *testing.T, s *server) {
 func (s *server) refuses(t *testing.T, namespace string, object map[string]any) bool {
 	t.Helper()
 	u := &unstructured.Unstructured{Object: object}
-	resource, served := map[string]string{"Canary": "canaries", "MetricTemplate": "metrictemplates"}[u.GetKind()]
+	resource, served := map[string]string{"Canary": "canaries", "MetricTemplate": "metrictemplates",
+		"AlertProvider": "alertproviders", "ClusterAlertProvider": "clusteralertproviders"}[u.GetKind()]
 	if !served || u.GetAPIVersion() != v1beta1.SchemeGroupVersion.String() {
 		return true
+	}
+	if u.GetKind() == "ClusterAlertProvider" {
+		namespace = metav1.NamespaceNone
 	}
 	_, err := s.dynamic.Resource(v1beta1.SchemeGroupVersion.WithResource(resource)).Namespace(namespace).
 		Create(t.Context(), u.DeepCopy(), metav1.CreateOptions{

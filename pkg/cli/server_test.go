@@ -39,6 +39,8 @@ func TestCLI(t *testing.T) {
 		"query":              queries,
 		"query of counts":    queriesCounts,
 		"query of nothing":   queriesNothing,
+		"alert test":         testsAlerts,
+		"alert not taken":    testsAlertsInVain,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(s.bench(t)) })
 	}

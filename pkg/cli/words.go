@@ -137,6 +137,12 @@ func and(parts []string) string {
 	return strings.Join(parts[:last], ", ") + " and " + parts[last]
 }
 
+// or is a choice, as in "a, b or c".
+func or(parts []string) string {
+	last := len(parts) - 1
+	return strings.Join(parts[:last], ", ") + " or " + parts[last]
+}
+
 // count is a number of things, as in "1 pod" and "2 pods".
 func count(n int32, thing string) string {
 	if n == 1 {
