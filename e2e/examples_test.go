@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"weir.dev/weir/e2e/sandbox"
+	channels "weir.dev/weir/pkg/alert/builtin"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 	providers "weir.dev/weir/pkg/metrics/builtin"
@@ -56,6 +58,14 @@ func TestExamples(t *testing.T) {
 		template := typed[v1beta1.MetricTemplate](t, object)
 		assert.NoError(t, metrics.Parse(template.Spec.Query), template.Name)
 		assert.NoError(t, providers.Check(template.Spec.Provider), template.Name)
+	}
+	for _, object := range s.found["AlertProvider"] {
+		p := typed[v1beta1.AlertProvider](t, object)
+		assert.NoError(t, channels.Check(p.Spec.AlertChannel, p.Spec.SecretRef != nil), p.Name)
+	}
+	for _, object := range s.found["ClusterAlertProvider"] {
+		p := typed[v1beta1.ClusterAlertProvider](t, object)
+		assert.NoError(t, channels.Check(p.Spec.AlertChannel, p.Spec.SecretRef != nil), p.Name)
 	}
 	for _, object := range s.found["Canary"] {
 		canary := typed[v1beta1.Canary](t, object)
@@ -119,6 +129,8 @@ func resources() map[schema.GroupVersionKind]string {
 		v1beta1.SchemeGroupVersion.WithKind("Canary"):                 "canaries",
 		v1beta1.SchemeGroupVersion.WithKind("MetricTemplate"):         "metrictemplates",
 		v1beta1.SchemeGroupVersion.WithKind("ClusterMetricTemplate"):  "clustermetrictemplates",
+		v1beta1.SchemeGroupVersion.WithKind("AlertProvider"):          "alertproviders",
+		v1beta1.SchemeGroupVersion.WithKind("ClusterAlertProvider"):   "clusteralertproviders",
 	}
 }
 
@@ -131,12 +143,11 @@ func (s shop) apply(t *testing.T, file string) {
 		kind := object.GroupVersionKind()
 		require.Contains(t, resources(), kind)
 		assert.Empty(t, object.GetNamespace(), "an example names a namespace, and people have others")
-		objects := s.client.Resource(kind.GroupVersion().WithResource(resources()[kind]))
-		var client dynamic.ResourceInterface = objects
-		if kind.Kind != v1beta1.KindClusterMetricTemplate {
-			client = objects.Namespace(namespace)
+		home := namespace
+		if strings.HasPrefix(kind.Kind, "Cluster") {
+			home = metav1.NamespaceNone
 		}
-		made, err := client.
+		made, err := s.client.Resource(kind.GroupVersion().WithResource(resources()[kind])).Namespace(home).
 			Create(t.Context(), object, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
 		require.NoError(t, err, "%s %s", kind.Kind, object.GetName())
 		s.found[kind.Kind] = append(s.found[kind.Kind], made)

@@ -26,7 +26,7 @@ type Channel interface {
 	Send(ctx context.Context, m Message) error
 }
 
-// Message is what people are told. Only ID, Severity, Text and At are always there.
+// Message is what people are told. Only ID, Severity and At are always there, and of Text and Digest one.
 type Message struct {
 	// ID is the same whenever the message is repeated, and that of no other. Channels that can tell it once by that.
 	ID string

@@ -77,14 +77,14 @@ func NewServer(c ServerConfig) (*Server, error) {
 		password, _ := proxy.User.Password()
 		secrets = append(secrets, password)
 	}
-	for name, values := range c.Header {
+	for _, values := range c.Header {
 		for _, v := range values {
 			if !httpguts.ValidHeaderFieldValue(v) {
 				return nil, Rejectedf("the Secret of spec.secretRef has what HTTP does not allow in a header")
 			}
 			// Of "Bearer x", x is the secret as well.
 			_, word, _ := strings.Cut(v, " ")
-			secrets = append(secrets, v, word, name+": "+v)
+			secrets = append(secrets, v, word)
 		}
 	}
 	if c.Words == nil {

@@ -74,6 +74,7 @@ A NAME is that of a Canary, as in podinfo or canary/podinfo. kubectl's own flags
 	for group, commands := range map[string][]*cobra.Command{
 		look: {
 			c.list(), c.get(), c.watch(), c.status(), c.explain(), c.history(), c.plan(), c.query(), c.analyze(),
+			c.alert(),
 		},
 		steer: append(c.verbs(), c.restart()),
 		write: {c.lint()},

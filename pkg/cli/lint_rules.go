@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	channels "weir.dev/weir/pkg/alert/builtin"
 	"weir.dev/weir/pkg/analysis"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
@@ -121,6 +122,14 @@ func (l *linter) own(ctx context.Context, m manifest) {
 		if t, err := typed[v1beta1.MetricTemplate](object); err == nil {
 			l.templates = append(l.templates, parsed[v1beta1.MetricTemplate]{m, t})
 		}
+	case "AlertProvider":
+		if p, err := typed[v1beta1.AlertProvider](object); err == nil {
+			l.alertChannel(m, p.Spec.AlertChannel, p.Spec.SecretRef != nil)
+		}
+	case "ClusterAlertProvider":
+		if p, err := typed[v1beta1.ClusterAlertProvider](object); err == nil {
+			l.alertChannel(m, p.Spec.AlertChannel, p.Spec.SecretRef != nil)
+		}
 	}
 }
 
@@ -201,5 +210,12 @@ func (l *linter) template(t parsed[v1beta1.MetricTemplate]) {
 	}
 	if err := providers.Check(t.object.Spec.Provider); err != nil && errors.Is(err, metrics.Rejected) {
 		l.add(t.problem("spec.provider", "spec.provider: %s", err))
+	}
+}
+
+// alertChannel holds an AlertProvider, or one of the cluster, to what the operator would say of it.
+func (l *linter) alertChannel(m manifest, channel v1beta1.AlertChannel, hasSecret bool) {
+	if err := channels.Check(channel, hasSecret); err != nil {
+		l.add(m.problem("spec", "%s", err))
 	}
 }

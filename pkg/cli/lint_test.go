@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -58,11 +57,32 @@ spec:
   query: sum(rate(errors{path="{{ variables.path }}"}[{{ interval }}]))
 `
 
+const lintAlerts = `apiVersion: weir.dev/v1beta1
+kind: AlertProvider
+metadata:
+  name: slack
+spec:
+  type: slack
+  secretRef: {name: slack}
+`
+
+const lintClusterAlerts = `apiVersion: weir.dev/v1beta1
+kind: ClusterAlertProvider
+metadata:
+  name: slack
+spec:
+  type: slack
+  secretRef: {name: slack, namespace: weir-system}
+`
+
 // testLint shows what lint says of manifests with something wrong in them, and that the API server says the same.
 // Rewrite it with `go test ./pkg/cli -run CLI/Lint -rewrite`.
 func testLint(t *testing.T, s *server) {
 	b := s.bench(t)
-	bases := map[string]string{"canary": lintCanary, "template": lintTemplate, "cluster-template": lintClusterTemplate}
+	bases := map[string]string{
+		"canary": lintCanary, "template": lintTemplate, "cluster-template": lintClusterTemplate,
+		"alerts": lintAlerts, "clusteralerts": lintClusterAlerts,
+	}
 	datadriven.RunTest(t, "testdata/lint.txt", func(t *testing.T, d *datadriven.TestData) string {
 		object, patch := map[string]any{}, map[string]any{}
 		require.NoError(t, yaml.Unmarshal([]byte(bases[d.Cmd]), &object))
@@ -93,16 +113,15 @@ func (s *server) refuses(t *testing.T, namespace string, object map[string]any) 
 	u := &unstructured.Unstructured{Object: object}
 	resource, served := map[string]string{
 		"Canary": "canaries", "MetricTemplate": "metrictemplates", "ClusterMetricTemplate": "clustermetrictemplates",
+		"AlertProvider": "alertproviders", "ClusterAlertProvider": "clusteralertproviders",
 	}[u.GetKind()]
 	if !served || u.GetAPIVersion() != v1beta1.SchemeGroupVersion.String() {
 		return true
 	}
-	objects := s.dynamic.Resource(v1beta1.SchemeGroupVersion.WithResource(resource))
-	var client dynamic.ResourceInterface = objects
-	if u.GetKind() != "ClusterMetricTemplate" {
-		client = objects.Namespace(namespace)
+	if strings.HasPrefix(u.GetKind(), "Cluster") {
+		namespace = metav1.NamespaceNone
 	}
-	_, err := client.
+	_, err := s.dynamic.Resource(v1beta1.SchemeGroupVersion.WithResource(resource)).Namespace(namespace).
 		Create(t.Context(), u.DeepCopy(), metav1.CreateOptions{
 			DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict,
 		})

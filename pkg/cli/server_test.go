@@ -46,6 +46,8 @@ func TestCLI(t *testing.T) {
 		"watch plainly":      looksOnInLines,
 		"watch no more":      looksOnUntilInterrupted,
 		"watch in vain":      looksOnWithoutRights,
+		"alert test":         testsAlerts,
+		"alert not taken":    testsAlertsInVain,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(s.bench(t)) })
 	}

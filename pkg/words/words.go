@@ -133,6 +133,12 @@ func And(parts []string) string {
 	return strings.Join(parts[:last], ", ") + " and " + parts[last]
 }
 
+// Or is a choice, as in "a, b or c".
+func Or(parts []string) string {
+	last := len(parts) - 1
+	return strings.Join(parts[:last], ", ") + " or " + parts[last]
+}
+
 // Count is a number of things, as in "1 pod" and "2 pods".
 func Count(n int32, thing string) string {
 	if n == 1 {

@@ -52,9 +52,9 @@ func New(spec v1beta1.AlertChannel, secret map[string][]byte) (alert.Channel, er
 func Check(spec v1beta1.AlertChannel, hasSecret bool) error {
 	var secret map[string][]byte
 	if hasSecret {
-		secret = map[string][]byte{tokenKey: []byte("unknown")}
-		if spec.Address == "" {
-			spec.Address = "https://unknown"
+		secret = map[string][]byte{addressKey: []byte("https://unknown")}
+		if kinds()[spec.Type].token {
+			secret[tokenKey] = []byte("unknown")
 		}
 	}
 	_, err := New(spec, secret)
