@@ -30,7 +30,8 @@ type Channel interface {
 type Message struct {
 	// ID is the same whenever the message is repeated, and that of no other. Channels that can tell it once by that.
 	ID string
-	// Thread is one for each run. Channels that can keep together what is of one thread.
+	// Thread is one for each Canary. Channels that can keep together what is of one thread; an incident of a thread ends
+	// with the release that mends it, which is another run than the one that failed.
 	Thread string
 	// Severity says how much it matters.
 	Severity v1beta1.AlertSeverity
