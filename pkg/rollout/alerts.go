@@ -168,8 +168,8 @@ func (l *look) once(what, reason, message string) {
 		about = fmt.Sprintf("revision %s of %s: ", l.st.Canary.Hash, l.targetName())
 	}
 	l.notify(Notice{
-		ID: l.st.Run.ID + "/" + what, Reason: reason, Severity: v1beta1.SeverityWarn, Warning: reason != ReasonGateClosed && reason != ReasonPaused,
-		Message: about + message,
+		ID: l.st.Run.ID + "/" + what, Reason: reason, Severity: v1beta1.SeverityWarn,
+		Warning: reason != ReasonGateClosed && reason != ReasonPaused, Message: about + message,
 	})
 }
 

@@ -15,7 +15,8 @@ import (
 )
 
 // TestSimulation walks at random through toy worlds and checks the invariants after every write. A walk
-// that fails names its seed; `go test ./pkg/rollout -run Simulation -seed N` plays that one alone.
+// that fails names its seed; `go test ./pkg/rollout -run Simulation -seed N` plays that one alone. With another
+// -stream the same seeds make other walks.
 func TestSimulation(t *testing.T) {
 	if *onlySeed != 0 {
 		walk(t, *onlySeed, true)
@@ -43,12 +44,12 @@ func TestSimulation(t *testing.T) {
 	for _, r := range reached {
 		all.add(r)
 	}
-	t.Logf("%d walks\n%s", walks, all)
+	t.Logf("%d walks in stream %d\n%s", walks, *stream, all)
 	require.Empty(t, all.holes(), "the walks do not reach what they are for")
 }
 
 var walks = flag.Uint64("walks", 100_000, "walks to play")
-
+var stream = flag.Uint64("stream", 7, "stream of draws that the walks are made of")
 var onlySeed = flag.Uint64("seed", 0, "play only the walk of this seed")
 var lines = flag.Int("lines", 60, "lines of a failed walk to print")
 
@@ -70,7 +71,7 @@ type untold struct{}
 
 // walk plays one seed to its end. A walk is told only where it fails: the words are most of the work.
 func walk(t *testing.T, seed uint64, told bool) (r *reach) {
-	k := &walker{toy: newToy(t), rnd: rand.New(rand.NewPCG(seed, 7)), seed: seed, template: 1, reach: newReach()}
+	k := &walker{toy: newToy(t), rnd: rand.New(rand.NewPCG(seed, *stream)), seed: seed, template: 1, reach: newReach()}
 	k.told, k.check, k.complain = told, k.invariants, k.fail
 	k.mail.receivers = []Receiver{{To: "slack", Severity: v1beta1.SeverityInfo}, {To: "pager", Severity: v1beta1.SeverityError}}
 	defer func() {
@@ -259,5 +260,6 @@ func (k *walker) fail(format string, args ...any) {
 	}
 	k.writeTrace()
 	tail := k.trace[max(0, len(k.trace)-*lines):]
-	k.t.Fatalf("seed %d: %s\n%s\n%s", k.seed, fmt.Sprintf(format, args...), strings.Join(tail, "\n"), k.statusLines())
+	k.t.Fatalf("seed %d of stream %d: %s\n%s\n%s",
+		k.seed, *stream, fmt.Sprintf(format, args...), strings.Join(tail, "\n"), k.statusLines())
 }
