@@ -142,7 +142,7 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 		return nil, fmt.Errorf("there is no metric %s of Canary %s; it has %s", name, canary.Name, words.And(known))
 	}
 	q.window = cmp.Or(o.window, rollout.Duration(q.metric.Interval, rollout.Duration(canary.Spec.Analysis.Interval, time.Minute)))
-	spec, namespace := v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}, canary.Namespace
+	spec, namespace := providers.Prometheus(canary), canary.Namespace
 	if ref := q.metric.TemplateRef; ref != nil {
 		t, from, err := k.template(ctx, canary, ref)
 		if apierrors.IsNotFound(err) {

@@ -65,6 +65,15 @@ spec:
 	require.NoError(b, err)
 }
 
+// setsServer gives the Canary a Prometheus of its own.
+func (b *bench) setsServer(address string) {
+	b.Helper()
+	c := b.canary()
+	c.Spec.MetricsServer, c.Spec.MetricsServerSecretRef = address, &v1beta1.LocalSecretRef{Name: "reader"}
+	_, err := b.weir.WeirV1beta1().Canaries(b.namespace).Update(b.Context(), c, metav1.UpdateOptions{})
+	require.NoError(b, err)
+}
+
 func queries(b *bench) {
 	address, asked := b.prometheus("0.25")
 	b.measured(address, `{name: errors, templateRef: {name: errors}, condition: value < 0.1 || value < 2.0 * baseline}`)
@@ -85,6 +94,14 @@ Verdict: Passed: value < 0.1 || value < 2.0 * baseline: value is 0.25 and baseli
 	got = b.types("query", "podinfo", "errors", "--primary", "--window", "5m")
 	assert.Contains(b, got.out, "About the primary, revision "+serves+", in the last 5m:")
 
+	got = b.types("query", "podinfo", "request-duration")
+	assert.Equal(b, 1, got.code)
+	assert.Contains(b, got.err, "only the operator knows which Prometheus it is")
+	b.setsServer(address)
+	got = b.types("query", "podinfo", "request-success-rate")
+	require.Zero(b, got.code, got.err)
+	assert.Regexp(b, "^Bearer secret-token ", asked()[len(asked())-1], "with the credentials of the Canary's own server")
+
 	two, _ := b.prometheus("1", "2")
 	got = b.types("query", "podinfo", "errors", "--address", two)
 	assert.Contains(b, got.out, "Answer: 1 {path=\"/0\"}\nAnswer: 2 {path=\"/1\"}\n\nVerdict: Errored: the query gave 2 series")
@@ -94,7 +111,6 @@ Verdict: Passed: value < 0.1 || value < 2.0 * baseline: value is 0.25 and baseli
 	for says, args := range map[string][]string{
 		"give the name of a Canary and one of its metrics":                                        {"podinfo"},
 		"there is no metric latency of Canary podinfo; it has errors and those that are built in": {"podinfo", "latency"},
-		"only the operator knows which Prometheus it is":                                          {"podinfo", "request-duration"},
 		"there is no Canary other in namespace":                                                   {"other", "errors"},
 	} {
 		got := b.types(append([]string{"query"}, args...)...)

@@ -70,8 +70,7 @@ func (s *sources) of(t *template) *source { return &source{s, t.Provider, t.secr
 
 // builtin is who is asked for the metrics that need no template.
 func (s *sources) builtin(canary *v1beta1.Canary) *source {
-	spec := v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}
-	return &source{of: s, spec: spec, secrets: canary.Namespace}
+	return &source{of: s, spec: builtin.Prometheus(canary), secrets: canary.Namespace}
 }
 
 func (s *source) id() string {

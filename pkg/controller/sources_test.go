@@ -19,6 +19,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
 )
 
 // guarded is a Prometheus that wants a token, and what it is asked with.
@@ -170,6 +171,38 @@ func TestASecretThatCannotBeRead(t *testing.T) {
 	assert.Equal(t, v1beta1.VerdictErrored, r.check(freshSecret))
 	trouble = nil
 	assert.Equal(t, v1beta1.VerdictPassed, r.check(time.Second))
+}
+
+// TestTheCanarysOwnPrometheus is asked with the Canary's own credentials, by checks, comparisons and the guard.
+func TestTheCanarysOwnPrometheus(t *testing.T) {
+	r := startRotating(t, "old")
+	c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"}}
+	c.Spec.MetricsServer, c.Spec.MetricsServerSecretRef = r.server.URL, &v1beta1.LocalSecretRef{Name: "token"}
+	c.Status.Primary = &v1beta1.RevisionStatus{Hash: "old", ReplicaSet: "app-old"}
+	c.Status.Canary = &v1beta1.RevisionStatus{Hash: "new", ReplicaSet: "app-new"}
+	c.Status.Run = &v1beta1.RunStatus{ID: "r"}
+	c.Status.Step = &v1beta1.StepStatus{TrafficSince: new(metav1.NewMicroTime(r.now.Load().Add(-time.Minute)))}
+	o := &observation{}
+	check := v1beta1.CanaryMetric{Name: v1beta1.RequestSuccessRate, ThresholdRange: &v1beta1.ThresholdRange{Min: new(99.0)}}
+	compared := v1beta1.CanaryMetric{Name: v1beta1.RequestDuration, Comparison: &v1beta1.Comparison{}}
+	for _, metric := range []v1beta1.CanaryMetric{check, compared} {
+		_, before := r.server.seen()
+		q := rollout.Question{Round: rollout.RoundID{Run: metric.Name}, Metric: metric, Window: time.Minute}
+		r.answers(keyOf(c), c, o, []rollout.Question{q})
+		r.wait()
+		token, asked := r.server.seen()
+		assert.Equal(t, "Bearer old", token)
+		assert.Greater(t, asked, before, metric.Name)
+	}
+	_, before := r.server.seen()
+	watch := watchOf(c)
+	watch.Interval = time.Millisecond
+	r.watch(keyOf(c), c, o, watch)
+	require.Eventually(t, func() bool { _, asked := r.server.seen(); return asked > before }, 10*time.Second, time.Millisecond)
+	r.forget(keyOf(c))
+	r.wait()
+	token, _ := r.server.seen()
+	assert.Equal(t, "Bearer old", token)
 }
 
 // TestIdleClientsGo: a template that changes leaves no clients behind.

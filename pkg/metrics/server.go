@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"maps"
@@ -30,6 +31,8 @@ type Site struct {
 	Headers map[string]string
 	// InsecureSkipVerify accepts any certificate.
 	InsecureSkipVerify bool
+	// CA are certificates in PEM, one of which has to have signed that of the server. Empty are those of the system.
+	CA []byte
 }
 
 // ServerConfig says where a server is and who asks it.
@@ -75,8 +78,12 @@ func NewServer(c ServerConfig) (*Server, error) {
 		}
 		return nil, Rejectedf("the address of %s must be an http or https URL; set %s", c.Name, fields)
 	}
+	client, err := httpClient(c)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
-		name: c.Name + " at " + address.Host, from: c.CredentialsFrom, http: httpClient(c.Transport, c.InsecureSkipVerify),
+		name: c.Name + " at " + address.Host, from: c.CredentialsFrom, http: client,
 		header: http.Header{}, secrets: append([]string{}, c.Secrets...), authorize: c.Authorize,
 	}
 	if s.from == "" {
@@ -106,17 +113,24 @@ func NewServer(c ServerConfig) (*Server, error) {
 	return s, nil
 }
 
-func httpClient(transport http.RoundTripper, insecure bool) *http.Client {
+func httpClient(c ServerConfig) (*http.Client, error) {
+	transport := c.Transport
 	if transport == nil {
 		own := http.DefaultTransport.(*http.Transport).Clone()
-		own.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure}
+		own.TLSClientConfig = &tls.Config{InsecureSkipVerify: c.InsecureSkipVerify}
+		if len(c.CA) > 0 {
+			own.TLSClientConfig.RootCAs = x509.NewCertPool()
+			if !own.TLSClientConfig.RootCAs.AppendCertsFromPEM(c.CA) {
+				return nil, Rejectedf("ca.crt of the Secret for %s holds no certificate in PEM; correct or remove it", c.Name)
+			}
+		}
 		transport = own
 	}
 	return &http.Client{
 		Transport: transport,
 		// Where a redirect leads to is not who the credentials are for.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	}, nil
 }
 
 // BasicAuth is the header of a username and a password.

@@ -3,6 +3,7 @@
 package builtin
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/client-go/rest"
@@ -47,6 +48,15 @@ func New(
 		return nil, err
 	}
 	return kind.make(t)
+}
+
+// Prometheus is who answers the metrics of a Canary that need no template. Its Secret is in the Canary's namespace.
+func Prometheus(canary *v1beta1.Canary) v1beta1.MetricProvider {
+	p := v1beta1.MetricProvider{Type: "prometheus", Address: canary.Spec.MetricsServer}
+	if ref := canary.Spec.MetricsServerSecretRef; ref != nil {
+		p.SecretRef = &v1beta1.ProviderSecretRef{Name: ref.Name}
+	}
+	return p
 }
 
 // Check says what is wrong with a provider, as far as that can be told without its Secret.
@@ -100,14 +110,20 @@ type template struct {
 }
 
 func (t template) site() metrics.Site {
-	return metrics.Site{Address: t.spec.Address, Headers: t.spec.Headers, InsecureSkipVerify: t.spec.InsecureSkipVerify}
+	return metrics.Site{
+		Address: t.spec.Address, Headers: t.spec.Headers, InsecureSkipVerify: t.spec.InsecureSkipVerify,
+		CA: t.secret[authority],
+	}
 }
 
 // key is a value of the Secret. A file that a Secret is made from often ends in a newline that is no part of what
 // it holds.
 func (t template) key(name string) string { return strings.TrimRight(string(t.secret[name]), "\r\n") }
 
-// missing says which keys a Secret lacks.
+// authority is the key of a Secret that has the certificates to trust, for every type.
+const authority = "ca.crt"
+
+// missing says which keys a Secret lacks. Where none is needed, one with certificates alone will do.
 func (k kind) missing(t template) error {
 	if t.spec.SecretRef == nil {
 		if k.open {
@@ -117,6 +133,10 @@ func (k kind) missing(t template) error {
 			t.spec.Type, strings.Join(k.keys[0], " and "))
 	}
 	var ways []string
+	some := func(key string) bool { return t.key(key) != "" }
+	if k.open && some(authority) && !slices.ContainsFunc(slices.Concat(k.keys...), some) {
+		return nil
+	}
 	for _, keys := range k.keys {
 		var missing []string
 		for _, key := range keys {

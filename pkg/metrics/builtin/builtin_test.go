@@ -1,6 +1,9 @@
 package builtin_test
 
 import (
+	"encoding/pem"
+	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -123,6 +126,48 @@ func TestEachType(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAuthority asks a server whose certificate nobody knows but who has its authority.
+func TestAuthority(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"status":"success","data":{"resultType":"scalar","result":[1700000000,"42"]}}`))
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer server.Close()
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	for name, c := range map[string]struct {
+		secret map[string][]byte
+		says   string
+	}{
+		"nothing":              {nil, "is not trusted"},
+		"the authority":        {map[string][]byte{"ca.crt": authority}, ""},
+		"beside what is TLS's": {map[string][]byte{"ca.crt": authority, "tls.crt": authority}, ""},
+		"and a token":          {map[string][]byte{"ca.crt": authority, "token": []byte("t")}, ""},
+		"half of credentials":  {map[string][]byte{"ca.crt": authority, "username": []byte("u")}, "nor password"},
+		"another thing":        {map[string][]byte{"ca.crt": []byte("x")}, "ca.crt of the Secret for Prometheus holds no certificate in PEM"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			canary := &v1beta1.Canary{}
+			canary.Spec.MetricsServer = server.URL
+			if c.secret != nil {
+				canary.Spec.MetricsServerSecretRef = &v1beta1.LocalSecretRef{Name: "reader"}
+			}
+			p, err := builtin.New(builtin.Prometheus(canary), c.secret, "")
+			if err == nil {
+				_, err = p.Query(t.Context(), metrics.Query{Expr: "up"})
+			}
+			if c.says == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, metrics.Rejected)
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+	_, err := builtin.New(v1beta1.MetricProvider{Type: "datadog", SecretRef: &v1beta1.ProviderSecretRef{Name: "reader"}},
+		map[string][]byte{"ca.crt": authority}, "")
+	require.ErrorContains(t, err, "Secret reader has no datadog_api_key", "which answers nobody without credentials")
 }
 
 // TestCheck: what is wrong apart from the Secret.

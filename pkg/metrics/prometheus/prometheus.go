@@ -45,6 +45,7 @@ func New(c Config) (*Provider, error) {
 	}
 	if c.Name == "" {
 		server.Name, server.AddressFields = "Prometheus", "spec.provider.address, spec.metricsServer or --metrics-server"
+		server.CredentialsFrom = "the Secret of spec.provider.secretRef or spec.metricsServerSecretRef"
 	}
 	switch {
 	case c.Token != "":

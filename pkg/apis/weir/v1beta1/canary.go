@@ -47,6 +47,7 @@ type CanaryList struct {
 // CanarySpec is what a person asks for.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.service.name) || (size(self.targetRef.name) <= 55 && self.targetRef.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))",message="the target's name cannot be a Service's; set spec.service.name to lower case letters, digits and hyphens, a letter first, at most 55 characters"
+// +kubebuilder:validation:XValidation:rule="!has(self.metricsServerSecretRef) || has(self.metricsServer)",message="spec.metricsServerSecretRef is for the Prometheus of spec.metricsServer: set that, too"
 // +kubebuilder:validation:XValidation:rule="!has(self.provider) || self.provider != 'nginx' || has(self.ingressRef)",message="the provider nginx needs spec.ingressRef, the Ingress that leads to the apex Service"
 // +kubebuilder:validation:XValidation:rule="!has(self.provider) || self.provider != 'apisix' || has(self.routeRef)",message="the provider apisix needs spec.routeRef, the ApisixRoute that leads to the apex Service"
 // +kubebuilder:validation:XValidation:rule="(has(self.service.name) ? self.service.name : self.targetRef.name) == (has(oldSelf.service.name) ? oldSelf.service.name : oldSelf.targetRef.name)",message="spec.service.name cannot change; delete this Canary and make it anew"
@@ -104,6 +105,11 @@ type CanarySpec struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="spec.metricsServer must be an http or https URL"
 	MetricsServer string `json:"metricsServer,omitempty"`
+
+	// MetricsServerSecretRef names a Secret in the Canary's namespace with the credentials for metricsServer: `username`
+	// and `password`, or `token`; and `ca.crt`, certificates that its own is signed by.
+	// +optional
+	MetricsServerSecretRef *LocalSecretRef `json:"metricsServerSecretRef,omitempty"`
 
 	// ProgressDeadlineSeconds is how long a step may wait for its canary pods, counted from when it
 	// began to lack them. After it, the run is rolled back.

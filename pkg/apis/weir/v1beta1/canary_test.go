@@ -238,6 +238,18 @@ func targetRules() []rule {
 			no:   each("metricsServer: #", "'prometheus:9090'", "'ftp://prometheus'", "'http://'", `""`),
 			says: "spec.metricsServer must be an http or https URL",
 		},
+		{
+			field: "spec",
+			yes:   each("metricsServer: 'http://prometheus', metricsServerSecretRef: {name: #}", "reader"),
+			no:    each("metricsServerSecretRef: {name: #}", "reader"),
+			says:  "spec.metricsServerSecretRef is for the Prometheus of spec.metricsServer: set that, too",
+		},
+		{
+			field: "spec.metricsServerSecretRef.name",
+			yes:   each("metricsServer: 'http://prometheus', metricsServerSecretRef: {name: #}", "reader"),
+			no:    each("metricsServer: 'http://prometheus', metricsServerSecretRef: {name: #}", `""`),
+			says:  notEmpty,
+		},
 	}
 }
 

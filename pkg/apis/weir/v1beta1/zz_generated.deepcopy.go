@@ -505,6 +505,11 @@ func (in *CanarySpec) DeepCopyInto(out *CanarySpec) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.MetricsServerSecretRef != nil {
+		in, out := &in.MetricsServerSecretRef, &out.MetricsServerSecretRef
+		*out = new(LocalSecretRef)
+		**out = **in
+	}
 	if in.ProgressDeadlineSeconds != nil {
 		in, out := &in.ProgressDeadlineSeconds, &out.ProgressDeadlineSeconds
 		*out = new(int32)

@@ -34,6 +34,9 @@ type CanarySpecApplyConfiguration struct {
 	// MetricsServer is the URL of the Prometheus that answers the built-in metrics of this Canary.
 	// Without it, the operator's --metrics-server is asked.
 	MetricsServer *string `json:"metricsServer,omitempty"`
+	// MetricsServerSecretRef names a Secret in the Canary's namespace with the credentials for metricsServer: `username`
+	// and `password`, or `token`; and `ca.crt`, certificates that its own is signed by.
+	MetricsServerSecretRef *LocalSecretRefApplyConfiguration `json:"metricsServerSecretRef,omitempty"`
 	// ProgressDeadlineSeconds is how long a step may wait for its canary pods, counted from when it
 	// began to lack them. After it, the run is rolled back.
 	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
@@ -137,6 +140,14 @@ func (b *CanarySpecApplyConfiguration) WithProvider(value string) *CanarySpecApp
 // If called multiple times, the MetricsServer field is set to the value of the last call.
 func (b *CanarySpecApplyConfiguration) WithMetricsServer(value string) *CanarySpecApplyConfiguration {
 	b.MetricsServer = &value
+	return b
+}
+
+// WithMetricsServerSecretRef sets the MetricsServerSecretRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MetricsServerSecretRef field is set to the value of the last call.
+func (b *CanarySpecApplyConfiguration) WithMetricsServerSecretRef(value *LocalSecretRefApplyConfiguration) *CanarySpecApplyConfiguration {
+	b.MetricsServerSecretRef = value
 	return b
 }
 
