@@ -206,50 +206,6 @@ const (
 // ConfigDigestAnnotation of a template stands for the content of what it mentions.
 const ConfigDigestAnnotation = "weir.dev/config-digest"
 
-// The kinds that a target can be of.
-const (
-	// KindDeployment is released by a second ReplicaSet beside the one that serves.
-	KindDeployment = "Deployment"
-	// KindStatefulSet is released in place, the highest ordinals first.
-	KindStatefulSet = "StatefulSet"
-	// KindDaemonSet is released in place, node by node.
-	KindDaemonSet = "DaemonSet"
-	// KindKnativeService is that of Services of Knative's, of which each revision gets its share by its name.
-	KindKnativeService = "Service"
-)
-
-// TargetRef names a workload in the Canary's namespace.
-type TargetRef struct {
-	// APIVersion of the workload.
-	// +kubebuilder:default="apps/v1"
-	// +kubebuilder:validation:MaxLength=253
-	APIVersion string `json:"apiVersion,omitempty"`
-	// Kind of the workload.
-	// +kubebuilder:default=Deployment
-	// +kubebuilder:validation:MaxLength=63
-	Kind string `json:"kind,omitempty"`
-	// Name of the workload.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
-}
-
-// AutoscalerRef names an autoscaler in the Canary's namespace.
-type AutoscalerRef struct {
-	// APIVersion of the autoscaler.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	APIVersion string `json:"apiVersion,omitempty"`
-	// Kind of the autoscaler, as HorizontalPodAutoscaler or ScaledObject.
-	// +optional
-	// +kubebuilder:validation:MaxLength=63
-	Kind string `json:"kind,omitempty"`
-	// Name of the autoscaler.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
-}
-
 // CanaryService says how the target is reached: by which Service, and over which routes.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.rewrite) || !has(self.rewrite.uri) || self.rewrite.type != 'ReplacePrefixMatch' || !has(self.match) || size(self.match) == 0 || (size(self.match) == 1 && has(self.match[0].path) && self.match[0].path.type == 'PathPrefix')",message="spec.service.rewrite replaces the matched prefix, so spec.service.match must have one entry with a path of type PathPrefix; or set rewrite.type to ReplaceFullPath"
