@@ -32,7 +32,8 @@ type text struct {
 
 // layout is a page in the manner of Slack's.
 const layout = `<!doctype html><meta charset="utf-8"><style>
-body { margin: 16px; background: #fff; color: #1d1c1d; font: 15px/22px Lato, "DejaVu Sans", Helvetica, Arial, sans-serif; width: 640px }
+body { margin: 16px; width: 640px; background: #fff; color: #1d1c1d;
+  font: 15px/22px Lato, "DejaVu Sans", Helvetica, Arial, sans-serif }
 .message { display: flex; gap: 10px }
 .face { flex: none; width: 36px; height: 36px; border-radius: 5px; background: #0b4f6c; color: #fff; font-weight: bold;
   font-size: 20px; line-height: 36px; text-align: center }

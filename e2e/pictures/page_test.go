@@ -30,7 +30,8 @@ func TestPage(t *testing.T) {
 	require.NoError(t, err)
 	for _, part := range []string{
 		"<h1>shop/podinfo: rolled back</h1>", "background: #cf222e", "<div><b>Canary</b><br>podinfo</div>",
-		`<a href="https://wiki.example/podinfo">Runbook</a> · <a href="https://grafana.example/d/podinfo?var-namespace=shop&amp;from=now-1h">`,
+		`<a href="https://wiki.example/podinfo">Runbook</a> · <a href="https://grafana.example/d/podinfo?`,
+		`?var-namespace=shop&amp;from=now-1h">Dashboard</a>`,
 	} {
 		assert.Contains(t, page, part)
 	}

@@ -54,7 +54,7 @@ func golden(t *testing.T, kinds ...string) []sent {
 // spoiled are the same requests with something in each that its vendor does not have.
 func spoiled(all []sent) []sent {
 	marks := map[string][2]string{
-		"pagerduty": {`"summary":`, `"sumary":`},
+		"pagerduty": {`"summary":`, `"sumup":`},
 		"opsgenie":  {`"source":`, `"sauce":`},
 		"webhook":   {`"specversion":"1.0"`, `"specversion":"7"`},
 		"gchat":     {`"textParagraph":`, `"textParagraf":`},

@@ -23,6 +23,8 @@ const (
 	patience = 10 * time.Second
 	// longestAnswer is how much of an answer is read.
 	longestAnswer = 64 << 10
+	// keyLength is how long a part of an address's path is that may be a key by itself, and not just with the others.
+	keyLength = 16
 )
 
 // Site is what a provider says of any server.
@@ -69,6 +71,11 @@ func NewServer(c ServerConfig) (*Server, error) {
 	}
 	var proxy *url.URL
 	secrets := append([]string{}, c.Secrets...)
+	for part := range strings.SplitSeq(address.Path, "/") {
+		if len(part) >= keyLength {
+			secrets = append(secrets, part)
+		}
+	}
 	if c.Proxy != "" {
 		proxy, err = url.Parse(c.Proxy)
 		if err != nil || proxy.Hostname() == "" || !proxied(proxy.Scheme) {

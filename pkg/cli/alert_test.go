@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -77,19 +78,19 @@ func testsAlertsInVain(b *bench) {
 	secretless := read[v1beta1.AlertProvider](b, "metadata: {name: secretless}\nspec: {type: slack, secretRef: {name: none}}")
 	_, err := b.weir.WeirV1beta1().AlertProviders(b.namespace).Create(b.Context(), secretless, metav1.CreateOptions{})
 	require.NoError(b, err)
-	for says, args := range map[string][]string{
-		"AlertProvider refusing was not told: Slack at 127.0.0.1:":                                            {"refusing"},
-		"has nothing there (HTTP 404): channel_not_found; check the address and the channel\n":                {"refusing"},
-		"has had too many messages (HTTP 429): wait; it wants to be left alone for 1m30s\n":                   {"busy"},
-		"AlertProvider away was not told: 127.0.0.1:1 cannot be reached: connect: connection refused; trying": {"away"},
-		"AlertProvider lacking: the Secret of spec.secretRef has no key token, which type pagerduty needs":    {"lacking"},
-		"reading the Secret of AlertProvider secretless: secrets \"none\" not found":                          {"secretless"},
-		"there is no AlertProvider other in namespace " + b.namespace + "; give --cluster for a Cluster":      {"other"},
-		"there is no ClusterAlertProvider refusing; leave out --cluster for one of a namespace":               {"refusing", "--cluster"},
-		"give the name of one AlertProvider, as in: kubectl weir alert test slack":                            {},
-		"--severity must be info, warn or error":                                                              {"refusing", "--severity", "fatal"},
+	for says, args := range map[string]string{
+		"AlertProvider refusing was not told: Slack at 127.0.0.1:":                              "refusing",
+		"has nothing there (HTTP 404): channel_not_found; check the address and the channel\n":  "refusing",
+		"has had too many messages (HTTP 429): wait; it wants to be left alone for 1m30s\n":     "busy",
+		"away was not told: 127.0.0.1:1 cannot be reached: connect: connection refused; trying": "away",
+		"lacking: the Secret of spec.secretRef has no key token, which type pagerduty needs":    "lacking",
+		"reading the Secret of AlertProvider secretless: secrets \"none\" not found":            "secretless",
+		"no AlertProvider other in namespace " + b.namespace + "; give --cluster for a Cluster": "other",
+		"there is no ClusterAlertProvider refusing; leave out --cluster for one of a namespace": "refusing --cluster",
+		"give the name of one AlertProvider, as in: kubectl weir alert test slack":              "",
+		"--severity must be info, warn or error":                                                "refusing --severity fatal",
 	} {
-		got := b.types(append([]string{"alert", "test"}, args...)...)
+		got := b.types(append([]string{"alert", "test"}, strings.Fields(args)...)...)
 		assert.Equal(b, 1, got.code)
 		assert.Contains(b, got.err, says)
 		assert.NotContains(b, got.err, "secret-hook")

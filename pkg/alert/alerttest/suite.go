@@ -192,6 +192,7 @@ func (s Suite) words(t *testing.T) {
 	long := s.failure(t.Context(), t, s.Refusal(strings.Repeat("no\n", 1<<12)), alert.Rejected).Message
 	assert.Less(t, len(long), 1024)
 	assert.NotContains(t, long, "\n")
+	s.fails(t.Context(), t, s.Refusal("there is no hook "+pathSecret+" "+querySecret), alert.Rejected)
 	s.fails(t.Context(), t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.Refusal(everything(r)).ServeHTTP(w, r)
 	}), alert.Rejected)

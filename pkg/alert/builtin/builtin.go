@@ -30,7 +30,8 @@ const (
 const username = "weir"
 
 // New makes the channel of an AlertProvider or a ClusterAlertProvider, with the data of its Secret, nil where it names
-// none. It calls nobody yet. An error is of the kind Rejected.
+// none. It calls nobody yet. It keeps connections, so it is best made once for a provider and its Secret as they are. An
+// error is of the kind Rejected.
 func New(spec v1beta1.AlertChannel, secret map[string][]byte) (alert.Channel, error) {
 	kind, ok := kinds()[spec.Type]
 	if !ok {
