@@ -74,6 +74,7 @@ func layers() []layer {
 		{who: "pkg/alert/builtin", own: []string{"pkg/alert", "pkg/alert/*", apis}, why: registry},
 		{who: "pkg/alert/*", own: []string{"pkg/alert", apis}, why: plugin},
 		{who: "pkg/alert", own: []string{rollout, apis}, why: "a contract knows nobody who keeps it"},
+		{who: "pkg/loadtest/traffic", why: "load is made without knowing what for"},
 		{who: "pkg/settings", why: "what a program is told is no matter of what it does"},
 		{who: "pkg/gate", own: []string{apis}, why: "a gate asks one question and gives the answer back"},
 
