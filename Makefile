@@ -3,7 +3,7 @@ export GOFLAGS := -buildvcs=false
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir
 
 help: ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Watch a release on a cluster that is made for it.
 	go run ./e2e/demo
@@ -41,4 +41,7 @@ kubectl-weir: ## Build the kubectl plugin into bin, from where it goes on the PA
 image: ## Build the operator's image into bin, without a container engine.
 	go run ./e2e/sandbox/cmd/image -file bin/weir.tar -tag weir:dev ./cmd/weir
 
-.PHONY: help demo test e2e bench bench-evidence generate verify lint build kubectl-weir image
+image-loadtester: ## Build the load tester's image into bin, without a container engine.
+	go run ./e2e/sandbox/cmd/image -file bin/weir-loadtester.tar -tag weir-loadtester:dev ./cmd/weir-loadtester
+
+.PHONY: help demo test e2e bench bench-evidence generate verify lint build kubectl-weir image image-loadtester

@@ -82,6 +82,11 @@ func layers() []layer {
 		{who: "pkg/outbound", why: "it knows strangers, and nothing of Weir"},
 		{who: "pkg/fill", pure: true, why: "a text is a function of a template and of what it is filled in with"},
 
+		{who: "pkg/loadtest/traffic", why: "load is made without knowing what for"},
+		{who: "pkg/loadtest", own: []string{"pkg/loadtest/traffic", "pkg/gate", apis},
+			why: "the load tester knows of the operator what a webhook is sent, and no more"},
+		{who: "pkg/settings", why: "what a program is told is no matter of what it does"},
+
 		{who: "pkg/analysis/evidence", pure: true, why: "statistics are functions of numbers"},
 		{who: "pkg/analysis", own: []string{"pkg/analysis/evidence", rollout, apis}, pure: true,
 			why: "a verdict is a function of samples"},
@@ -295,6 +300,11 @@ func TestLayersBite(t *testing.T) {
 		{"pkg/cli", "weir.dev/weir/pkg/kube", true},
 		{"pkg/cli", "weir.dev/weir/pkg/router/gatewayapi", true},
 		{"pkg/cli", "weir.dev/weir/pkg/router/builtin", false},
+		{"pkg/loadtest", "weir.dev/weir/pkg/gate", false},
+		{"pkg/loadtest", "weir.dev/weir/pkg/rollout", true},
+		{"pkg/loadtest", "weir.dev/weir/pkg/client/clientset/versioned", true},
+		{"pkg/loadtest/traffic", "weir.dev/weir/pkg/gate", true},
+		{"pkg/gate", "weir.dev/weir/pkg/loadtest", true},
 		{"artifacts", "weir.dev/weir/pkg/apis/weir/v1beta1", true},
 		{"cmd/weir", "weir.dev/weir/pkg/controller", false},
 		{"cmd/weir", "weir.dev/weir/e2e/sandbox", true},

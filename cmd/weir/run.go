@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -25,6 +22,7 @@ import (
 	"weir.dev/weir/pkg/controller"
 	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/router/builtin"
+	"weir.dev/weir/pkg/settings"
 )
 
 // options are the flags.
@@ -36,7 +34,7 @@ type options struct {
 	workers, metricWorkers      int
 	leaderElection              bool
 	leaderElectionNamespace     string
-	logLevel, logFormat         string
+	log                         settings.Log
 	telling                     telling
 	dashboard                   dashboardOptions
 }
@@ -49,7 +47,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
-		PreRunE:       func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) },
+		PreRunE:       func(cmd *cobra.Command, _ []string) error { return settings.FromEnvironment(cmd.Flags()) },
 		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -65,32 +63,17 @@ func command() *cobra.Command {
 	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
 	f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; defaults to the pod's own")
 	o.dashboard.bind(f)
-	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
+	o.log.AddFlags(f)
 	o.telling.addFlags(f)
 	return cmd
 }
 
-// fromEnvironment fills flags that were not given from WEIR_… variables.
-func fromEnvironment(flags *pflag.FlagSet) error {
-	var failed error
-	flags.VisitAll(func(f *pflag.Flag) {
-		name := "WEIR_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value, ok := os.LookupEnv(name); ok && !f.Changed {
-			if err := flags.Set(f.Name, value); err != nil {
-				failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
-			}
-		}
-	})
-	return failed
-}
-
 func run(ctx context.Context, o *options) error {
-	log, err := logger(o, slog.LevelDebug)
+	log, err := o.log.Logger(slog.LevelDebug)
 	if err != nil {
 		return err
 	}
-	libraries, err := logger(o, slog.LevelInfo) // what client-go debugs is not what Weir's users debug
+	libraries, err := o.log.Logger(slog.LevelInfo) // what client-go debugs is not what Weir's users debug
 	if err != nil {
 		return err
 	}
@@ -159,22 +142,6 @@ func connect(config *rest.Config) (controller.Clients, error) {
 		return controller.Clients{}, fmt.Errorf("connecting to the cluster: %w", err)
 	}
 	return controller.Clients{Kube: kube, Weir: weir, Dynamic: dyn}, nil
-}
-
-// logger writes what is at least as grave as the flag and the least level say.
-func logger(o *options, least slog.Level) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
-		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn, error", o.logLevel)
-	}
-	options := &slog.HandlerOptions{Level: max(level, least)}
-	switch o.logFormat {
-	case "json":
-		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
-	case "text":
-		return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
-	}
-	return nil, fmt.Errorf("--log-format %q is neither json nor text", o.logFormat)
 }
 
 // serve answers health checks and metrics. A replica that waits for its turn to lead is ready: it can

@@ -36,6 +36,10 @@ func TestSignature(t *testing.T) {
 	assert.True(t, genuine(r, []byte(body), []byte("what do ya want")))
 	assert.False(t, genuine(r, []byte(body), []byte("what do ya want\n")))
 	assert.False(t, genuine(r, []byte(body+" "), []byte("what do ya want")))
+	assert.True(t, gate.Genuine(r.Header, []byte(body), "what do ya want\n"))
+	assert.False(t, gate.Genuine(r.Header, []byte(body+" "), "what do ya want"))
+	assert.False(t, gate.Genuine(r.Header, []byte(body), "what do I want"))
+	assert.False(t, gate.Genuine(http.Header{}, []byte(body), ""))
 
 	documented, err := os.ReadFile("../../docs/webhooks.md")
 	require.NoError(t, err)

@@ -1,0 +1,20 @@
+// Command weir-loadtester is what the webhooks of Canaries call: it sends load, runs acceptance tests and holds gates.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "weir-loadtester:", err)
+		stop()
+		os.Exit(1)
+	}
+}
