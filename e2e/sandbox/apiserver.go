@@ -50,6 +50,17 @@ type APIServer struct {
 // because somebody took its port between choosing and listening.
 var errDied = errors.New("died")
 
+// Kubectl is the path of a kubectl of the API server's version, which is built where it is missing; progress is told so,
+// unless it is nil.
+func Kubectl(ctx context.Context, progress io.Writer) (string, error) {
+	kitchen, err := openKitchen(newProgress(progress))
+	if err != nil {
+		return "", err
+	}
+	kubectl := kubernetes("kubectl")
+	return kitchen.path(kubectl), kitchen.ready(ctx, kubectl)
+}
+
 // StartAPIServer starts an empty API server that is ready to serve.
 func StartAPIServer(ctx context.Context, options APIServerOptions) (*APIServer, error) {
 	kitchen, err := openKitchen(newProgress(options.Progress))

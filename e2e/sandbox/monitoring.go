@@ -76,3 +76,17 @@ func (m *monitoring) prometheus() component {
 		},
 	}
 }
+
+// PrometheusOperatorDefinitions are the CRDs of what tells a Prometheus what to scrape and when to alert. The Prometheus
+// operator itself is no part of a sandbox.
+func PrometheusOperatorDefinitions(ctx context.Context) ([]byte, error) {
+	tree, err := Tree(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const module = "github.com/prometheus-operator/prometheus-operator"
+	from := filepath.Join(tree, "e2e/tools/prometheus-operator")
+	return readDefinitions(ctx,
+		definition{from, module, "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"},
+		definition{from, module, "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"})
+}

@@ -68,7 +68,17 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	r.MustRegister(m.syncs, m.queries, m.shared, m.asks, m.asking, m.calls, m.alerts, m.runs, m.took, m.canaries)
 	m.queues.register(r)
+	for _, outcome := range outcomes() {
+		m.took.WithLabelValues(string(outcome)) // at 0 from the beginning, so that the first run shows as a growth
+	}
 	return m
+}
+
+// outcomes are all that a run can have.
+func outcomes() []v1beta1.Outcome {
+	return []v1beta1.Outcome{
+		v1beta1.OutcomePromoted, v1beta1.OutcomeRolledBack, v1beta1.OutcomeSuperseded, v1beta1.OutcomeAborted,
+	}
 }
 
 func (m *Metrics) synced(took time.Duration, err error) {

@@ -22,15 +22,20 @@ func TestSeriesFollowTheCanaries(t *testing.T) {
 	c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"}}
 	c.Spec.TargetRef.Name = "app"
 	all := []*v1beta1.Canary{c}
-	names := []string{"weir_canary_info", "weir_canary_phase", "weir_canary_weight", "weir_canary_check_value",
+	names := []string{"weir_leading", "weir_canary_info", "weir_canary_phase", "weir_canary_stalled", "weir_canary_weight",
+		"weir_canary_run_start_time_seconds", "weir_canary_run_failed_rounds", "weir_canary_check_value",
 		"weir_canary_check_verdict"}
 	told := func(want string) {
 		t.Helper()
 		require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(want), names...))
 	}
-	told("")
+	const leading = `# HELP weir_leading 1 where a replica looks after the Canaries, 0 where it waits for its turn.
+# TYPE weir_leading gauge
+weir_leading `
+	told(leading + "0\n")
 	end := m.canaries.lead(func() []*v1beta1.Canary { return all }, "gatewayapi")
-	const help = `# HELP weir_canary_info 1 for every Canary, with its target and its router.
+	const help = leading + `1
+# HELP weir_canary_info 1 for every Canary, with its target and its router.
 # TYPE weir_canary_info gauge
 weir_canary_info{kind="Deployment",name="app",namespace="shop",provider="gatewayapi",target="app"} 1
 `
@@ -41,15 +46,26 @@ weir_canary_phase{name="app",namespace="shop",phase="Initializing"} 1
 # TYPE weir_canary_weight gauge
 weir_canary_weight{name="app",namespace="shop"} 0
 `)
-	c.Status = v1beta1.CanaryStatus{Phase: v1beta1.PhaseProgressing, Weight: 20, Run: &v1beta1.RunStatus{}, Checks: []v1beta1.CheckStatus{
-		{Name: "rate", Verdict: v1beta1.VerdictFailed, Value: "97.5"}, {Name: "queue", Verdict: v1beta1.VerdictNoData},
-	}}
+	c.Status = v1beta1.CanaryStatus{
+		Phase: v1beta1.PhaseProgressing, Weight: 20, FailedChecks: 2,
+		Run: &v1beta1.RunStatus{StartedAt: metav1.NewTime(time.Unix(1700000000, 0))},
+		Checks: []v1beta1.CheckStatus{
+			{Name: "rate", Verdict: v1beta1.VerdictFailed, Value: "97.5"}, {Name: "queue", Verdict: v1beta1.VerdictNoData},
+		},
+		Conditions: []metav1.Condition{{Type: v1beta1.ConditionStalled, Status: metav1.ConditionFalse, Reason: "CheckFailed"}},
+	}
 	told(help + `# HELP weir_canary_phase 1 for the phase that a Canary is in.
 # TYPE weir_canary_phase gauge
 weir_canary_phase{name="app",namespace="shop",phase="Progressing"} 1
 # HELP weir_canary_weight The canary's share of the traffic, in percent.
 # TYPE weir_canary_weight gauge
 weir_canary_weight{name="app",namespace="shop"} 20
+# HELP weir_canary_run_start_time_seconds When the revision of the present run was detected, in Unix time.
+# TYPE weir_canary_run_start_time_seconds gauge
+weir_canary_run_start_time_seconds{name="app",namespace="shop"} 1.7e+09
+# HELP weir_canary_run_failed_rounds Rounds of the present run in which a check has failed.
+# TYPE weir_canary_run_failed_rounds gauge
+weir_canary_run_failed_rounds{name="app",namespace="shop"} 2
 # HELP weir_canary_check_value The value that a check of the present run was last judged by.
 # TYPE weir_canary_check_value gauge
 weir_canary_check_value{check="rate",name="app",namespace="shop"} 97.5
@@ -58,11 +74,25 @@ weir_canary_check_value{check="rate",name="app",namespace="shop"} 97.5
 weir_canary_check_verdict{check="queue",name="app",namespace="shop",verdict="NoData"} 1
 weir_canary_check_verdict{check="rate",name="app",namespace="shop",verdict="Failed"} 1
 `)
+	c.Status = v1beta1.CanaryStatus{
+		Phase:      v1beta1.PhaseFailed,
+		Conditions: []metav1.Condition{{Type: v1beta1.ConditionStalled, Status: metav1.ConditionTrue, Reason: "RolledBack"}},
+	}
+	told(help + `# HELP weir_canary_phase 1 for the phase that a Canary is in.
+# TYPE weir_canary_phase gauge
+weir_canary_phase{name="app",namespace="shop",phase="Failed"} 1
+# HELP weir_canary_stalled 1 for a Canary that waits for a person, with the reason.
+# TYPE weir_canary_stalled gauge
+weir_canary_stalled{name="app",namespace="shop",reason="RolledBack"} 1
+# HELP weir_canary_weight The canary's share of the traffic, in percent.
+# TYPE weir_canary_weight gauge
+weir_canary_weight{name="app",namespace="shop"} 0
+`)
 	all = nil // deleted
-	told("")
+	told(leading + "1\n")
 	all = []*v1beta1.Canary{c}
 	end() // another replica leads
-	told("")
+	told(leading + "0\n")
 }
 
 func TestRunsAreCountedOnce(t *testing.T) {

@@ -6,15 +6,19 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 )
 
 // canarySeries tells at each scrape how every Canary stands, from the cache: so a series is gone with its Canary, and no
-// replica but the one that leads has any.
+// replica but the one that leads has any. Which one that is it tells, too.
 type canarySeries struct {
-	info, phase, weight, value, verdict *prometheus.Desc
+	leading, info, phase, stalled, weight *prometheus.Desc
+	// Of the run that is on.
+	start, failed, value, verdict *prometheus.Desc
 
 	mu sync.Mutex
 	// all gives the Canaries; nil where this replica does not lead. Provider is the router of those that name none.
@@ -27,9 +31,13 @@ func newCanarySeries() *canarySeries {
 		return prometheus.NewDesc("weir_canary_"+name, help, append([]string{"namespace", "name"}, labels...), nil)
 	}
 	return &canarySeries{
+		leading: prometheus.NewDesc("weir_leading", "1 where a replica looks after the Canaries, 0 where it waits for its turn.", nil, nil),
 		info:    desc("info", "1 for every Canary, with its target and its router.", "kind", "target", "provider"),
 		phase:   desc("phase", "1 for the phase that a Canary is in.", "phase"),
+		stalled: desc("stalled", "1 for a Canary that waits for a person, with the reason.", "reason"),
 		weight:  desc("weight", "The canary's share of the traffic, in percent."),
+		start:   desc("run_start_time_seconds", "When the revision of the present run was detected, in Unix time."),
+		failed:  desc("run_failed_rounds", "Rounds of the present run in which a check has failed."),
 		value:   desc("check_value", "The value that a check of the present run was last judged by.", "check"),
 		verdict: desc("check_verdict", "1 for the last verdict of a check of the present run.", "check", "verdict"),
 	}
@@ -49,7 +57,9 @@ func (c *canarySeries) lead(all func() []*v1beta1.Canary, provider string) (end 
 
 // Describe tells which series there may be.
 func (c *canarySeries) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.info, c.phase, c.weight, c.value, c.verdict} {
+	for _, d := range []*prometheus.Desc{
+		c.leading, c.info, c.phase, c.stalled, c.weight, c.start, c.failed, c.value, c.verdict,
+	} {
 		to <- d
 	}
 }
@@ -60,8 +70,10 @@ func (c *canarySeries) Collect(to chan<- prometheus.Metric) {
 	all, provider := c.all, c.provider
 	c.mu.Unlock()
 	if all == nil {
+		to <- prometheus.MustNewConstMetric(c.leading, prometheus.GaugeValue, 0)
 		return
 	}
+	to <- prometheus.MustNewConstMetric(c.leading, prometheus.GaugeValue, 1)
 	for _, canary := range all() {
 		c.tell(to, canary, cmp.Or(canary.Spec.Provider, provider))
 	}
@@ -76,9 +88,14 @@ func (c *canarySeries) tell(to chan<- prometheus.Metric, canary *v1beta1.Canary,
 	gauge(c.info, 1, rollout.KindOf(canary), canary.Spec.TargetRef.Name, provider)
 	gauge(c.phase, 1, string(cmp.Or(st.Phase, v1beta1.PhaseInitializing)))
 	gauge(c.weight, float64(st.Weight))
+	if is := meta.FindStatusCondition(st.Conditions, v1beta1.ConditionStalled); is != nil && is.Status == metav1.ConditionTrue {
+		gauge(c.stalled, 1, is.Reason)
+	}
 	if st.Run == nil {
 		return // what a run was judged by is history
 	}
+	gauge(c.start, float64(st.Run.StartedAt.Unix()))
+	gauge(c.failed, float64(st.FailedChecks))
 	for _, check := range st.Checks {
 		gauge(c.verdict, 1, check.Name, string(check.Verdict))
 		if value, err := strconv.ParseFloat(check.Value, 64); err == nil {

@@ -17,7 +17,7 @@ import (
 // URL. Where the package is missing it is installed; where that cannot be, the test is skipped.
 func StartPrometheus(t *testing.T, config string, flags ...string) string {
 	t.Helper()
-	install(t)
+	InstallPrometheus(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yml")
 	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
@@ -70,7 +70,9 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func install(t *testing.T) {
+// InstallPrometheus makes sure of the programs prometheus and promtool. Where Debian's package of both is missing it is
+// installed; where that cannot be, the test is skipped.
+func InstallPrometheus(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("prometheus"); err == nil {
 		return
