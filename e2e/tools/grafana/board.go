@@ -78,7 +78,8 @@ func stated(p panel, id uint32) *stat.PanelBuilder {
 		steps = append(steps, dashboard.Threshold{Value: &p.bad, Color: "red"})
 	}
 	b := stat.NewPanelBuilder().Id(id).Title(p.title).Description(p.about).Datasource(source()).Span(p.width).Height(p.height).
-		Unit(p.unit).NoValue("-").GraphMode(common.BigValueGraphModeNone).
+		Unit(p.unit).NoValue("-").GraphMode(common.BigValueGraphModeNone).Orientation(common.VizOrientationAuto).
+		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
 		Thresholds(dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(steps))
 	for _, t := range targets(p) {
 		b.WithTarget(t)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -48,7 +49,8 @@ func read() error {
 		return fmt.Errorf("reading a dashboard: %w", err)
 	}
 	var all dashboard.Dashboard
-	if err := all.UnmarshalJSONStrict(content); err != nil {
+	var wrong cog.BuildErrors
+	if err := all.UnmarshalJSONStrict(content); err != nil && (!errors.As(err, &wrong) || len(wrong) > 0) { // it may hold none
 		return fmt.Errorf("a dashboard that Grafana does not know: %w", err)
 	}
 	if err := all.Validate(); err != nil {
