@@ -46,17 +46,19 @@ func installPackages(ctx context.Context, tell *progress) error {
 	if !found("apt-get") {
 		return fmt.Errorf("the sandbox needs these Debian packages, and there is no apt-get to install them with: %s", wanted)
 	}
-	install := append([]string{"install", "-y", "--no-install-recommends"}, missing...)
-	return tell.during("installing Debian packages: "+wanted, func() error {
-		for _, args := range [][]string{{"update", "-q"}, install} {
-			apt := exec.CommandContext(ctx, "apt-get", args...)
-			apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-			if said, err := apt.CombinedOutput(); err != nil {
-				return fmt.Errorf("installing Debian packages %s: %w\n%s", wanted, err, said)
-			}
+	return tell.during("installing Debian packages: "+wanted, func() error { return InstallDebian(ctx, missing...) })
+}
+
+// InstallDebian installs packages of Debian's. It needs root, and apt-get.
+func InstallDebian(ctx context.Context, packages ...string) error {
+	for _, args := range [][]string{{"update", "-q"}, append([]string{"install", "-y", "--no-install-recommends"}, packages...)} {
+		apt := exec.CommandContext(ctx, "apt-get", append([]string{"-o", "DPkg::Lock::Timeout=300"}, args...)...)
+		apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if said, err := apt.CombinedOutput(); err != nil {
+			return fmt.Errorf("installing Debian packages %s: %w\n%s", strings.Join(packages, " "), err, said)
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func found(file string) bool {
