@@ -48,8 +48,6 @@ type ServerConfig struct {
 	Secrets []string
 	// CredentialsFrom says where the credentials come from, for people. Empty is the Secret of the template.
 	CredentialsFrom string
-	// Transport, if any, reaches the server with credentials of its own.
-	Transport http.RoundTripper
 	// Authorize gives the header Authorization of one request, where that is another each time. Its errors
 	// are *Error.
 	Authorize func(context.Context) (string, error)
@@ -114,17 +112,13 @@ func NewServer(c ServerConfig) (*Server, error) {
 }
 
 func httpClient(c ServerConfig) (*http.Client, error) {
-	transport := c.Transport
-	if transport == nil {
-		own := http.DefaultTransport.(*http.Transport).Clone()
-		own.TLSClientConfig = &tls.Config{InsecureSkipVerify: c.InsecureSkipVerify}
-		if len(c.CA) > 0 {
-			own.TLSClientConfig.RootCAs = x509.NewCertPool()
-			if !own.TLSClientConfig.RootCAs.AppendCertsFromPEM(c.CA) {
-				return nil, Rejectedf("ca.crt of the Secret for %s holds no certificate in PEM; correct or remove it", c.Name)
-			}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: c.InsecureSkipVerify}
+	if len(c.CA) > 0 {
+		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(c.CA) {
+			return nil, Rejectedf("ca.crt of the Secret for %s holds no certificate in PEM; correct or remove it", c.Name)
 		}
-		transport = own
 	}
 	return &http.Client{
 		Transport: transport,

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/client-go/rest"
-
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 	"weir.dev/weir/pkg/metrics/cloudwatch"
@@ -23,27 +21,15 @@ import (
 	"weir.dev/weir/pkg/metrics/web"
 )
 
-// Option is what a provider may use beside what its template says.
-type Option func(*template)
-
-// WithCluster lets templates of type externalmetrics that have no address ask Weir's own API server, and those
-// that have no token ask it as Weir. Who may write a template can then read what Weir may read there.
-func WithCluster(c *rest.Config) Option { return func(t *template) { t.cluster = c } }
-
 // New makes the provider that a MetricTemplate names, with the data of its Secret, nil where it names
 // none. Where the template has no address, a Prometheus is asked at the given one. Nothing is asked yet. An
 // error is of the kind Rejected.
-func New(
-	p v1beta1.MetricProvider, secret map[string][]byte, defaultAddress string, options ...Option,
-) (metrics.Provider, error) {
+func New(p v1beta1.MetricProvider, secret map[string][]byte, defaultAddress string) (metrics.Provider, error) {
 	kind, ok := kinds()[p.Type]
 	if !ok {
 		return nil, metrics.Rejectedf("there is no metric provider of type %q", p.Type)
 	}
 	t := template{spec: p, secret: secret, metricsServer: defaultAddress}
-	for _, o := range options {
-		o(&t)
-	}
 	if err := kind.missing(t); err != nil {
 		return nil, err
 	}
@@ -70,7 +56,7 @@ func Check(p v1beta1.MetricProvider) error {
 			secret[key] = []byte("0") // it is a number, too, where one is wanted
 		}
 	}
-	_, err := New(p, secret, unknown, WithCluster(&rest.Config{Host: unknown}))
+	_, err := New(p, secret, unknown)
 	return err
 }
 
@@ -106,7 +92,6 @@ type template struct {
 	spec          v1beta1.MetricProvider
 	secret        map[string][]byte
 	metricsServer string
-	cluster       *rest.Config
 }
 
 func (t template) site() metrics.Site {
@@ -179,7 +164,7 @@ func newDynatrace(t template) (metrics.Provider, error) {
 }
 
 func newExternalMetrics(t template) (metrics.Provider, error) {
-	return made(externalmetrics.New(externalmetrics.Config{Site: t.site(), Token: t.key("token"), Cluster: t.cluster}))
+	return made(externalmetrics.New(externalmetrics.Config{Site: t.site(), Token: t.key("token")}))
 }
 
 func newGraphite(t template) (metrics.Provider, error) {

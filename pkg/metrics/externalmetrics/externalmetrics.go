@@ -2,27 +2,29 @@
 package externalmetrics
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/client-go/rest"
 
 	"weir.dev/weir/pkg/metrics"
 )
 
-const api = "apis/external.metrics.k8s.io/v1beta1"
+const (
+	api = "apis/external.metrics.k8s.io/v1beta1"
+	// inCluster is the API server of the cluster that Weir runs in.
+	inCluster = "https://kubernetes.default.svc"
+)
 
-// Config says where the API server is and who asks.
+// Config says where the API server is and who asks. Who that is comes with the template: asked as Weir, it would answer
+// whoever writes one what Weir may read.
 type Config struct {
-	// Site without an address is the cluster of Cluster.
+	// Site without an address is the cluster that Weir runs in.
 	metrics.Site
 	Token string
-	// Cluster is how Weir itself reaches its API server, with Weir's own rights. Nil is not at all.
-	Cluster *rest.Config
 }
 
 // Provider is one API server.
@@ -32,37 +34,16 @@ var _ metrics.Provider = (*Provider)(nil)
 
 // New makes a provider. It asks nothing yet.
 func New(c Config) (*Provider, error) {
+	c.Address = cmp.Or(c.Address, inCluster)
 	config := metrics.ServerConfig{Site: c.Site, Name: "the external metrics API"}
 	if c.Token != "" {
 		config.Credentials = metrics.Bearer(c.Token)
-	}
-	if c.Address == "" && c.Cluster != nil {
-		own, err := cluster(c.Cluster, c.Token != "")
-		if err != nil {
-			return nil, metrics.Rejectedf("Weir's own API server cannot be asked for external metrics; set spec.provider.address")
-		}
-		config.Transport = own
-		config.Address = c.Cluster.Host
-		if !strings.Contains(config.Address, "://") {
-			config.Address = "https://" + config.Address
-		}
-		if c.Token == "" {
-			config.CredentialsFrom = "that Weir may get external.metrics.k8s.io, or name a Secret with a token"
-		}
 	}
 	server, err := metrics.NewServer(config)
 	if err != nil {
 		return nil, err
 	}
 	return &Provider{server}, nil
-}
-
-// cluster reaches Weir's API server: as Weir, or as nobody yet where there is a token of somebody else's.
-func cluster(c *rest.Config, asOther bool) (http.RoundTripper, error) {
-	if asOther {
-		c = rest.AnonymousClientConfig(c)
-	}
-	return rest.TransportFor(c)
 }
 
 // answer is an ExternalMetricValueList of k8s.io/metrics/pkg/apis/external_metrics/v1beta1.

@@ -1,15 +1,14 @@
 package externalmetrics_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"k8s.io/client-go/rest"
 
 	"weir.dev/weir/pkg/metrics"
 	"weir.dev/weir/pkg/metrics/externalmetrics"
@@ -65,22 +64,6 @@ func TestConformance(t *testing.T) {
 	metricstest.Run(t, s)
 }
 
-// TestConformanceOfTheCluster asks as Weir does its own API server.
-func TestConformanceOfTheCluster(t *testing.T) {
-	s := suite()
-	s.New = func(address string) (metrics.Provider, error) {
-		u, err := url.Parse(address)
-		if err != nil {
-			return nil, err
-		}
-		u.User = nil
-		return externalmetrics.New(externalmetrics.Config{Cluster: &rest.Config{Host: u.String(), BearerToken: "secret-token"}})
-	}
-	// The API server is given the token by the transport and does not repeat it; what it says is told.
-	s.Refusal = nil
-	metricstest.Run(t, s)
-}
-
 func TestRequest(t *testing.T) {
 	for expr, want := range map[string]string{
 		"shop/queue?labelSelector=app%3Dpodinfo": "shop/queue?labelSelector=app%3Dpodinfo",
@@ -103,33 +86,15 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestWhoAsks: a Secret's token goes before Weir's own, which is not sent to another address.
-func TestWhoAsks(t *testing.T) {
-	seen := ""
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen = r.Header.Get("Authorization")
-		suite().Value.Server.ServeHTTP(w, r)
-	}))
-	defer server.Close()
-	own := &rest.Config{Host: server.URL, BearerToken: "weirs"}
-	for name, c := range map[string]struct {
-		config externalmetrics.Config
-		want   string
-	}{
-		"Weir":                {externalmetrics.Config{Cluster: own}, "Bearer weirs"},
-		"the Secret":          {externalmetrics.Config{Cluster: own, Token: "t"}, "Bearer t"},
-		"somewhere else":      {externalmetrics.Config{Cluster: own, Site: metrics.Site{Address: server.URL}}, ""},
-		"somebody else there": {externalmetrics.Config{Cluster: own, Site: metrics.Site{Address: server.URL}, Token: "t"}, "Bearer t"},
-	} {
-		p, err := externalmetrics.New(c.config)
-		require.NoError(t, err)
-		_, err = p.Query(t.Context(), metrics.Query{Expr: "shop/queue"})
-		require.NoError(t, err)
-		require.Equal(t, c.want, seen, name)
-	}
-	_, err := externalmetrics.New(externalmetrics.Config{Token: "t"})
-	require.ErrorIs(t, err, metrics.Rejected)
-	require.ErrorContains(t, err, "spec.provider.address")
+// TestTheClusterItself is asked where the template has no address. It cannot be found from here.
+func TestTheClusterItself(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p, err := externalmetrics.New(externalmetrics.Config{Token: "t"})
+	require.NoError(t, err)
+	_, err = p.Query(ctx, metrics.Query{Expr: "shop/queue"})
+	require.ErrorIs(t, err, metrics.Transport)
+	require.ErrorContains(t, err, "the external metrics API at kubernetes.default.svc")
 }
 
 func TestAnswersThatAreNoList(t *testing.T) {

@@ -113,7 +113,8 @@ type MetricProvider struct {
 	Type string `json:"type"`
 
 	// Address is the URL of the server. Without it, type prometheus asks the operator's
-	// --metrics-server, and types cloudwatch, datadog, newrelic and stackdriver ask the vendor's own.
+	// --metrics-server, type externalmetrics the API server of the cluster that Weir runs in, and types
+	// cloudwatch, datadog, newrelic and stackdriver ask the vendor's own.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="spec.provider.address must be an http or https URL"

@@ -12,7 +12,8 @@ type MetricProviderApplyConfiguration struct {
 	// Type of the server.
 	Type *string `json:"type,omitempty"`
 	// Address is the URL of the server. Without it, type prometheus asks the operator's
-	// --metrics-server, and types cloudwatch, datadog, newrelic and stackdriver ask the vendor's own.
+	// --metrics-server, type externalmetrics the API server of the cluster that Weir runs in, and types
+	// cloudwatch, datadog, newrelic and stackdriver ask the vendor's own.
 	Address *string `json:"address,omitempty"`
 	// Region of Amazon Web Services that type cloudwatch asks.
 	Region *string `json:"region,omitempty"`
