@@ -22,8 +22,8 @@ type telling struct {
 
 func (t *telling) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&t.clusterName, "cluster-name", "", "what people call the cluster, in alerts and events")
-	f.StringVar(&t.slackURL, "slack-url", "", "incoming webhook of Slack for Canaries without alerts of their own; a secret, better "+
-		"given as WEIR_SLACK_URL")
+	f.StringVar(&t.slackURL, "slack-url", "", "incoming webhook of Slack for Canaries without alerts of their own; a secret, "+
+		"better given as WEIR_SLACK_URL")
 	f.StringVar(&t.slackToken, "slack-token", "", "token of a bot of Slack, instead of --slack-url; a secret, better given as "+
 		"WEIR_SLACK_TOKEN")
 	f.StringVar(&t.slackChannel, "slack-channel", "", "channel of Slack, needed with --slack-token")

@@ -72,7 +72,8 @@ func (f *fleet) makeTemplates(ctx context.Context) error {
 	for _, namespace := range slices.Compact(slices.Sorted(slices.Values(namespaces))) {
 		for name, query := range templates() {
 			t := &v1beta1.MetricTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-			t.Spec = v1beta1.MetricTemplateSpec{Provider: v1beta1.MetricProvider{Type: "prometheus", Address: f.prometheusURL}, Query: query}
+			t.Spec.Query = query
+			t.Spec.Provider = v1beta1.MetricProvider{Type: "prometheus", Address: f.prometheusURL}
 			if _, err := f.weir.WeirV1beta1().MetricTemplates(namespace).Create(ctx, t, metav1.CreateOptions{}); err != nil {
 				return fmt.Errorf("making MetricTemplate %s/%s: %w", namespace, name, err)
 			}

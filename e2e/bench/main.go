@@ -8,7 +8,8 @@
 //
 // It measures three things: taking all the applications over, the rest after that, and one release of five
 // steps while the others rest. With -checking it measures another thing instead: all of them released at once and judged
-// by three metrics each, which a real Prometheus answers. It ends with an error if the operator asked for something that it should not.
+// by three metrics each, which a real Prometheus answers. It ends with an error if the operator asked for something that it
+// should not.
 package main
 
 import (

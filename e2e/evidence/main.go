@@ -88,8 +88,8 @@ func run(ctx context.Context, out io.Writer, only string, keep bool) (err error)
 	if err := s.Sandbox.BuildAndImport(ctx, "weir.dev/weir/e2e/evidence/faulty", image); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d requests a second, steps of 10 %% and 50 %%, a round of checks every %s, comparisons of errors and durations\n\n",
-		rate, interval)
+	fmt.Fprintf(out, "%d requests a second, steps of 10 %% and 50 %%, a round of checks every %s, comparisons of errors and "+
+		"durations\n\n", rate, interval)
 	t := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(t, "release\tguard\tended\tafter\tusers hurt\tof its answers\tlost")
 	var wrong []string

@@ -43,7 +43,9 @@ func TestOperator(t *testing.T) {
 	said, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", said)
 	leads := operate(t, program, server.Kubeconfig)
-	metricstest.Await(t, "the first replica to lead", func() bool { return len(scrape(t, leads)["weir_canary_info"].GetMetric()) == 3 })
+	metricstest.Await(t, "the first replica to lead", func() bool {
+		return len(scrape(t, leads)["weir_canary_info"].GetMetric()) == 3
+	})
 	waits := operate(t, program, server.Kubeconfig)
 	metricstest.Await(t, "the second replica", func() bool { return len(scrape(t, waits)) > 0 })
 

@@ -124,7 +124,8 @@ spec:
         {{- end}}
         image: {{.Version.Image}}
         imagePullPolicy: {{.Version.Pull}}
-        command: [{{printf "%q" .Version.Program}}, "--port=9898", "--grpc-port=9999", "--level=warn"{{range .Version.Args}}, {{printf "%q" .}}{{end}}]
+        command: [{{printf "%q" .Version.Program}}]
+        args: ["--port=9898", "--grpc-port=9999", "--level=warn"{{range .Version.Args}}, {{printf "%q" .}}{{end}}]
         env:
         - name: PODINFO_UI_MESSAGE
           value: {{printf "%q" .Version.Label}}

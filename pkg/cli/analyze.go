@@ -124,7 +124,8 @@ func (c *cli) printAnalysis(r *replayed) {
 	if r.Revision != "" {
 		about = fmt.Sprintf(", revision %s beside %s", r.Revision, r.Primary)
 	}
-	fmt.Fprintf(c.Out, "Canary %s%s, from %s for %s\n\n", r.Canary, about, r.From.UTC().Format(time.RFC3339), words.Span(r.To.Sub(r.From)))
+	fmt.Fprintf(c.Out, "Canary %s%s, from %s for %s\n\n", r.Canary, about, r.From.UTC().Format(time.RFC3339),
+		words.Span(r.To.Sub(r.From)))
 	t := columns(c.Out)
 	fmt.Fprintln(t, "AFTER\tCHECK\tVERDICT\tCANARY\tPRIMARY\tEVIDENCE\tFAILED ROUNDS")
 	for _, look := range r.Looks {

@@ -73,7 +73,8 @@ func (c *cli) pastOf(canary *v1beta1.Canary, o analyzeOptions) (pastRun, error) 
 	case length <= 0:
 		return run, fmt.Errorf("--to must come after --from")
 	case length > mostLooks*min(run.interval, cmp.Or(run.guards, run.interval)):
-		return run, fmt.Errorf("%s are more than %d looks; give --from and --to that are nearer to each other", words.Span(length), mostLooks)
+		return run, fmt.Errorf("%s are more than %d looks; give --from and --to that are nearer to each other",
+			words.Span(length), mostLooks)
 	}
 	return run, nil
 }

@@ -135,7 +135,7 @@ func TestRequestsAreCountedByWhatTheyAskFor(t *testing.T) {
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1/api/v1/pods", http.NoBody)
 	require.NoError(t, err)
-	_, err = client.Do(req) //nolint:bodyclose // there is none
+	_, err = client.Do(req)
 	require.Error(t, err)
 	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
 # HELP weir_api_requests_total Requests to the API server; without an answer, the code is 0.

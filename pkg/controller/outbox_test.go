@@ -288,7 +288,8 @@ func TestAMessageSaysWhatItIsAbout(t *testing.T) {
 		ID: "shop/app/r/ended", Thread: "eu-1/shop/app", Severity: v1beta1.SeverityInfo, Reason: "Promoted",
 		Text: "done (3 older alerts of this Canary were dropped)", Cluster: "eu-1", Namespace: "shop", Name: "app",
 		Target: "Deployment/app", Revision: "abc", Images: []string{"app:2"}, MaxWeight: 100, Step: "2/2", Resolved: true,
-		Check: &alert.Check{Name: "rate", Value: "97", Baseline: "99"}, Links: []alert.Link{{Title: "Runbook", URL: "https://wiki/app"}},
+		Check: &alert.Check{Name: "rate", Value: "97", Baseline: "99"},
+		Links: []alert.Link{{Title: "Runbook", URL: "https://wiki/app"}},
 	}, m)
 }
 

@@ -31,7 +31,8 @@ func newCanarySeries() *canarySeries {
 		return prometheus.NewDesc("weir_canary_"+name, help, append([]string{"namespace", "name"}, labels...), nil)
 	}
 	return &canarySeries{
-		leading: prometheus.NewDesc("weir_leading", "1 where a replica looks after the Canaries, 0 where it waits for its turn.", nil, nil),
+		leading: prometheus.NewDesc("weir_leading",
+			"1 where a replica looks after the Canaries, 0 where it waits for its turn.", nil, nil),
 		info:    desc("info", "1 for every Canary, with its target and its router.", "kind", "target", "provider"),
 		phase:   desc("phase", "1 for the phase that a Canary is in.", "phase"),
 		stalled: desc("stalled", "1 for a Canary that waits for a person, with the reason.", "reason"),

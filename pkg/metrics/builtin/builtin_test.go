@@ -145,7 +145,8 @@ func TestAuthority(t *testing.T) {
 		"beside what is TLS's": {map[string][]byte{"ca.crt": authority, "tls.crt": authority}, ""},
 		"and a token":          {map[string][]byte{"ca.crt": authority, "token": []byte("t")}, ""},
 		"half of credentials":  {map[string][]byte{"ca.crt": authority, "username": []byte("u")}, "nor password"},
-		"another thing":        {map[string][]byte{"ca.crt": []byte("x")}, "ca.crt of the Secret for Prometheus holds no certificate in PEM"},
+		"another thing": {map[string][]byte{"ca.crt": []byte("x")},
+			"ca.crt of the Secret for Prometheus holds no certificate in PEM"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			canary := &v1beta1.Canary{}
