@@ -27,7 +27,8 @@ type Delivery struct{ ID, To string }
 
 // hears says that a notice is for the receiver.
 func (r Receiver) hears(n Notice) bool {
-	return n.Severity != "" && (n.Severity.Reaches(r.Severity) || n.Mends) && !slices.Contains(r.Mute, n.Reason)
+	ends := n.Mends != "" && n.Mends.Reaches(r.Severity)
+	return n.Severity != "" && (n.Severity.Reaches(r.Severity) || ends) && !slices.Contains(r.Mute, n.Reason)
 }
 
 // notify tells people, once the status is committed.

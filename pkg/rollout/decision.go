@@ -123,6 +123,6 @@ type Notice struct {
 	OnTarget bool
 	// Severity of the alert that it is; empty where it is none, and an event is enough.
 	Severity v1beta1.AlertSeverity
-	// Mends says that it ends what an alert before was about, so that whoever heard of that hears of this.
-	Mends bool
+	// Mends is the severity of what it ends, so that whoever heard of that hears of this; empty where it ends nothing.
+	Mends v1beta1.AlertSeverity
 }

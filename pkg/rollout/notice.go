@@ -46,7 +46,9 @@ func ended(target string, history []v1beta1.RunRecord) Notice {
 	switch rec.Outcome {
 	case v1beta1.OutcomePromoted:
 		how = "promoted"
-		n.Mends = len(history) > 1 && history[1].Outcome == v1beta1.OutcomeRolledBack
+		if len(history) > 1 && history[1].Outcome == v1beta1.OutcomeRolledBack {
+			n.Mends = v1beta1.SeverityError
+		}
 	case v1beta1.OutcomeRolledBack:
 		n.Warning, n.Severity = true, v1beta1.SeverityError
 		how = fmt.Sprintf("rolled back at weight %d: %s", rec.MaxWeight, rec.Reason)

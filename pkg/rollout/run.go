@@ -105,8 +105,12 @@ func (l *look) endRun(outcome v1beta1.Outcome, reason, message string) {
 	if outcome != v1beta1.OutcomeSuperseded && reason != ReasonDeleted {
 		l.postRollout()
 	}
+	n := ended(l.targetName(), l.st.History)
+	if outcome == v1beta1.OutcomePromoted && n.Mends == "" && (l.st.FailedChecks > 0 || len(l.st.Run.Told) > 0) {
+		n.Mends = v1beta1.SeverityWarn // a pager waits for the end of what it was told of the run
+	}
 	l.st.Run = nil
-	l.notify(ended(l.targetName(), l.st.History))
+	l.notify(n)
 }
 
 // rollback ends a run whose canary is not good.
