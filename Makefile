@@ -19,6 +19,9 @@ e2e: ## Run every story on the real cluster.
 bench: ## Measure what the operator costs with 1000 Canaries, for ten minutes at rest.
 	go run ./e2e/bench -canaries 1000 -for 10m
 
+bench-loadtester: ## Measure how truthful the load tester is, beside ab, hey and wrk where they are installed.
+	go run ./e2e/pressure -for 3s -rounds 3
+
 generate: ## Generate deep copies, clients and CRDs from the types.
 	e2e/tools/codegen/generate.sh
 
@@ -41,4 +44,4 @@ image: ## Build the operator's image into bin, without a container engine.
 image-loadtester: ## Build the load tester's image into bin, without a container engine.
 	go run ./e2e/sandbox/cmd/image -file bin/weir-loadtester.tar -tag weir-loadtester:dev ./cmd/weir-loadtester
 
-.PHONY: help demo test e2e bench generate verify lint build kubectl-weir image image-loadtester
+.PHONY: help demo test e2e bench bench-loadtester generate verify lint build kubectl-weir image image-loadtester
