@@ -22,6 +22,9 @@ bench: ## Measure what the operator costs with 1000 Canaries, for ten minutes at
 bench-evidence: ## Release bad versions on a real cluster, with the guard and without, and count the users that they hurt.
 	go run ./e2e/evidence
 
+bench-loadtester: ## Measure how truthful the load tester is, beside ab, hey and wrk where they are installed.
+	go run ./e2e/pressure -for 3s -rounds 3
+
 generate: ## Generate deep copies, clients and CRDs from the types.
 	e2e/tools/codegen/generate.sh
 
@@ -44,4 +47,4 @@ image: ## Build the operator's image into bin, without a container engine.
 image-loadtester: ## Build the load tester's image into bin, without a container engine.
 	go run ./e2e/sandbox/cmd/image -file bin/weir-loadtester.tar -tag weir-loadtester:dev ./cmd/weir-loadtester
 
-.PHONY: help demo test e2e bench bench-evidence generate verify lint build kubectl-weir image image-loadtester
+.PHONY: help demo test e2e bench bench-evidence bench-loadtester generate verify lint build kubectl-weir image image-loadtester
