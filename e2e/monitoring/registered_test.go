@@ -44,7 +44,7 @@ func registered(t *testing.T) map[string]metric {
 	r := &recorder{}
 	controller.NewMetrics(r)
 	controller.CountRequests(r)
-	described := regexp.MustCompile(`fqName: "(\w+)".* variableLabels: \{(.*)\}`)
+	described := regexp.MustCompile(`fqName: "(\w+)".* variableLabels: \{([^}]*)\}`)
 	all := map[string]metric{}
 	for _, c := range r.all {
 		descriptions := make(chan *prometheus.Desc, 32)
