@@ -105,7 +105,8 @@ func (o *options) complete(log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("finding the own namespace: %w", err)
 	}
-	config.UserAgent = "weir-loadtester"
+	// The API server's own priority and fairness limit this client; a limit of ours would make gates wait for each other.
+	config.QPS, config.UserAgent = -1, "weir-loadtester"
 	s := &o.server
 	if s.Client, err = kubernetes.NewForConfig(config); err != nil {
 		return fmt.Errorf("connecting to the cluster: %w", err)

@@ -231,8 +231,11 @@ func (c *town) restarts(t *testing.T, ann string) {
 func (c *town) rushes(t *testing.T, ann string) {
 	replicas := []*desk{c.desk(), c.desk()}
 	var all sync.WaitGroup
+	places := make(chan struct{}, 8) // more at the same time are refused
 	for i := range 20 {
 		all.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
 			name := fmt.Sprintf("rush-%d", i)
 			assert.Equal(t, 202, replicas[i%2].post("/gate/open", canary("test", name), ann).code)
 			if i%4 < 2 {

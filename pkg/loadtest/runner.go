@@ -14,6 +14,9 @@ import (
 	"weir.dev/weir/pkg/loadtest/traffic"
 )
 
+// longestLine is how much of the last line of an output goes into a message, in bytes.
+const longestLine = 512
+
 // runner runs tasks, no more than a number at the same time, and none twice at the same time.
 type runner struct {
 	most    int
@@ -70,7 +73,7 @@ func (r *runner) do(ctx context.Context, t *task) answer {
 	if !o.ok {
 		a.code = http.StatusInternalServerError
 		if last := lastLine(o.output); last != "" {
-			a.Message += ": " + last
+			a.Message += ": " + shortened(last, longestLine)
 		}
 	}
 	return a

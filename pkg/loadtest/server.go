@@ -29,6 +29,8 @@ import (
 const (
 	// longestCall is how long the body of a call may be, in bytes.
 	longestCall = 256 << 10
+	// mostTurning is how many gates may be opened and closed at the same time: each asks the API server several things.
+	mostTurning = 8
 	// gateTimeout is how long the API server may take to answer for a gate. A webhook is waited for 10 seconds.
 	gateTimeout = 8 * time.Second
 )
@@ -67,6 +69,8 @@ type Server struct {
 	runner   *runner
 	numbers  *numbers
 	log      *slog.Logger
+	// turning has a place for each gate that is being opened or closed.
+	turning chan struct{}
 }
 
 // New makes a server, and registers its metrics. An error says which of the options cannot be.
@@ -86,7 +90,7 @@ func New(o Options, r prometheus.Registerer) (*Server, error) {
 		access: access{
 			namespaces: o.Namespaces, keys: o.Keys, trusting: o.TrustNetwork, audience: o.Audience, client: o.Client,
 		},
-		commands: allowed, limits: o.Limits, numbers: n, log: o.Log,
+		commands: allowed, limits: o.Limits, numbers: n, log: o.Log, turning: make(chan struct{}, mostTurning),
 		gates:  gates{client: o.Client.CoreV1().ConfigMaps(o.Namespace), name: o.ConfigMap},
 		runner: newRunner(o.MaxTasks, o.Limits.Duration, o.Log, n),
 	}
@@ -199,6 +203,13 @@ func (s *Server) close(r *http.Request, door string) answer { return s.turn(r, d
 
 // turn opens or closes a gate.
 func (s *Server) turn(r *http.Request, door string, open bool) answer {
+	select {
+	case s.turning <- struct{}{}:
+		defer func() { <-s.turning }()
+	default:
+		return answerOf(refuse(tooMany, "%d gates are being opened and closed, and no more may be at the same time: try again",
+			mostTurning))
+	}
 	state := "closed"
 	if open {
 		state = "open"

@@ -15,6 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/gate"
@@ -221,6 +225,47 @@ func TestSameTestIsJoined(t *testing.T) {
 	times, err := os.ReadFile(began)
 	require.NoError(t, err)
 	assert.Equal(t, "once\n", string(times))
+}
+
+// TestOtherRevision: what is under way for one revision says nothing of another.
+func TestOtherRevision(t *testing.T) {
+	began := filepath.Join(t.TempDir(), "began")
+	script(t, "slow", `echo once >>"$1"; while [ "$(wc -l <"$1")" -lt 2 ]; do sleep 0.1; done`)
+	o := options()
+	o.Commands = []string{"slow"}
+	d := open(t, o)
+	var all sync.WaitGroup
+	for _, checksum := range []string{"old", "new"} {
+		all.Go(func() {
+			got := d.post("/", gate.Payload{Name: "podinfo", Namespace: "test", Checksum: checksum,
+				Metadata: map[string]string{"cmd": "slow " + began, "wait": "true"}})
+			assert.Equal(t, 200, got.code, got.Message)
+		})
+	}
+	all.Wait()
+}
+
+// TestManyTurnAtOnce: an API server that takes its time is not asked by everybody.
+func TestManyTurnAtOnce(t *testing.T) {
+	o, asked := options(), make(chan struct{})
+	client := fake.NewClientset()
+	client.PrependReactor("create", "tokenreviews", func(k8stesting.Action) (bool, runtime.Object, error) {
+		<-asked
+		return true, &authenticationv1.TokenReview{}, nil
+	})
+	o.Client = client
+	d := open(t, o)
+	codes := make(chan int, 20)
+	for range 20 {
+		go func() { codes <- d.post("/gate/open", canary("test", "podinfo"), "Authorization: Bearer made-up").code }()
+	}
+	for range 12 {
+		assert.Equal(t, 429, <-codes)
+	}
+	close(asked)
+	for range 8 {
+		assert.Equal(t, 401, <-codes)
+	}
 }
 
 func TestLimitAndStop(t *testing.T) {

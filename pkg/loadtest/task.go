@@ -30,7 +30,7 @@ const (
 // task is what a call asks for.
 type task struct {
 	kind, namespace, canary string
-	// key is the same for the same task of the same Canary.
+	// key is the same for the same task of the same Canary, and where its result is waited for, of the same run.
 	key [sha256.Size]byte
 	// what is done, for people, without what may be secret.
 	what string
@@ -58,14 +58,10 @@ func taskOf(p gate.Payload, c commands, l traffic.Limits) (*task, error) {
 	if t.kind == "" {
 		t.kind = typeCmd
 	}
-	same, err := json.Marshal(p.Metadata)
-	if err != nil {
-		return nil, fmt.Errorf("reading the metadata: %w", err)
-	}
-	t.key = sha256.Sum256(fmt.Appendf(nil, "%s/%s/%s", p.Namespace, p.Name, same))
 	if err := t.fill(p.Metadata, c, l); err != nil {
 		return nil, refuse(badRequest, "%v", err)
 	}
+	var err error
 	if t.logOutput, err = boolean(p.Metadata, "logCmdOutput", false); err != nil {
 		return nil, refuse(badRequest, "%v", err)
 	}
@@ -73,6 +69,15 @@ func taskOf(p gate.Payload, c commands, l traffic.Limits) (*task, error) {
 	if t.wait, err = boolean(p.Metadata, "wait", t.load == nil && t.kind != typeCmd); err != nil {
 		return nil, refuse(badRequest, "%v", err)
 	}
+	same := []any{p.Namespace, p.Name, p.Metadata}
+	if t.wait { // the result is that of a revision
+		same = append(same, p.Checksum, p.RunID)
+	}
+	encoded, err := json.Marshal(same)
+	if err != nil {
+		return nil, fmt.Errorf("reading the metadata: %w", err)
+	}
+	t.key = sha256.Sum256(encoded)
 	return t, nil
 }
 
