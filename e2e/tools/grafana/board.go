@@ -103,7 +103,7 @@ func timelined(p panel, id uint32) *statetimeline.PanelBuilder {
 
 func drawn(p panel, id uint32) *timeseries.PanelBuilder {
 	b := timeseries.NewPanelBuilder().Id(id).Title(p.title).Description(p.about).Datasource(source()).Span(p.width).Height(p.height).
-		Unit(p.unit).Min(0).Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti))
+		Unit(p.unit).AxisSoftMin(0).Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti))
 	if p.max > 0 {
 		b.Max(p.max)
 	}
