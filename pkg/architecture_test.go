@@ -55,9 +55,9 @@ func layers() []layer {
 			why: "the CLI speaks to the API server, explains and checks; it does not reach into the operator"},
 		{who: "pkg/controller", own: []string{rollout, "pkg/analysis", "pkg/analysis/evidence", "pkg/workload",
 			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "pkg/metrics/shared",
-			"pkg/alert", "pkg/alert/builtin", "pkg/gate", "pkg/kube", client, apis},
+			"pkg/alert", "pkg/alert/builtin", "pkg/gate", "pkg/kube", "pkg/rights", client, apis},
 			why: "the shell knows plug-ins by their contract and their registry only"},
-		{who: "pkg/page", own: []string{"pkg/words", "pkg/course", "pkg/kube", rollout, client, apis},
+		{who: "pkg/page", own: []string{"pkg/words", "pkg/course", "pkg/kube", "pkg/rights", rollout, client, apis},
 			why: "the dashboard shows what a cache has, and knows nothing of who fills it"},
 		{who: "pkg/kube", own: []string{"pkg/workload", rollout, client, apis},
 			why: "the writer carries out; what to write is decided above it"},
@@ -83,8 +83,9 @@ func layers() []layer {
 		{who: "pkg/fill", pure: true, why: "a text is a function of a template and of what it is filled in with"},
 
 		{who: "pkg/loadtest/traffic", why: "load is made without knowing what for"},
-		{who: "pkg/loadtest", own: []string{"pkg/loadtest/traffic", "pkg/gate", apis},
+		{who: "pkg/loadtest", own: []string{"pkg/loadtest/traffic", "pkg/gate", "pkg/rights", apis},
 			why: "the load tester knows of the operator what a webhook is sent, and no more"},
+		{who: "pkg/rights", own: []string{apis}, why: "who may do what is known by the API server, and by nobody here"},
 		{who: "pkg/settings", why: "what a program is told is no matter of what it does"},
 
 		{who: "pkg/analysis/evidence", pure: true, why: "statistics are functions of numbers"},

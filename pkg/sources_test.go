@@ -179,10 +179,10 @@ func noClock(s source) []string {
 }
 
 // noWrites: of the operator, pkg/kube alone writes to the API server. Events are announced, not ensured. The load tester
-// is a program of its own, and writes its gates and what it asks of callers.
+// is a program of its own, and writes its gates. Questions of rights have the form of objects, and are not stored.
 func noWrites(s source) []string {
 	mayWrite := []string{"pkg/kube/...", "pkg/cli/...", "pkg/controller/events.go", "pkg/loadtest/gates.go",
-		"pkg/loadtest/access.go"}
+		"pkg/rights/rights.go"}
 	isTheirs := func(pattern string) bool { return fits(pattern, s.path) }
 	if !strings.HasPrefix(s.path, "pkg/") || slices.ContainsFunc(mayWrite, isTheirs) {
 		return nil

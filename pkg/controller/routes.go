@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
-	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/rights"
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/workload"
 )
@@ -73,7 +73,7 @@ func unwatchable(
 	if !served {
 		return fmt.Sprintf("the cluster does not serve %s; install its CRDs and restart Weir", gvr.GroupResource()), nil
 	}
-	allowed, err := kube.MayWatch(ctx, client, namespace, gvr)
+	allowed, err := rights.MayWatch(ctx, client, namespace, gvr)
 	if err != nil || allowed {
 		return "", err
 	}

@@ -13,7 +13,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/rights"
 )
 
 const (
@@ -87,7 +87,7 @@ func (a *access) visitor(ctx context.Context, token string, now bool) (visitor, 
 		return visitor{}, nil
 	}
 	found, err := a.remember(ctx, now, "token", token, func(ctx context.Context) (answer, error) {
-		user, known, err := kube.WhoIs(ctx, a.client, token, a.audiences)
+		user, known, err := rights.WhoIs(ctx, a.client, token, a.audiences)
 		return answer{user: user, yes: known && user.Username != ""}, err
 	})
 	switch {
@@ -106,7 +106,7 @@ func (a *access) may(ctx context.Context, v visitor, now bool, verb, namespace, 
 	}
 	found, err := a.remember(ctx, now, "right", strings.Join([]string{v.token, verb, namespace, name}, "\x00"),
 		func(ctx context.Context) (answer, error) {
-			yes, err := kube.May(ctx, a.client, v.user, verb, namespace, name)
+			yes, err := rights.May(ctx, a.client, v.user, verb, namespace, name)
 			return answer{yes: yes}, err
 		})
 	return found.yes, err

@@ -1,4 +1,6 @@
-package kube
+// Package rights asks the API server who somebody is and what they may do. Questions have the form of objects there, and
+// nothing of them is stored.
+package rights
 
 import (
 	"context"
@@ -10,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
 // MayWatch says whether Weir has the rights to keep a cache of a kind, in a namespace or in all.
@@ -22,7 +26,6 @@ func MayWatch(
 				Namespace: namespace, Verb: verb, Group: gvr.Group, Version: gvr.Version, Resource: gvr.Resource,
 			},
 		}}
-		// It is a question in the form of an object; nothing is stored.
 		answer, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
 		if err != nil {
 			return false, fmt.Errorf("asking the API server for Weir's rights on %s: %w", gvr.GroupResource(), err)
@@ -34,7 +37,7 @@ func MayWatch(
 	return true, nil
 }
 
-// WhoIs asks the API server whose token it is; false where it is nobody's, or is for other audiences. Without
+// WhoIs asks the API server whose token it is; false where it is nobody's, or is for none of the audiences. Without
 // audiences it has to be for the API server itself.
 func WhoIs(
 	ctx context.Context, client kubernetes.Interface, token string, audiences []string,
@@ -44,11 +47,11 @@ func WhoIs(
 	if err != nil {
 		return authenticationv1.UserInfo{}, false, fmt.Errorf("asking the API server whose token it is: %w", err)
 	}
-	known := answer.Status.Authenticated
-	for _, wanted := range audiences { // an API server that knows no audiences says nothing of them
-		known = known && slices.Contains(answer.Status.Audiences, wanted)
-	}
-	return answer.Status.User, known, nil
+	// An API server that knows no audiences says nothing of them, and any token would do.
+	ours := len(audiences) == 0 || slices.ContainsFunc(answer.Status.Audiences, func(of string) bool {
+		return slices.Contains(audiences, of)
+	})
+	return answer.Status.User, answer.Status.Authenticated && ours, nil
 }
 
 // May says whether a user has a right on Canaries, in a namespace or in all, on one by its name or on all.
@@ -62,11 +65,11 @@ func May(
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: user.Username, UID: user.UID, Groups: user.Groups, Extra: extra,
 		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Name: name, Verb: verb,
-			Group: canaries.Group, Version: canaries.Version, Resource: canaries.Resource},
+			Group: v1beta1.SchemeGroupVersion.Group, Version: v1beta1.SchemeGroupVersion.Version, Resource: "canaries"},
 	}}
 	answer, err := client.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
 	if err != nil {
 		return false, fmt.Errorf("asking the API server for the rights of %s: %w", user.Username, err)
 	}
-	return answer.Status.Allowed, nil
+	return answer.Status.Allowed && !answer.Status.Denied, nil
 }
