@@ -31,9 +31,10 @@ type caller struct {
 	cluster string
 	wake    func(types.NamespacedName)
 	slots   chan struct{}
-	// rollbacks are the slots of webhooks of type rollback: they wait for no other that hangs.
-	rollbacks chan struct{}
-	pending   sync.WaitGroup
+	// rollbacks are the slots of webhooks of type rollback, and telling those of type event, and of events: no call on which
+	// a run depends waits for one that hangs and on which none does.
+	rollbacks, telling chan struct{}
+	pending            sync.WaitGroup
 
 	mu    sync.Mutex
 	ctx   context.Context //nolint:containedctx // the life of the pool, set once by start
@@ -53,6 +54,7 @@ func newCaller(kube kubernetes.Interface, options Options, m *Metrics, wake func
 		events: options.EventWebhook, cluster: options.ClusterName,
 		slots:     make(chan struct{}, max(1, options.MetricWorkers)),
 		rollbacks: make(chan struct{}, max(1, options.MetricWorkers)),
+		telling:   make(chan struct{}, max(1, options.MetricWorkers)),
 		lines:     map[types.NamespacedName]map[string]*line{},
 	}
 }
@@ -225,8 +227,8 @@ func (c *caller) tell(canary *v1beta1.Canary, st *v1beta1.CanaryStatus, n rollou
 		}
 		c.pending.Go(func() {
 			select {
-			case c.slots <- struct{}{}:
-				defer func() { <-c.slots }()
+			case c.telling <- struct{}{}:
+				defer func() { <-c.telling }()
 				_, _ = c.do(ctx, canary, w, p) // counted in the metrics; there is nobody else to tell
 			case <-ctx.Done():
 			}
@@ -258,8 +260,8 @@ func eventOf(canary *v1beta1.Canary, st *v1beta1.CanaryStatus, n rollout.Notice,
 // publish tells the event webhook, and tries again twice. One that is not reached then misses the event.
 func (c *caller) publish(ctx context.Context, m alert.Message) {
 	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
+	case c.telling <- struct{}{}:
+		defer func() { <-c.telling }()
 	case <-ctx.Done():
 		return
 	}

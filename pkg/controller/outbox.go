@@ -309,7 +309,7 @@ func messageOf(l letter, cluster string) alert.Message {
 		Severity: a.Severity, Reason: a.Reason, Text: a.Message, At: a.At.Time, Cluster: cluster,
 		Namespace: c.Namespace, Name: c.Name, Target: rollout.KindOf(c) + "/" + c.Spec.TargetRef.Name, Phase: string(a.Phase),
 		Revision: a.Revision, Images: a.Images, Weight: a.Weight, MaxWeight: a.MaxWeight, Step: a.Step,
-		Resolved: a.Reason == string(v1beta1.OutcomePromoted),
+		Resolved: a.Reason == string(v1beta1.OutcomePromoted) || a.Reason == rollout.ReasonStallEnded,
 	}
 	if a.Dropped > 0 {
 		m.Text += fmt.Sprintf(" (%d older alerts of this Canary were dropped)", a.Dropped)

@@ -145,6 +145,10 @@ func (r *receivers) provider(ctx context.Context, to string) (providing, error) 
 		}
 		return p, nil
 	}
+	if kind != v1beta1.KindAlertProvider { // what told when this was put down told by a flag
+		return providing{}, alert.Rejectedf("the operator is not told any more how to reach %s; start it again with the flag that "+
+			"did, or let the Canary name an AlertProvider", to)
+	}
 	namespace, name, _ := strings.Cut(name, "/")
 	found, err := r.clients.Weir.WeirV1beta1().AlertProviders(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
@@ -28,7 +31,8 @@ type Delivery struct{ ID, To string }
 // hears says that a notice is for the receiver.
 func (r Receiver) hears(n Notice) bool {
 	ends := n.Mends != "" && n.Mends.Reaches(r.Severity)
-	return n.Severity != "" && (n.Severity.Reaches(r.Severity) || ends) && !slices.Contains(r.Mute, n.Reason)
+	muted := slices.Contains(r.Mute, n.Reason) || n.Reason == ReasonStallEnded && slices.Contains(r.Mute, ReasonStalled)
+	return n.Severity != "" && (n.Severity.Reaches(r.Severity) || ends) && !muted
 }
 
 // notify tells people, once the status is committed.
@@ -114,9 +118,7 @@ const longHeld = 3
 
 // waitsForPeople tells, once each, what a run waits for that a person may want to see to.
 func (l *look) waitsForPeople() {
-	if l.waiting.stalled {
-		l.stalled()
-	}
+	l.stalled()
 	if l.st.Run == nil {
 		return
 	}
@@ -174,16 +176,24 @@ func (l *look) once(what, reason, message string) {
 	})
 }
 
-// stalled tells that nothing goes on until a person does something, when that begins.
+// stalled tells that nothing goes on until a person does something, when that begins and when it is over. That a run has
+// failed is told by its end.
 func (l *look) stalled() {
-	for _, c := range l.Canary.Status.Conditions {
-		if c.Type == v1beta1.ConditionStalled && c.Status == "True" && c.Reason == l.waiting.reason {
-			return
-		}
+	was := meta.FindStatusCondition(l.Canary.Status.Conditions, v1beta1.ConditionStalled)
+	stood := was != nil && was.Status == metav1.ConditionTrue && l.Canary.Status.Phase != v1beta1.PhaseFailed
+	id := func(what, reason string) string {
+		return fmt.Sprintf("%s/%s/%s/%s", l.Canary.UID, what, strings.ToLower(reason), l.Canary.ResourceVersion)
 	}
-	l.notify(Notice{
-		ID:     fmt.Sprintf("%s/stalled/%s/%s", l.Canary.UID, strings.ToLower(l.waiting.reason), l.Canary.ResourceVersion),
-		Reason: ReasonStalled, Severity: v1beta1.SeverityError, Warning: true,
-		Message: "nothing goes on: " + l.waiting.message,
-	})
+	switch {
+	case l.waiting.stalled && !(stood && was.Reason == l.waiting.reason):
+		l.notify(Notice{
+			ID: id("stalled", l.waiting.reason), Reason: ReasonStalled, Severity: v1beta1.SeverityError, Warning: true,
+			Message: "nothing goes on: " + l.waiting.message,
+		})
+	case stood && !l.waiting.stalled: // before what comes of it, which may be worse
+		l.d.Notices = slices.Insert(l.d.Notices, 0, Notice{
+			ID: id("stallended", was.Reason), Reason: ReasonStallEnded, Severity: v1beta1.SeverityInfo, Mends: v1beta1.SeverityError,
+			Message: "it goes on; what stood in the way: " + was.Message,
+		})
+	}
 }

@@ -56,6 +56,7 @@ const (
 	ReasonReplacing        = "ReplacingPods"
 	ReasonSplitChanged     = "SplitChanged"
 	ReasonStalled          = "Stalled"
+	ReasonStallEnded       = "StallEnded"
 	ReasonAlertNotTold     = "AlertNotTold"
 )
 

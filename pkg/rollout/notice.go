@@ -46,9 +46,7 @@ func ended(target string, history []v1beta1.RunRecord) Notice {
 	switch rec.Outcome {
 	case v1beta1.OutcomePromoted:
 		how = "promoted"
-		if len(history) > 1 && history[1].Outcome == v1beta1.OutcomeRolledBack {
-			n.Mends = v1beta1.SeverityError
-		}
+		n.Mends = mended(history[1:])
 	case v1beta1.OutcomeRolledBack:
 		n.Warning, n.Severity = true, v1beta1.SeverityError
 		how = fmt.Sprintf("rolled back at weight %d: %s", rec.MaxWeight, rec.Reason)
@@ -60,6 +58,22 @@ func ended(target string, history []v1beta1.RunRecord) Notice {
 	}
 	n.Message = fmt.Sprintf("revision %s of %s %s: %s", rec.Revision, target, how, rec.Message)
 	return n
+}
+
+// mended is the severity of what a promotion ends: all that went wrong since the last one, the newest first.
+func mended(since []v1beta1.RunRecord) v1beta1.AlertSeverity {
+	var worst v1beta1.AlertSeverity
+	for _, rec := range since {
+		switch rec.Outcome {
+		case v1beta1.OutcomePromoted:
+			return worst
+		case v1beta1.OutcomeRolledBack:
+			return v1beta1.SeverityError
+		case v1beta1.OutcomeAborted, v1beta1.OutcomeSuperseded: // warned of in its run, or by its end
+			worst = v1beta1.SeverityWarn
+		}
+	}
+	return worst
 }
 
 // planInWords is what a run is going to do, as in "its steps are 10 %, 50 %".

@@ -71,13 +71,19 @@ func (k *walker) allTold() {
 	if k.mail.dropped {
 		return
 	}
-	for i, rec := range k.canary.Status.History {
-		n := ended("app", k.canary.Status.History[i:])
+	history := k.canary.Status.History
+	for i, rec := range history {
+		if len(history) == historyLimit && !slices.ContainsFunc(history[i+1:], promotedRun) {
+			return // what a promotion ended is not known any more
+		}
+		n := ended("app", history[i:])
 		for _, r := range k.mail.receivers {
 			_, heard := k.mail.heard[Delivery{n.ID, r.To}]
-			if unknown := i == historyLimit-1; !unknown && heard != r.hears(n) {
+			if heard != r.hears(n) {
 				k.fail("%s was told of run %s: %t", r.To, rec.ID, heard)
 			}
 		}
 	}
 }
+
+func promotedRun(rec v1beta1.RunRecord) bool { return rec.Outcome == v1beta1.OutcomePromoted }

@@ -56,7 +56,7 @@ type CanaryAlert struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:Enum=Aborted;CheckErrored;CheckFailed;GateClosed;GateTimeout;LeftPaused;NewRevision;NoData;OutOfBand;Paused;PostRolloutFailed;PrimaryMoved;Promoted;RolledBack;Stalled;Superseded
+	// +kubebuilder:validation:items:Enum=Aborted;CheckErrored;CheckFailed;GateClosed;GateTimeout;LeftPaused;NewRevision;NoData;OutOfBand;Paused;PostRolloutFailed;PrimaryMoved;Promoted;RolledBack;StallEnded;Stalled;Superseded
 	Mute []string `json:"mute,omitempty"`
 }
 
