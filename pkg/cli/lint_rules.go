@@ -182,8 +182,12 @@ func (l *linter) metric(c parsed[v1beta1.Canary], i int) {
 	for _, t := range l.templates {
 		fits := called == t.name() && (t.object.Kind == v1beta1.KindClusterMetricTemplate || t.object.Namespace == "" ||
 			m.TemplateRef.Namespace == "" && same(t.manifest, c.manifest) || t.object.Namespace == m.TemplateRef.Namespace)
-		if !fits || metrics.Parse(t.object.Spec.Query) != nil {
+		if !fits {
 			continue
+		}
+		queries, err := providers.Asked(*m, analysis.KindOf(*m), &t.object.Spec)
+		if err != nil {
+			l.add(c.problem(path, "metric %s: %s: %s", m.Name, called, err))
 		}
 		vars := metrics.Vars{
 			Name: c.object.Name, Namespace: "default", Target: c.object.Spec.TargetRef.Name,
@@ -193,8 +197,13 @@ func (l *linter) metric(c parsed[v1beta1.Canary], i int) {
 		if inPlace(c.object) {
 			vars.PodNames = []string{c.object.Spec.TargetRef.Name + "-0"}
 		}
-		if _, err := metrics.Render(t.object.Spec.Query, vars); err != nil {
-			l.add(c.problem(path, "metric %s: %s: %s", m.Name, called, err))
+		for _, query := range queries {
+			if metrics.Parse(query) != nil {
+				continue // that is said of the template
+			}
+			if _, err := metrics.Render(query, vars); err != nil {
+				l.add(c.problem(path, "metric %s: %s: %s", m.Name, called, err))
+			}
 		}
 		return
 	}
@@ -205,8 +214,13 @@ func (l *linter) metric(c parsed[v1beta1.Canary], i int) {
 
 // template holds a MetricTemplate, or a ClusterMetricTemplate, to what the operator would say of it.
 func (l *linter) template(t parsed[v1beta1.MetricTemplate]) {
-	if err := metrics.Parse(t.object.Spec.Query); err != nil {
-		l.add(t.problem("spec.query", "spec.query: %s", err))
+	spec := &t.object.Spec
+	for _, q := range []struct{ field, query string }{
+		{"query", spec.Query}, {"totalQuery", spec.TotalQuery}, {"badQuery", spec.BadQuery}, {"sumQuery", spec.SumQuery},
+	} {
+		if err := metrics.Parse(q.query); err != nil {
+			l.add(t.problem("spec."+q.field, "spec.%s: %s", q.field, err))
+		}
 	}
 	if err := providers.Check(t.object.Spec.Provider); err != nil && errors.Is(err, metrics.Rejected) {
 		l.add(t.problem("spec.provider", "spec.provider: %s", err))

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -147,7 +146,7 @@ func (a *asker) ask(
 		answer, ok = a.checked(ctx, canary, q, vars)
 	} else {
 		was, every := stateOf(canary, q.Metric.Name), rollout.Duration(canary.Spec.Analysis.Interval, time.Minute)
-		answer, ok = a.slot(ctx, canary, func(ctx context.Context) rollout.Answer {
+		answer, ok = a.slot(ctx, a.serverOf(canary, q.Metric), func(ctx context.Context) rollout.Answer {
 			return a.compare(ctx, canary, comparison{q.Metric, q.Round, every, trafficSince(canary), was}, vars)
 		})
 	}
@@ -162,12 +161,19 @@ func (a *asker) ask(
 	a.wake(key)
 }
 
-// slot asks the Prometheus of the built-in metrics as soon as it may be asked, and for no longer than patience. It is false
-// when the pool ends before.
-func (a *asker) slot(
-	ctx context.Context, canary *v1beta1.Canary, ask func(context.Context) rollout.Answer,
-) (rollout.Answer, bool) {
-	leave, err := a.sources.desk.Enter(ctx, a.sources.builtin(canary).server())
+// serverOf is who counts for a comparison. Where its template is gone, nobody is asked.
+func (a *asker) serverOf(canary *v1beta1.Canary, m v1beta1.CanaryMetric) string {
+	if m.TemplateRef != nil {
+		if t, problem := a.caches.template(canary, m.TemplateRef); problem == nil {
+			return a.sources.of(t).server()
+		}
+	}
+	return a.sources.builtin(canary).server()
+}
+
+// slot asks a server as soon as it may be asked, and for no longer than patience. It is false when the pool ends before.
+func (a *asker) slot(ctx context.Context, server string, ask func(context.Context) rollout.Answer) (rollout.Answer, bool) {
+	leave, err := a.sources.desk.Enter(ctx, server)
 	if err != nil {
 		return rollout.Answer{}, false
 	}
@@ -247,9 +253,6 @@ func (a *asker) prepare(canary *v1beta1.Canary, q rollout.Question, vars metrics
 	t, problem := a.caches.template(canary, q.Metric.TemplateRef)
 	if problem != nil {
 		return nil, "", errors.New(problem.Message)
-	}
-	if t.Query == "" {
-		return nil, "", fmt.Errorf("%s has no query, and only a comparison does without", t.called)
 	}
 	query, err := metrics.Render(t.Query, vars)
 	return a.sources.of(t), query, err

@@ -193,7 +193,7 @@ func (a *asker) guard(ctx context.Context, key types.NamespacedName, canary *v1b
 		case <-ctx.Done():
 			return
 		}
-		answer, ok := a.slot(ctx, canary, func(ctx context.Context) rollout.Answer {
+		answer, ok := a.slot(ctx, a.serverOf(canary, metric), func(ctx context.Context) rollout.Answer {
 			return a.compare(ctx, canary, comparison{metric, g.watch.Round, g.watch.Interval, g.watch.Since, was}, vars)
 		})
 		if !ok || ctx.Err() != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"weir.dev/weir/pkg/analysis"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
+	"weir.dev/weir/pkg/metrics/builtin"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 	"weir.dev/weir/pkg/workload"
@@ -276,7 +278,7 @@ func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
 			if problem != nil {
 				return []rollout.Problem{{Reason: problem.Reason, Message: fmt.Sprintf("metric %s: %s", m.Name, problem.Message)}}
 			}
-			if err := metrics.Parse(t.Query); err != nil {
+			if err := fitting(m, t); err != nil {
 				return []rollout.Problem{{Reason: "TemplateInvalid", Message: fmt.Sprintf("metric %s: %s: %s", m.Name, t.called, err)}}
 			}
 			server, asked = t.Provider.Address, t.Provider.Type
@@ -287,6 +289,15 @@ func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
 		}
 	}
 	return nil
+}
+
+// fitting says whether a template has what a metric is asked by.
+func fitting(m v1beta1.CanaryMetric, t *template) error {
+	queries, err := builtin.Asked(m, analysis.KindOf(m), &t.MetricTemplateSpec)
+	for _, query := range queries {
+		err = errors.Join(err, metrics.Parse(query))
+	}
+	return err
 }
 
 func keyOf(canary *v1beta1.Canary) types.NamespacedName {

@@ -64,20 +64,42 @@ func Counts(kind evidence.Kind, canary, primary metrics.Vars) (string, error) {
 	return strings.Join(parts, "\nor\n"), nil
 }
 
+// Asked are the queries of a template that a metric is asked by: its counters for a comparison of a kind, and else its
+// query. An error says that it has not what that takes, and is of the kind Rejected.
+func Asked(m v1beta1.CanaryMetric, kind evidence.Kind, t *v1beta1.MetricTemplateSpec) ([]string, error) {
+	if m.Comparison == nil {
+		if t.Query == "" {
+			return nil, metrics.Rejectedf("it has no query, and only a comparison does without")
+		}
+		return []string{t.Query}, nil
+	}
+	counters, err := countersOf(kind, t)
+	return slices.Sorted(maps.Values(counters)), err
+}
+
+// countersOf are the queries of a template by what they count.
+func countersOf(kind evidence.Kind, t *v1beta1.MetricTemplateSpec) (map[string]string, error) {
+	what, query := badOf, t.BadQuery
+	if kind == evidence.Mean {
+		what, query = sumOf, t.SumQuery
+	}
+	if t.TotalQuery == "" || query == "" {
+		return nil, metrics.Rejectedf("a comparison of kind %s needs totalQuery and %sQuery; add them, or judge the metric by "+
+			"condition", kind, what)
+	}
+	return map[string]string{allOf: t.TotalQuery, what: query}, nil
+}
+
 // TemplateCounts is the same of a template's own counters.
 func TemplateCounts(kind evidence.Kind, t *v1beta1.MetricTemplateSpec, canary, primary metrics.Vars) (string, error) {
-	what, template := badOf, t.BadQuery
-	if kind == evidence.Mean {
-		what, template = sumOf, t.SumQuery
-	}
-	if t.TotalQuery == "" || template == "" {
-		return "", metrics.Rejectedf("a comparison of kind %s needs a template with totalQuery and %sQuery; add them, "+
-			"or judge the metric by condition", kind, what)
+	counters, err := countersOf(kind, t)
+	if err != nil {
+		return "", err
 	}
 	var parts, sides []string
 	for _, v := range []metrics.Vars{canary, primary} {
 		counted := map[string]string{}
-		for name, query := range map[string]string{allOf: t.TotalQuery, what: template} {
+		for name, query := range counters {
 			rendered, err := metrics.Render(query, v)
 			if err != nil {
 				return "", err

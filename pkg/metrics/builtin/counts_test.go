@@ -170,8 +170,8 @@ func TestTemplateCounts(t *testing.T) {
 	only := ownCounters()
 	only.SumQuery = ""
 	_, err = builtin.TemplateCounts(evidence.Mean, only, canary("a"), primary("a"))
-	require.EqualError(t, err, "a comparison of kind mean needs a template with totalQuery and sumQuery; add them, "+
-		"or judge the metric by condition")
+	require.EqualError(t, err, "a comparison of kind mean needs totalQuery and sumQuery; add them, or judge the "+
+		"metric by condition")
 	same := ownCounters()
 	same.TotalQuery = "orders_total"
 	_, err = builtin.TemplateCounts(evidence.Errors, same, canary("a"), primary("a"))
@@ -180,6 +180,20 @@ func TestTemplateCounts(t *testing.T) {
 	broken.BadQuery = "{{ nothing }}"
 	_, err = builtin.TemplateCounts(evidence.Errors, broken, canary("a"), primary("a"))
 	require.ErrorIs(t, err, metrics.Rejected)
+}
+
+func TestAsked(t *testing.T) {
+	own := ownCounters()
+	compared := v1beta1.CanaryMetric{Name: "orders", Comparison: &v1beta1.Comparison{}}
+	asked, err := builtin.Asked(compared, evidence.Mean, own)
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{own.TotalQuery, own.SumQuery}, asked)
+	_, err = builtin.Asked(v1beta1.CanaryMetric{Name: "orders", Condition: "true"}, evidence.Errors, own)
+	require.EqualError(t, err, "it has no query, and only a comparison does without")
+	own.Query = "up"
+	asked, err = builtin.Asked(v1beta1.CanaryMetric{Name: "orders", Condition: "true"}, evidence.Errors, own)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"up"}, asked)
 }
 
 // testOwnCounts asks for a template's counters, which have a unit of their own.
