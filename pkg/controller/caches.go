@@ -33,6 +33,7 @@ const (
 	byTemplate = "template"
 	byOwner    = "owner"
 	byRoute    = "route"
+	byProfile  = "profile"
 )
 
 // caches are what the controller reads, all of it from watches.
@@ -42,8 +43,9 @@ type caches struct {
 	dynamic dynamicinformer.DynamicSharedInformerFactory
 	routers map[string]router.Router
 	routes  map[schema.GroupVersionResource]cache.SharedIndexInformer
-	// noClusterTemplates says why ClusterMetricTemplates are not watched; empty where they are.
-	noClusterTemplates string
+	// noClusterTemplates says why ClusterMetricTemplates are not watched, and noProfiles why CanaryProfiles are not; empty
+	// where they are.
+	noClusterTemplates, noProfiles string
 	wake               func(...types.NamespacedName)
 	fresh              *kube.Freshness
 }
@@ -63,7 +65,7 @@ func newCaches(
 		weir:    options.Informers,
 		dynamic: dynamicinformer.NewFilteredDynamicSharedInformerFactory(clients.Dynamic, 0, options.Namespace, nil),
 		routers: found.usable, routes: map[schema.GroupVersionResource]cache.SharedIndexInformer{},
-		noClusterTemplates: found.noClusterTemplates, wake: wake, fresh: fresh,
+		noClusterTemplates: found.noClusterTemplates, noProfiles: found.noProfiles, wake: wake, fresh: fresh,
 	}
 	if err := c.index(); err != nil {
 		return nil, err
@@ -99,7 +101,7 @@ func (c *caches) index() error {
 			names := workload.ServiceNames(can)
 			return []string{can.Namespace + "/" + names.Apex, can.Namespace + "/" + names.Primary, can.Namespace + "/" + names.Canary}
 		}),
-		byTemplate: indexCanary(templatesOf), byRoute: indexCanary(c.routesOf),
+		byTemplate: indexCanary(templatesOf), byRoute: indexCanary(c.routesOf), byProfile: indexCanary(profileOf),
 	})
 	if err != nil {
 		return fmt.Errorf("indexing Canaries: %w", err)
@@ -158,6 +160,9 @@ func (c *caches) listen() error {
 	}
 	if c.noClusterTemplates == "" {
 		watches = append(watches, watch{weir.ClusterMetricTemplates().Informer(), clusterTemplates(), c.canariesBy(byTemplate)})
+	}
+	if c.noProfiles == "" {
+		watches = append(watches, watch{weir.CanaryProfiles().Informer(), canaryProfiles(), c.canariesOfProfile})
 	}
 	for _, r := range c.routers {
 		for _, gvr := range r.Resources() {
@@ -291,6 +296,9 @@ func (c *caches) synced() []cache.InformerSynced {
 	}
 	if c.noClusterTemplates == "" {
 		all = append(all, weir.ClusterMetricTemplates().Informer().HasSynced)
+	}
+	if c.noProfiles == "" {
+		all = append(all, weir.CanaryProfiles().Informer().HasSynced)
 	}
 	for _, r := range c.routes {
 		all = append(all, r.HasSynced)

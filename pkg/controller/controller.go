@@ -71,6 +71,7 @@ type Controller struct {
 	caller  *caller
 	configs *configs
 	outbox  *outbox
+	adopter *adopter
 	seen    *splits
 	metrics *Metrics
 	// lacking says of each router that cannot be used what it lacks.
@@ -104,7 +105,8 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 	c.caller = newCaller(clients.Kube, options, metrics, c.queue.Add)
 	c.outbox = newOutbox(clients, options, metrics, c.queue.Add)
 	c.outbox.complain = c.complain
-	return c, nil
+	c.adopter = newAdopter(c)
+	return c, c.adopter.listen()
 }
 
 // Run works until its context ends, and returns when every look under way is done.
@@ -120,6 +122,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.caller.start(ctx)
 	c.configs.start(ctx)
 	c.outbox.start(ctx)
+	c.adopter.start(ctx)
 	var workers sync.WaitGroup
 	for range max(1, c.options.Workers) {
 		workers.Go(func() {
@@ -133,6 +136,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.asker.wait()
 	c.caller.wait()
 	c.outbox.wait()
+	c.adopter.wait()
 	return nil
 }
 

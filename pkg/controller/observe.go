@@ -210,6 +210,9 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 	if p := slices.Concat(rollout.PlanProblems(spec), analysis.Problems(spec), refused); len(p) > 0 {
 		return p
 	}
+	if p := c.profileProblems(canary); len(p) > 0 {
+		return p
+	}
 	if p := c.configs.problem(keyOf(canary)); p != nil {
 		return []rollout.Problem{*p}
 	}

@@ -24,12 +24,12 @@ type watchable struct {
 	// usable are the routers by name, and lacking is what the others lack.
 	usable  map[string]router.Router
 	lacking map[string]string
-	// noClusterTemplates says why ClusterMetricTemplates cannot be; empty where they can.
-	noClusterTemplates string
+	// noClusterTemplates says why ClusterMetricTemplates cannot be; empty where they can. noProfiles says it of CanaryProfiles.
+	noClusterTemplates, noProfiles string
 }
 
-// findWatchable asks for each router whether the cluster knows its kinds and lets Weir watch them, and for
-// ClusterMetricTemplates. Of a kind without rights, as an overlay for another router gives none, no cache could ever be
+// findWatchable asks for each router whether the cluster knows its kinds and lets Weir watch them, and for Weir's kinds
+// that are in no namespace. Of a kind without rights, as an overlay for another router gives none, no cache could ever be
 // filled.
 func findWatchable(client kubernetes.Interface, namespace string, all []router.Router) (watchable, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -57,8 +57,12 @@ func findWatchable(client kubernetes.Interface, namespace string, all []router.R
 	}
 	var err error
 	// They are in no namespace: who watches one alone has rights on that, and perhaps on no more.
-	found.noClusterTemplates, err = unwatchable(ctx, client, metav1.NamespaceAll, clusterTemplates(),
-		"give it a ClusterRole with both")
+	const grant = "give it a ClusterRole with both"
+	found.noClusterTemplates, err = unwatchable(ctx, client, metav1.NamespaceAll, clusterTemplates(), grant)
+	if err != nil {
+		return watchable{}, err
+	}
+	found.noProfiles, err = unwatchable(ctx, client, metav1.NamespaceAll, canaryProfiles(), grant)
 	return found, err
 }
 

@@ -54,6 +54,9 @@ func TestWriter(t *testing.T) {
 		"restore":                   restores,
 		"finalizer":                 keepsFinalizers,
 		"status":                    commitsOnlyOnWhatWasDecided,
+		"annotated Canary":          leavesFieldsToOthers,
+		"locked fields":             setsBackWhatIsLocked,
+		"Canary that is gone":       makesNoCanaryAnew,
 		"tap":                       dies,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(s.bench(t)) })

@@ -40,6 +40,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.CanaryAnalysisApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CanaryMetric"):
 		return &weirv1beta1.CanaryMetricApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CanaryProfile"):
+		return &weirv1beta1.CanaryProfileApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CanaryProfileSpec"):
+		return &weirv1beta1.CanaryProfileSpecApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CanaryService"):
 		return &weirv1beta1.CanaryServiceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("CanarySpec"):
@@ -114,6 +118,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.OutlierDetectionApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("PauseStatus"):
 		return &weirv1beta1.PauseStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ProfileCanary"):
+		return &weirv1beta1.ProfileCanaryApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ProfileLimits"):
+		return &weirv1beta1.ProfileLimitsApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ProfileService"):
+		return &weirv1beta1.ProfileServiceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ProviderSecretRef"):
 		return &weirv1beta1.ProviderSecretRefApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RequestMatch"):

@@ -33,6 +33,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&AlertProvider{}, &AlertProviderList{},
 		&ClusterAlertProvider{}, &ClusterAlertProviderList{},
 		&ClusterMetricTemplate{}, &ClusterMetricTemplateList{},
+		&CanaryProfile{}, &CanaryProfileList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

@@ -43,6 +43,8 @@ func (f *sharedInformerFactory) ForResource(resource schema.GroupVersionResource
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().AlertProviders().Informer()}, nil
 	case v1beta1.SchemeGroupVersion.WithResource("canaries"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().Canaries().Informer()}, nil
+	case v1beta1.SchemeGroupVersion.WithResource("canaryprofiles"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().CanaryProfiles().Informer()}, nil
 	case v1beta1.SchemeGroupVersion.WithResource("clusteralertproviders"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Weir().V1beta1().ClusterAlertProviders().Informer()}, nil
 	case v1beta1.SchemeGroupVersion.WithResource("clustermetrictemplates"):

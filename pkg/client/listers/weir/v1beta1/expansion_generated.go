@@ -20,6 +20,10 @@ type CanaryListerExpansion interface{}
 // CanaryNamespaceLister.
 type CanaryNamespaceListerExpansion interface{}
 
+// CanaryProfileListerExpansion allows custom methods to be added to
+// CanaryProfileLister.
+type CanaryProfileListerExpansion interface{}
+
 // ClusterAlertProviderListerExpansion allows custom methods to be added to
 // ClusterAlertProviderLister.
 type ClusterAlertProviderListerExpansion interface{}

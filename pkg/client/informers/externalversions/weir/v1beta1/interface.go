@@ -14,6 +14,8 @@ type Interface interface {
 	AlertProviders() TypedAlertProviderInformer
 	// Canaries returns a CanaryInformer.
 	Canaries() TypedCanaryInformer
+	// CanaryProfiles returns a CanaryProfileInformer.
+	CanaryProfiles() TypedCanaryProfileInformer
 	// ClusterAlertProviders returns a ClusterAlertProviderInformer.
 	ClusterAlertProviders() TypedClusterAlertProviderInformer
 	// ClusterMetricTemplates returns a ClusterMetricTemplateInformer.
@@ -41,6 +43,11 @@ func (v *version) AlertProviders() TypedAlertProviderInformer {
 // Canaries returns a TypedCanaryInformer.
 func (v *version) Canaries() TypedCanaryInformer {
 	return &canaryInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// CanaryProfiles returns a TypedCanaryProfileInformer.
+func (v *version) CanaryProfiles() TypedCanaryProfileInformer {
+	return &canaryProfileInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
 }
 
 // ClusterAlertProviders returns a TypedClusterAlertProviderInformer.

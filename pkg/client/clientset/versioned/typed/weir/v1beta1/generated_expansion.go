@@ -8,6 +8,8 @@ type AlertProviderExpansion interface{}
 
 type CanaryExpansion interface{}
 
+type CanaryProfileExpansion interface{}
+
 type ClusterAlertProviderExpansion interface{}
 
 type ClusterMetricTemplateExpansion interface{}

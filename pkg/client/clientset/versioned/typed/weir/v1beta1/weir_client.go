@@ -16,6 +16,7 @@ type WeirV1beta1Interface interface {
 	RESTClient() rest.Interface
 	AlertProvidersGetter
 	CanariesGetter
+	CanaryProfilesGetter
 	ClusterAlertProvidersGetter
 	ClusterMetricTemplatesGetter
 	MetricTemplatesGetter
@@ -32,6 +33,10 @@ func (c *WeirV1beta1Client) AlertProviders(namespace string) AlertProviderInterf
 
 func (c *WeirV1beta1Client) Canaries(namespace string) CanaryInterface {
 	return newCanaries(c, namespace)
+}
+
+func (c *WeirV1beta1Client) CanaryProfiles() CanaryProfileInterface {
+	return newCanaryProfiles(c)
 }
 
 func (c *WeirV1beta1Client) ClusterAlertProviders() ClusterAlertProviderInterface {

@@ -22,6 +22,10 @@ func (c *FakeWeirV1beta1) Canaries(namespace string) v1beta1.CanaryInterface {
 	return newFakeCanaries(c, namespace)
 }
 
+func (c *FakeWeirV1beta1) CanaryProfiles() v1beta1.CanaryProfileInterface {
+	return newFakeCanaryProfiles(c)
+}
+
 func (c *FakeWeirV1beta1) ClusterAlertProviders() v1beta1.ClusterAlertProviderInterface {
 	return newFakeClusterAlertProviders(c)
 }

@@ -1,0 +1,48 @@
+package annotated
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/rollout"
+)
+
+// Exceeds says by which fields a Canary does not keep to the limits of its profile, a sentence each. The provider is that
+// of Canaries that name none.
+func Exceeds(spec *v1beta1.CanarySpec, provider string, profile *v1beta1.CanaryProfile) []string {
+	limits := profile.Spec.Limits
+	if limits == nil {
+		return nil
+	}
+	var all []string
+	exceeds := func(format string, args ...any) {
+		all = append(all, fmt.Sprintf("CanaryProfile %s: ", profile.Name)+fmt.Sprintf(format, args...))
+	}
+	checks, weight := int32(0), int32(0)
+	for i, step := range rollout.Steps(spec) {
+		checks += step.Rounds
+		if rise := step.Split.Weight - weight; limits.MaxStep != nil && rise > *limits.MaxStep {
+			exceeds("spec.analysis goes from %d %% of the traffic to %d %% at step %d; a step may add %d %% at most",
+				weight, step.Split.Weight, i+1, *limits.MaxStep)
+		}
+		weight = step.Split.Weight
+	}
+	if limits.MinChecks != nil && checks < *limits.MinChecks {
+		exceeds("spec.analysis has %d rounds of checks; %d are needed before a promotion: add steps", checks, *limits.MinChecks)
+	}
+	for _, name := range limits.RequiredMetrics {
+		if !slices.ContainsFunc(spec.Analysis.Metrics, func(m v1beta1.CanaryMetric) bool { return m.Name == name && !m.DryRun }) {
+			exceeds("spec.analysis.metrics lacks %s, which has to be judged", name)
+		}
+	}
+	if spec.Provider != "" {
+		provider = spec.Provider
+	}
+	provider, _, _ = strings.Cut(provider, ":")
+	if len(limits.Providers) > 0 && !slices.Contains(limits.Providers, provider) {
+		exceeds("spec.provider is %s; there may be %s", provider, strings.Join(limits.Providers, ", "))
+	}
+	return all
+}
