@@ -27,6 +27,7 @@ import (
 
 	"weir.dev/weir/e2e/sandbox"
 	channels "weir.dev/weir/pkg/alert/builtin"
+	"weir.dev/weir/pkg/annotated"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 	providers "weir.dev/weir/pkg/metrics/builtin"
@@ -67,6 +68,7 @@ func TestExamples(t *testing.T) {
 		p := typed[v1beta1.ClusterAlertProvider](t, object)
 		assert.NoError(t, channels.Check(p.Spec.AlertChannel, p.Spec.SecretRef != nil), p.Name)
 	}
+	s.annotated(t)
 	for _, object := range s.found["Canary"] {
 		canary := typed[v1beta1.Canary](t, object)
 		t.Run("Canary "+canary.Name, func(t *testing.T) {
@@ -131,6 +133,7 @@ func resources() map[schema.GroupVersionKind]string {
 		v1beta1.SchemeGroupVersion.WithKind("ClusterMetricTemplate"):  "clustermetrictemplates",
 		v1beta1.SchemeGroupVersion.WithKind("AlertProvider"):          "alertproviders",
 		v1beta1.SchemeGroupVersion.WithKind("ClusterAlertProvider"):   "clusteralertproviders",
+		v1beta1.SchemeGroupVersion.WithKind("CanaryProfile"):          "canaryprofiles",
 	}
 }
 
@@ -144,7 +147,7 @@ func (s shop) apply(t *testing.T, file string) {
 		require.Contains(t, resources(), kind)
 		assert.Empty(t, object.GetNamespace(), "an example names a namespace, and people have others")
 		home := namespace
-		if strings.HasPrefix(kind.Kind, "Cluster") {
+		if strings.HasPrefix(kind.Kind, "Cluster") || kind.Kind == "CanaryProfile" {
 			home = metav1.NamespaceNone
 		}
 		made, err := s.client.Resource(kind.GroupVersion().WithResource(resources()[kind])).Namespace(home).
@@ -152,6 +155,40 @@ func (s shop) apply(t *testing.T, file string) {
 		require.NoError(t, err, "%s %s", kind.Kind, object.GetName())
 		s.found[kind.Kind] = append(s.found[kind.Kind], made)
 	}
+}
+
+// annotated makes the Canaries that annotated workloads get.
+func (s shop) annotated(t *testing.T) {
+	profiles := make([]*v1beta1.CanaryProfile, 0, len(s.found["CanaryProfile"]))
+	for _, object := range s.found["CanaryProfile"] {
+		profiles = append(profiles, typed[v1beta1.CanaryProfile](t, object))
+	}
+	made := 0
+	for _, object := range s.found["Deployment"] {
+		asks, err := annotated.Asks(object.GetAnnotations())
+		require.NoError(t, err)
+		if !asks {
+			continue
+		}
+		profile, err := annotated.Profile(object.GetAnnotations(), profiles)
+		require.NoError(t, err)
+		canary, err := annotated.Canary(annotated.Asking{
+			Target:      *workload.OfDeployment(typed[appsv1.Deployment](t, object)),
+			Annotations: object.GetAnnotations(), Service: named[corev1.Service](t, s, "Service", object.GetName()),
+		}, profile)
+		require.NoError(t, err)
+		assert.Empty(t, annotated.Exceeds(&canary.Spec, "", profile))
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(canary)
+		require.NoError(t, err)
+		delete(content, "status")
+		stored, err := s.client.Resource(v1beta1.SchemeGroupVersion.WithResource("canaries")).Namespace(namespace).
+			Create(t.Context(), &unstructured.Unstructured{Object: content},
+				metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+		require.NoError(t, err)
+		s.found["Canary"] = append(s.found["Canary"], stored)
+		made++
+	}
+	assert.Positive(t, made)
 }
 
 // testServices wants the target and the Service that a Canary is about, and nothing amiss with them.

@@ -35,6 +35,7 @@ func TestAPI(t *testing.T) {
 	t.Run("ClusterMetricTemplate", func(t *testing.T) {
 		testRules(t, clusterTemplate, templateRules(v1beta1.KindClusterMetricTemplate))
 	})
+	t.Run("CanaryProfile", func(t *testing.T) { testRules(t, c.kind("CanaryProfile", profileBase), profileRules()) })
 	t.Run("Defaults", func(t *testing.T) { testDefaults(t, c) })
 	t.Run("Status", func(t *testing.T) { testStatus(t, c) })
 	t.Run("Columns", func(t *testing.T) { testColumns(t, c) })

@@ -119,7 +119,7 @@ type constraint struct{ field, says string }
 
 // borrowed are the fields whose types are the Gateway API's: their bounds are tested there. Their rules
 // are tested here all the same, because a rule may cost more than this API server allows it.
-var borrowed = regexp.MustCompile(`^spec\.service\.(gatewayRefs|hosts|match)\[\]`)
+var borrowed = regexp.MustCompile(`^spec\.(canary\.)?service\.(gatewayRefs|hosts|match)\[\]`)
 
 // unreachable are rules that no object can break, because the enum of a field is looked at before.
 var unreachable = regexp.MustCompile(`^type must be one of \['Exact', 'PathPrefix', 'RegularExpression'\]$`)

@@ -336,11 +336,11 @@ func testNames(t *testing.T, c *cluster) {
 	}
 	assert.Equal(t, map[string][]string{
 		"canaries": {"can"}, "canaries/status": nil, "metrictemplates": {"mt"}, "clustermetrictemplates": {"cmt"},
-		"alertproviders": {"ap"}, "clusteralertproviders": nil,
+		"alertproviders": {"ap"}, "clusteralertproviders": nil, "canaryprofiles": {"cprof"},
 	}, short)
 	assert.Equal(t, []string{"all"}, categories["canaries"])
 	assert.Equal(t, map[string]bool{
 		"canaries": true, "canaries/status": true, "metrictemplates": true, "clustermetrictemplates": false,
-		"alertproviders": true, "clusteralertproviders": false,
+		"alertproviders": true, "clusteralertproviders": false, "canaryprofiles": false,
 	}, namespaced)
 }
