@@ -51,7 +51,7 @@ func layers() []layer {
 		// of a manifest routers and metrics refuse. So both say the same.
 		{who: "pkg/cli/...", own: []string{client, apis, rollout, "pkg/analysis", "pkg/analysis/evidence", "pkg/workload",
 			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "pkg/alert", "pkg/alert/builtin",
-			"pkg/words", "pkg/course", "pkg/cli/...", "artifacts"},
+			"pkg/words", "pkg/course", "pkg/annotated", "pkg/cli/...", "artifacts"},
 			why: "the CLI speaks to the API server, explains and checks; it does not reach into the operator"},
 		{who: "pkg/controller", own: []string{rollout, "pkg/analysis", "pkg/analysis/evidence", "pkg/workload",
 			"pkg/router", "pkg/router/builtin", "pkg/metrics", "pkg/metrics/builtin", "pkg/metrics/shared",

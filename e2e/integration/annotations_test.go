@@ -138,7 +138,7 @@ func TestAnnotations(t *testing.T) {
 		}
 		a.annotate(map[string]string{"weir.dev/step-weights": "50"})
 		a.await("the limit", func() bool { return accepted().Reason == "ProfileLimit" })
-		assert.Contains(t, accepted().Message, "a step may add 40 % at most")
+		assert.Contains(t, accepted().Message, "lets a step add 40 % at most")
 		a.annotate(map[string]string{"weir.dev/step-weights": ""})
 		a.await("to be accepted", func() bool { return accepted().Status == metav1.ConditionTrue })
 	})

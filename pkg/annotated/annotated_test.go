@@ -224,13 +224,13 @@ func TestLimits(t *testing.T) {
 	for text, want := range map[string][]string{
 		`{provider: "istio:v1", analysis: {stepWeights: [10, 30, 50], metrics: [{name: request-success-rate}]}}`: nil,
 		`{analysis: {stepWeights: [10, 50], metrics: [{name: request-success-rate, dryRun: true}]}}`: {
-			"CanaryProfile careful: spec.analysis goes from 10 % of the traffic to 50 % at step 2; a step may add 20 % at most",
-			"CanaryProfile careful: spec.analysis has 2 rounds of checks; 3 are needed before a promotion: add steps",
-			"CanaryProfile careful: spec.analysis.metrics lacks request-success-rate, which has to be judged",
-			"CanaryProfile careful: spec.provider is gatewayapi; there may be istio, linkerd",
+			"spec.analysis goes from 10 % of the traffic to 50 % at step 2; CanaryProfile careful lets a step add 20 % at most",
+			"spec.analysis has 2 rounds of checks, and CanaryProfile careful wants 3 before a promotion; add steps",
+			"spec.analysis.metrics lacks request-success-rate, which CanaryProfile careful wants to be judged",
+			"spec.provider is gatewayapi; CanaryProfile careful allows istio, linkerd",
 		},
 		`{provider: linkerd, skipAnalysis: true, analysis: {stepWeight: 10, metrics: [{name: request-success-rate}]}}`: {
-			"CanaryProfile careful: spec.analysis has 0 rounds of checks; 3 are needed before a promotion: add steps",
+			"spec.analysis has 0 rounds of checks, and CanaryProfile careful wants 3 before a promotion; add steps",
 		},
 	} {
 		spec := &v1beta1.CanarySpec{}

@@ -17,24 +17,23 @@ func Exceeds(spec *v1beta1.CanarySpec, provider string, profile *v1beta1.CanaryP
 		return nil
 	}
 	var all []string
-	exceeds := func(format string, args ...any) {
-		all = append(all, fmt.Sprintf("CanaryProfile %s: ", profile.Name)+fmt.Sprintf(format, args...))
-	}
+	exceeds := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	checks, weight := int32(0), int32(0)
 	for i, step := range rollout.Steps(spec) {
 		checks += step.Rounds
 		if rise := step.Split.Weight - weight; limits.MaxStep != nil && rise > *limits.MaxStep {
-			exceeds("spec.analysis goes from %d %% of the traffic to %d %% at step %d; a step may add %d %% at most",
-				weight, step.Split.Weight, i+1, *limits.MaxStep)
+			exceeds("spec.analysis goes from %d %% of the traffic to %d %% at step %d; CanaryProfile %s lets a step add %d %% at most",
+				weight, step.Split.Weight, i+1, profile.Name, *limits.MaxStep)
 		}
 		weight = step.Split.Weight
 	}
 	if limits.MinChecks != nil && checks < *limits.MinChecks {
-		exceeds("spec.analysis has %d rounds of checks; %d are needed before a promotion: add steps", checks, *limits.MinChecks)
+		exceeds("spec.analysis has %d rounds of checks, and CanaryProfile %s wants %d before a promotion; add steps",
+			checks, profile.Name, *limits.MinChecks)
 	}
 	for _, name := range limits.RequiredMetrics {
 		if !slices.ContainsFunc(spec.Analysis.Metrics, func(m v1beta1.CanaryMetric) bool { return m.Name == name && !m.DryRun }) {
-			exceeds("spec.analysis.metrics lacks %s, which has to be judged", name)
+			exceeds("spec.analysis.metrics lacks %s, which CanaryProfile %s wants to be judged", name, profile.Name)
 		}
 	}
 	if spec.Provider != "" {
@@ -42,7 +41,7 @@ func Exceeds(spec *v1beta1.CanarySpec, provider string, profile *v1beta1.CanaryP
 	}
 	provider, _, _ = strings.Cut(provider, ":")
 	if len(limits.Providers) > 0 && !slices.Contains(limits.Providers, provider) {
-		exceeds("spec.provider is %s; there may be %s", provider, strings.Join(limits.Providers, ", "))
+		exceeds("spec.provider is %s; CanaryProfile %s allows %s", provider, profile.Name, strings.Join(limits.Providers, ", "))
 	}
 	return all
 }

@@ -36,6 +36,7 @@ type linter struct {
 	templates   []parsed[v1beta1.MetricTemplate]
 	workloads   []targeted
 	services    []parsed[corev1.Service]
+	profiles    []*v1beta1.CanaryProfile
 }
 
 // parsed is a manifest and what it says.
@@ -64,6 +65,9 @@ func (l *linter) run(ctx context.Context, all []manifest) error {
 	}
 	for _, t := range l.templates {
 		l.template(t)
+	}
+	for _, t := range l.workloads {
+		l.annotatedWorkload(ctx, t)
 	}
 	for _, c := range l.canaries {
 		l.canary(c)
@@ -122,6 +126,10 @@ func (l *linter) own(ctx context.Context, m manifest) {
 		if t, err := typed[v1beta1.MetricTemplate](object); err == nil {
 			l.templates = append(l.templates, parsed[v1beta1.MetricTemplate]{m, t})
 		}
+	case "CanaryProfile":
+		if p, err := typed[v1beta1.CanaryProfile](object); err == nil {
+			l.profiles = append(l.profiles, p)
+		}
 	case "AlertProvider":
 		if p, err := typed[v1beta1.AlertProvider](object); err == nil {
 			l.alertChannel(m, p.Spec.AlertChannel, p.Spec.SecretRef != nil)
@@ -160,6 +168,7 @@ func (l *linter) canary(c parsed[v1beta1.Canary]) {
 	} else {
 		l.refusals(c, []rollout.Problem{router.Unknown(provider, all)})
 	}
+	l.limits(c, provider)
 	for i := range c.object.Spec.Analysis.Metrics {
 		l.metric(c, i)
 	}

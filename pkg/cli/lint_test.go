@@ -223,6 +223,22 @@ func TestLintTogether(t *testing.T) {
 			"Deployment podinfo is the target of Canary podinfo already; remove one of the two"}},
 		"in two namespaces": {[]string{swapped(lintCanary, "name: podinfo", "name: podinfo\n  namespace: a"),
 			swapped(lintCanary, "name: podinfo", "name: podinfo\n  namespace: b")}, nil},
+		"annotated": {[]string{annotated("{weir.dev/canary: 'true', weir.dev/step-weights: '5,50'}"), service}, nil},
+		"annotated wrongly": {[]string{annotated("{weir.dev/canary: 'true', weir.dev/step-weights: '50,5', weir.dev/prot: '80'}"), service},
+			[]string{`the annotation weir.dev/step-weights is "50,5"; it must be percentages that rise, for example 5,20,50; ` +
+				"the annotation weir.dev/prot is not known; there are weir.dev/canary, weir.dev/profile, weir.dev/port, weir.dev/provider, " +
+				"weir.dev/hosts, weir.dev/gateways, weir.dev/ingress, weir.dev/step-weights, weir.dev/interval, weir.dev/threshold, " +
+				"weir.dev/success-rate, weir.dev/latency, weir.dev/metrics-server, weir.dev/skip-analysis"}},
+		"annotated, neither true nor false": {[]string{annotated("{weir.dev/canary: 'yes'}")}, []string{
+			`the annotation weir.dev/canary is "yes"; it must be "true" or "false"`}},
+		"annotated for what the API server does not take": {
+			[]string{annotated("{weir.dev/canary: 'true', weir.dev/provider: nginx}"), service}, []string{
+				"its Canary: spec: the provider nginx needs spec.ingressRef, the Ingress that leads to the apex Service"}},
+		"annotated beyond the limits": {[]string{annotated("{weir.dev/canary: 'true', weir.dev/profile: careful, weir.dev/step-weights: '40'}"),
+			service, lintProfile}, []string{
+			"spec.analysis goes from 0 % of the traffic to 40 % at step 1; CanaryProfile careful lets a step add 20 % at most"}},
+		"annotated, and a Canary of somebody's": {[]string{lintCanary, annotated("{weir.dev/canary: 'true', weir.dev/port: '80'}")}, []string{
+			"Deployment podinfo is the target of Canary podinfo already; remove one of the two"}},
 		"in a list": {[]string{"apiVersion: v1\nkind: List\nitems:\n- " +
 			strings.ReplaceAll(strings.TrimSpace(swapped(lintCanary, "[10, 50]", "[50, 10]")), "\n", "\n  ")}, []string{
 			"spec.analysis.stepWeights must rise from step to step, for example [5, 20, 50]"}},
@@ -232,6 +248,17 @@ func TestLintTogether(t *testing.T) {
 			assert.Equal(t, c.says, said(typed.out), typed.out)
 		})
 	}
+}
+
+const lintProfile = `apiVersion: weir.dev/v1beta1
+kind: CanaryProfile
+metadata: {name: careful}
+spec: {limits: {maxStep: 20}}
+`
+
+// annotated is the Deployment with annotations.
+func annotated(annotations string) string {
+	return strings.Replace(deployment, "{name: podinfo}", "{name: podinfo, annotations: "+annotations+"}", 1)
 }
 
 // lintCanaryOf is a Canary for a target whose pods are replaced in place.

@@ -46,8 +46,8 @@ type caches struct {
 	// noClusterTemplates says why ClusterMetricTemplates are not watched, and noProfiles why CanaryProfiles are not; empty
 	// where they are.
 	noClusterTemplates, noProfiles string
-	wake               func(...types.NamespacedName)
-	fresh              *kube.Freshness
+	wake                           func(...types.NamespacedName)
+	fresh                          *kube.Freshness
 }
 
 // Informers are caches of Weir's own kinds in a namespace, or in all if it is empty, as a Controller needs them.
