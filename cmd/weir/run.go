@@ -21,6 +21,7 @@ import (
 	"weir.dev/weir/pkg/client/clientset/versioned"
 	"weir.dev/weir/pkg/controller"
 	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/outbound"
 	"weir.dev/weir/pkg/router/builtin"
 	"weir.dev/weir/pkg/settings"
 )
@@ -30,6 +31,8 @@ type options struct {
 	kubeconfig, namespace       string
 	meshProvider, metricsServer string
 	ingressAnnotationsPrefix    string
+	refused, allowed            []string
+	noCrossNamespaceRefs        bool
 	port                        int
 	workers, metricWorkers      int
 	leaderElection              bool
@@ -57,6 +60,11 @@ func command() *cobra.Command {
 	f.StringVar(&o.metricsServer, "metrics-server", "", "URL of the Prometheus that answers metrics which name none")
 	f.StringVar(&o.ingressAnnotationsPrefix, "ingress-annotations-prefix", "nginx.ingress.kubernetes.io",
 		"prefix of the annotations of canary Ingresses")
+	f.StringSliceVar(&o.refused, "refused-addresses", outbound.Private(),
+		"networks that the webhooks, metrics and alerts of Canaries and templates may not be in")
+	f.StringSliceVar(&o.allowed, "allowed-addresses", nil, "the only networks that they may be in; without any, all that are not refused")
+	f.BoolVar(&o.noCrossNamespaceRefs, "no-cross-namespace-refs", false,
+		"refuse Canaries that name a template or an alert provider of another namespace")
 	f.IntVar(&o.port, "port", 8080, "port of /healthz, /readyz and /metrics")
 	f.IntVar(&o.workers, "workers", 4, "Canaries that are looked at at the same time")
 	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that one server is asked at the same time")
@@ -99,6 +107,10 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	reach, err := outbound.ParseReach(o.refused, o.allowed)
+	if err != nil {
+		return fmt.Errorf("--refused-addresses or --allowed-addresses: %w", err)
+	}
 	numbers := controller.NewMetrics(registry)
 	stopServing := serve(log, o.port, registry)
 	defer stopServing()
@@ -111,6 +123,7 @@ func run(ctx context.Context, o *options) error {
 			Namespace: o.namespace, MeshProvider: o.meshProvider, MetricsServer: o.metricsServer,
 			Workers: o.workers, MetricWorkers: o.metricWorkers, Informers: own, Tap: tap, Log: log, Now: time.Now,
 			ClusterName: o.telling.clusterName, Receivers: receivers, EventWebhook: events,
+			Reach: reach, NoCrossNamespaceRefs: o.noCrossNamespaceRefs,
 			Routers: builtin.Routers(builtin.Options{IngressAnnotationsPrefix: o.ingressAnnotationsPrefix}),
 		}, numbers)
 		if err != nil {

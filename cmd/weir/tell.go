@@ -48,7 +48,7 @@ func (t *telling) receivers() ([]controller.Receiver, error) {
 	}
 	var all []controller.Receiver
 	add := func(name string, spec v1beta1.AlertChannel, secret map[string][]byte) error {
-		channel, err := builtin.New(spec, secret)
+		channel, err := builtin.New(spec, secret, nil)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

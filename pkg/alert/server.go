@@ -35,6 +35,8 @@ type Site struct {
 	Proxy string
 	// InsecureSkipVerify accepts any certificate.
 	InsecureSkipVerify bool
+	// Reach is where it may be.
+	Reach *outbound.Reach
 }
 
 // ServerConfig says where a server is and who calls it.
@@ -101,7 +103,7 @@ func NewServer(c ServerConfig) (*Server, error) {
 		name: c.Name + " at " + address.Host, address: address, header: c.Header, words: c.Words,
 		client: outbound.NewClient(&tls.Config{
 			MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.InsecureSkipVerify,
-		}, proxy),
+		}, proxy, c.Reach),
 		hidden: outbound.Hide(address, secrets...),
 	}, nil
 }

@@ -80,7 +80,7 @@ func (c *cli) sendTest(ctx context.Context, k *cluster, name string, o alertOpti
 	if err != nil {
 		return err
 	}
-	channel, err := channels.New(p.spec, p.secret)
+	channel, err := channels.New(p.spec, p.secret, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.who, err)
 	}

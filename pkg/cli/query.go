@@ -167,7 +167,7 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 		secret = s.Data
 	}
 	var err error
-	q.provider, err = providers.New(spec, secret, "")
+	q.provider, err = providers.New(spec, secret, "", nil)
 	return q, err
 }
 

@@ -50,7 +50,7 @@ type line struct {
 
 func newCaller(kube kubernetes.Interface, options Options, m *Metrics, wake func(types.NamespacedName)) *caller {
 	return &caller{
-		kube: kube, client: gate.New(), metrics: m, now: options.Now, wake: wake,
+		kube: kube, client: gate.New(options.Reach), metrics: m, now: options.Now, wake: wake,
 		events: options.EventWebhook, cluster: options.ClusterName,
 		slots:     make(chan struct{}, max(1, options.MetricWorkers)),
 		rollbacks: make(chan struct{}, max(1, options.MetricWorkers)),

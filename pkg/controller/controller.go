@@ -19,6 +19,7 @@ import (
 	"weir.dev/weir/pkg/client/clientset/versioned"
 	"weir.dev/weir/pkg/client/informers/externalversions"
 	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/outbound"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 )
@@ -46,6 +47,11 @@ type Options struct {
 	Receivers []Receiver
 	// EventWebhook is told all events of all Canaries; nil means nobody is.
 	EventWebhook alert.Channel
+	// Reach is where webhooks, metrics and alerts of Canaries and templates may be; nil is everywhere. What the options
+	// above name may be anywhere.
+	Reach *outbound.Reach
+	// NoCrossNamespaceRefs refuses Canaries that name templates or alert providers of another namespace than their own.
+	NoCrossNamespaceRefs bool
 	// Routers that can be named.
 	Routers []router.Router
 	// Informers are those of Weir's own kinds, made by Informers, where somebody else looks at them, too; nil for some of

@@ -210,7 +210,7 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 	if p := slices.Concat(rollout.PlanProblems(spec), analysis.Problems(spec), refused); len(p) > 0 {
 		return p
 	}
-	if p := c.profileProblems(canary); len(p) > 0 {
+	if p := slices.Concat(c.profileProblems(canary), c.strangers(canary)); len(p) > 0 {
 		return p
 	}
 	if p := c.configs.problem(keyOf(canary)); p != nil {
@@ -271,6 +271,30 @@ func (c *Controller) rival(canary *v1beta1.Canary) string {
 		}
 	}
 	return ""
+}
+
+// strangers are what a Canary names of other namespaces, where that is not to be.
+func (c *Controller) strangers(canary *v1beta1.Canary) []rollout.Problem {
+	if !c.options.NoCrossNamespaceRefs {
+		return nil
+	}
+	var problems []rollout.Problem
+	look := func(field, namespace string) {
+		if namespace != "" && namespace != canary.Namespace {
+			problems = append(problems, rollout.Problem{Reason: "CrossNamespaceRef", Message: fmt.Sprintf(
+				"%s is %s, and the operator runs with --no-cross-namespace-refs; name one of namespace %s, or of the cluster",
+				field, namespace, canary.Namespace)})
+		}
+	}
+	for i, m := range canary.Spec.Analysis.Metrics {
+		if m.TemplateRef != nil {
+			look(fmt.Sprintf("spec.analysis.metrics[%d].templateRef.namespace", i), m.TemplateRef.Namespace)
+		}
+	}
+	for i, a := range canary.Spec.Analysis.Alerts {
+		look(fmt.Sprintf("spec.analysis.alerts[%d].providerRef.namespace", i), a.ProviderRef.Namespace)
+	}
+	return problems
 }
 
 func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {

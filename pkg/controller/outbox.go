@@ -71,7 +71,7 @@ type outbox struct {
 
 func newOutbox(clients Clients, options Options, m *Metrics, wake func(types.NamespacedName)) *outbox {
 	return &outbox{
-		receivers: newReceivers(clients, options.Receivers), metrics: m, options: options, wake: wake,
+		receivers: newReceivers(clients, options.Receivers, options.Reach), metrics: m, options: options, wake: wake,
 		queue: workqueue.NewTypedDelayingQueueWithConfig(
 			workqueue.TypedDelayingQueueConfig[string]{Name: "alerts", MetricsProvider: m.queues}),
 		trays: map[string]*tray{}, posted: map[types.NamespacedName]map[rollout.Delivery]bool{},

@@ -11,6 +11,7 @@ import (
 	"weir.dev/weir/pkg/alert"
 	"weir.dev/weir/pkg/alert/builtin"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/outbound"
 	"weir.dev/weir/pkg/rollout"
 )
 
@@ -59,6 +60,7 @@ func receiversOf(canary *v1beta1.Canary, others []Receiver) []rollout.Receiver {
 // and what was mended or rotated counts at once. A channel is kept as long as neither has changed.
 type receivers struct {
 	clients Clients
+	reach   *outbound.Reach
 	own     map[string]Receiver
 
 	mu    sync.Mutex
@@ -70,8 +72,8 @@ type knownChannel struct {
 	channel       alert.Channel
 }
 
-func newReceivers(clients Clients, own []Receiver) *receivers {
-	r := &receivers{clients: clients, own: map[string]Receiver{}, known: map[string]knownChannel{}}
+func newReceivers(clients Clients, own []Receiver, reach *outbound.Reach) *receivers {
+	r := &receivers{clients: clients, reach: reach, own: map[string]Receiver{}, known: map[string]knownChannel{}}
 	for _, one := range own {
 		if one.Channel != nil {
 			r.own[one.to()] = one
@@ -117,7 +119,7 @@ func (r *receivers) channel(ctx context.Context, to string) (kind string, channe
 	if known := r.known[to]; known.channel != nil && known.version == p.version {
 		return known.kind, known.channel, nil
 	}
-	made, err := builtin.New(p.spec, secret)
+	made, err := builtin.New(p.spec, secret, r.reach)
 	if err != nil {
 		return p.spec.Type, nil, err
 	}

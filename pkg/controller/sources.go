@@ -171,7 +171,7 @@ func (s *sources) renew(ctx context.Context, of *source, known *client) (*client
 		next.Source = known.Source
 		return s.keep(of.id(), next), nil
 	}
-	provider, err := builtin.New(of.spec, data, s.options.MetricsServer)
+	provider, err := builtin.New(of.spec, data, s.options.MetricsServer, s.options.Reach)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/outbound"
 )
 
 // Payload is what a webhook is sent, as JSON. The first five fields are Flagger's. docs/webhooks.md promises it to
@@ -58,13 +59,15 @@ type Answer struct {
 
 // Client calls webhooks. It keeps connections, and may be used by many at the same time.
 type Client struct {
+	reach *outbound.Reach
+
 	mu sync.Mutex
 	// kept is ordered by use, the latest first.
 	kept []keptClient
 }
 
-// New makes a client.
-func New() *Client { return &Client{} }
+// New makes a client that calls nothing out of its reach.
+func New(reach *outbound.Reach) *Client { return &Client{reach: reach} }
 
 // Do makes a call. Where it was not answered, or with a 5xx or 429, it is made again as often as the webhook's
 // retries say, as long as the context lasts.

@@ -109,7 +109,7 @@ func TestPayload(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			h := hear(t, answering(http.StatusOK))
 			call.Webhook.URL = h.URL
-			_, err := gate.New().Do(t.Context(), call)
+			_, err := gate.New(nil).Do(t.Context(), call)
 			require.NoError(t, err)
 			want, err := os.ReadFile("testdata/" + file)
 			require.NoError(t, err)
@@ -128,7 +128,7 @@ func TestMetadata(t *testing.T) {
 	call := callOf(h.URL)
 	call.Webhook.Metadata = map[string]string{"a": "webhook", "b": "webhook"}
 	call.Payload.Metadata = map[string]string{"b": "call", "c": "call"}
-	_, err := gate.New().Do(t.Context(), call)
+	_, err := gate.New(nil).Do(t.Context(), call)
 	require.NoError(t, err)
 	var got gate.Payload
 	_, body := h.first()
@@ -141,7 +141,7 @@ func TestMetadata(t *testing.T) {
 func TestRequest(t *testing.T) {
 	h := hear(t, answering(http.StatusOK))
 	call := callOf(strings.Replace(h.URL, "http://", "http://ann:pass%20word@", 1) + "/gate/check?strict=1")
-	_, err := gate.New().Do(t.Context(), call)
+	_, err := gate.New(nil).Do(t.Context(), call)
 	require.NoError(t, err)
 	r, _ := h.first()
 	assert.Equal(t, http.MethodPost, r.Method)
@@ -155,7 +155,7 @@ func TestRequest(t *testing.T) {
 	assert.Equal(t, "ann pass word", user+" "+password)
 
 	call.Payload.IdempotencyKey = ""
-	_, err = gate.New().Do(t.Context(), call)
+	_, err = gate.New(nil).Do(t.Context(), call)
 	require.NoError(t, err)
 	requests, _ := h.heard()
 	assert.NotContains(t, requests[1].Header, "Idempotency-Key")
@@ -169,7 +169,7 @@ func TestSecret(t *testing.T) {
 		"token": []byte("t-1\n"), "hmacKey": []byte("Jefe\r\n"), "x-api-key": []byte("k 1\n"), "X_Other.Key": nil,
 		"User-Agent": []byte("weir at night"),
 	}
-	_, err := gate.New().Do(t.Context(), call)
+	_, err := gate.New(nil).Do(t.Context(), call)
 	require.NoError(t, err)
 	r, body := h.first()
 	assert.Equal(t, "Bearer t-1", r.Header.Get("Authorization"), "the token goes before the URL's password")
@@ -194,7 +194,7 @@ func TestAnswers(t *testing.T) {
 				w.Header().Set("Location", "/elsewhere")
 				w.WriteHeader(code)
 			})
-			got, err := gate.New().Do(t.Context(), callOf(h.URL))
+			got, err := gate.New(nil).Do(t.Context(), callOf(h.URL))
 			require.NoError(t, err)
 			assert.Equal(t, gate.Answer{Agreed: code < 300, Code: code, Message: want}, got)
 			requests, _ := h.heard()
@@ -225,7 +225,7 @@ func TestWords(t *testing.T) {
 				w.WriteHeader(http.StatusForbidden)
 				_, _ = io.WriteString(w, c.body) // nobody reads all of the huge ones
 			})
-			got, err := gate.New().Do(t.Context(), callOf(h.URL))
+			got, err := gate.New(nil).Do(t.Context(), callOf(h.URL))
 			require.NoError(t, err)
 			assert.Equal(t, "status 403: "+c.want, got.Message)
 			assert.LessOrEqual(t, len(got.Message), len("status 403: ")+256)
@@ -236,7 +236,7 @@ func TestWords(t *testing.T) {
 // TestConcurrently lets many use one client.
 func TestConcurrently(t *testing.T) {
 	h := hear(t, answering(http.StatusOK))
-	client := gate.New()
+	client := gate.New(nil)
 	var callers sync.WaitGroup
 	for i := range 24 {
 		callers.Go(func() {

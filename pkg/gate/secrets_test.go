@@ -47,7 +47,7 @@ func TestBadSecret(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			call := callOf("http://127.0.0.1:1")
 			call.Webhook.SecretRef, call.Secret = &v1beta1.LocalSecretRef{Name: "gate"}, c.secret
-			_, err := gate.New().Do(t.Context(), call)
+			_, err := gate.New(nil).Do(t.Context(), call)
 			require.EqualError(t, err, c.want)
 		})
 	}
@@ -82,7 +82,7 @@ func FuzzSecretsStayHidden(f *testing.F) {
 	f.Cleanup(server.Close)
 	silent := httptest.NewServer(saying(""))
 	f.Cleanup(silent.Close)
-	client := gate.New()
+	client := gate.New(nil)
 	f.Fuzz(func(t *testing.T, token, header, user, password, query, path string) {
 		// In the middle of each is what no sentence of ours has.
 		secrets := []*string{&token, &header, &user, &password, &query, &path}
@@ -121,7 +121,7 @@ func TestPartOfASecret(t *testing.T) {
 	})
 	call := callOf(h.URL)
 	call.Secret = map[string][]byte{"token": []byte(token)}
-	got, err := gate.New().Do(t.Context(), call)
+	got, err := gate.New(nil).Do(t.Context(), call)
 	require.NoError(t, err)
 	assert.Equal(t, "status 403: no "+strings.Repeat("…", 4093/len(token)), got.Message)
 }
@@ -134,7 +134,7 @@ func TestBrokenUpSecret(t *testing.T) {
 	})
 	call := callOf(h.URL)
 	call.Secret = map[string][]byte{"token": []byte("secret")}
-	got, err := gate.New().Do(t.Context(), call)
+	got, err := gate.New(nil).Do(t.Context(), call)
 	require.NoError(t, err)
 	assert.Equal(t, "status 403: Forbidden", got.Message)
 }
@@ -143,7 +143,7 @@ func TestBrokenUpSecret(t *testing.T) {
 func TestProxy(t *testing.T) {
 	const url = "WEIR_TEST_URL"
 	if address := os.Getenv(url); address != "" {
-		got, err := gate.New().Do(t.Context(), callOf(address))
+		got, err := gate.New(nil).Do(t.Context(), callOf(address))
 		fmt.Printf("said: %s %v\n", got.Message, err)
 		return
 	}

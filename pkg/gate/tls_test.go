@@ -139,7 +139,7 @@ func TestServerCertificate(t *testing.T) {
 		"not asked for": {callOf("http" + url[len("https"):]), "status 400: Client sent an HTTP request to an HTTPS server."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := gate.New().Do(t.Context(), c.call)
+			got, err := gate.New(nil).Do(t.Context(), c.call)
 			said := got.Message
 			if err != nil {
 				said = err.Error()
@@ -154,7 +154,7 @@ func TestClientCertificate(t *testing.T) {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(ours.certificate)
 	url, made := theirs.secure(t, x509.Certificate{}, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted})
-	client := gate.New()
+	client := gate.New(nil)
 	with := func(pair map[string][]byte) gate.Call {
 		pair["ca.crt"] = theirs.known()["ca.crt"]
 		return secureCall(url, pair)
@@ -183,7 +183,7 @@ func TestClientCertificate(t *testing.T) {
 func TestManyCertificates(t *testing.T) {
 	a := newAuthority(t)
 	url, made := a.secure(t, x509.Certificate{}, &tls.Config{})
-	client := gate.New()
+	client := gate.New(nil)
 	secret := func(n int) map[string][]byte {
 		return map[string][]byte{"ca.crt": append(bytes.Repeat([]byte("\n"), n), a.known()["ca.crt"]...)}
 	}
@@ -221,7 +221,7 @@ func TestBadTLSSecret(t *testing.T) {
 		"no PEM":               {map[string][]byte{"ca.crt": []byte("secret")}, "Secret gate-tls has no certificate in PEM in ca.crt"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := gate.New().Do(t.Context(), secureCall("https://127.0.0.1:1", c.secret))
+			_, err := gate.New(nil).Do(t.Context(), secureCall("https://127.0.0.1:1", c.secret))
 			require.EqualError(t, err, c.want)
 		})
 	}

@@ -44,7 +44,7 @@ func (c *Client) clientOf(call Call) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := keptClient{of: of, client: outbound.NewClient(config, nil)}
+	made := keptClient{of: of, client: outbound.NewClient(config, nil, c.reach)}
 	c.kept = slices.Insert(c.kept, 0, made)
 	if len(c.kept) > mostClients {
 		c.kept[mostClients].client.CloseIdleConnections()

@@ -67,7 +67,7 @@ func TestNoAnswer(t *testing.T) {
 			if !strings.Contains(c.want, "within") {
 				call.Webhook.Timeout = "" // the default
 			}
-			got, err := gate.New().Do(t.Context(), call)
+			got, err := gate.New(nil).Do(t.Context(), call)
 			require.EqualError(t, err, strings.ReplaceAll(c.want, "HOST", server.Listener.Addr().String()))
 			assert.Zero(t, got)
 		})
@@ -86,7 +86,7 @@ func TestNobodyThere(t *testing.T) {
 		"http://ann:secret@gate:port": "the url of webhook load-test is no http or https URL",
 		"":                            "the url of webhook load-test is no http or https URL",
 	} {
-		_, err := gate.New().Do(t.Context(), callOf(url))
+		_, err := gate.New(nil).Do(t.Context(), callOf(url))
 		assert.ErrorContains(t, err, want)
 	}
 }
@@ -97,14 +97,14 @@ func TestContextEnds(t *testing.T) {
 	h := hear(t, silent(cancel))
 	call := callOf(h.URL)
 	call.Webhook.Retries, call.Webhook.Timeout = 20, "1h"
-	_, err := gate.New().Do(ctx, call)
+	_, err := gate.New(nil).Do(ctx, call)
 	require.EqualError(t, err, "the call of "+h.Listener.Addr().String()+" was given up")
 	requests, _ := h.heard()
 	assert.Len(t, requests, 1)
 
 	ctx, cancel = context.WithTimeout(t.Context(), 1)
 	defer cancel()
-	_, err = gate.New().Do(ctx, call)
+	_, err = gate.New(nil).Do(ctx, call)
 	require.EqualError(t, err, h.Listener.Addr().String()+" did not answer in the time that was left")
 }
 
@@ -135,7 +135,7 @@ func TestRetries(t *testing.T) {
 			h := hear(t, answering(c.codes...))
 			call := callOf(h.URL)
 			call.Webhook.Retries = c.retries
-			got, err := gate.New().Do(t.Context(), call)
+			got, err := gate.New(nil).Do(t.Context(), call)
 			said := got.Message
 			if err != nil {
 				said = err.Error()
@@ -170,7 +170,7 @@ func TestSlowBody(t *testing.T) {
 			})
 			call := callOf(h.URL)
 			call.Webhook.Timeout = "1h"
-			got, err := gate.New().Do(t.Context(), call)
+			got, err := gate.New(nil).Do(t.Context(), call)
 			require.NoError(t, err)
 			assert.Equal(t, gate.Answer{Agreed: c.code == http.StatusOK, Code: c.code, Message: c.want}, got)
 		})
@@ -181,7 +181,7 @@ func TestSlowBody(t *testing.T) {
 func TestBrokenBody(t *testing.T) {
 	server := httptest.NewServer(saying("HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nnot before n"))
 	defer server.Close()
-	got, err := gate.New().Do(t.Context(), callOf(server.URL))
+	got, err := gate.New(nil).Do(t.Context(), callOf(server.URL))
 	require.NoError(t, err)
 	assert.Equal(t, "status 403: not before n", got.Message)
 }

@@ -30,7 +30,7 @@ func TestSignature(t *testing.T) {
 	call := callOf(h.URL)
 	call.Payload.Name = "it's <Jefe>"
 	call.Secret = map[string][]byte{"hmacKey": []byte("what do ya want\n")}
-	_, err := gate.New().Do(t.Context(), call)
+	_, err := gate.New(nil).Do(t.Context(), call)
 	require.NoError(t, err)
 	r, body := h.first()
 	assert.True(t, genuine(r, []byte(body), []byte("what do ya want")))

@@ -313,7 +313,7 @@ func TestSignedCalls(t *testing.T) {
 				call.Webhook.SecretRef = &v1beta1.LocalSecretRef{Name: "key"}
 				call.Secret = map[string][]byte{"hmacKey": []byte(c.key)}
 			}
-			got, err := gate.New().Do(t.Context(), call)
+			got, err := gate.New(nil).Do(t.Context(), call)
 			require.NoError(t, err)
 			want := agrees
 			if !c.agreed {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"weir.dev/weir/pkg/outbound"
 )
 
 const (
@@ -33,6 +35,8 @@ type Site struct {
 	InsecureSkipVerify bool
 	// CA are certificates in PEM, one of which has to have signed that of the server. Empty are those of the system.
 	CA []byte
+	// Reach is where the server may be.
+	Reach *outbound.Reach
 }
 
 // ServerConfig says where a server is and who asks it.
@@ -113,6 +117,7 @@ func NewServer(c ServerConfig) (*Server, error) {
 
 func httpClient(c ServerConfig) (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = c.Reach.DialContext
 	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: c.InsecureSkipVerify}
 	if len(c.CA) > 0 {
 		transport.TLSClientConfig.RootCAs = x509.NewCertPool()

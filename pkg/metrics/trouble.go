@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+
+	"weir.dev/weir/pkg/outbound"
 )
 
 // Unreadable is the error of an answer that is not what the server is said to give.
@@ -61,6 +63,9 @@ func (s *Server) Trouble(err error) *Error {
 	}
 	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return Rejectedf("the certificate of %s is not trusted: %s", s.name, untrusted.Err)
+	}
+	if beyond, ok := errors.AsType[outbound.RefusedError](err); ok {
+		return Rejectedf("%s cannot be asked: %s", s.name, beyond)
 	}
 	if network, ok := errors.AsType[*net.OpError](err); ok {
 		return Transportf("%s cannot be reached: %s", s.name, cause(network))

@@ -21,10 +21,11 @@ const (
 	longestHeader = 64 << 10
 )
 
-// NewClient makes a client that follows no redirect and bounds what it reads of headers. Without a proxy, it goes by
-// those of the environment.
-func NewClient(config *tls.Config, proxy *url.URL) *http.Client {
+// NewClient makes a client that follows no redirect, bounds what it reads of headers and calls nothing out of its reach.
+// Without a proxy, it goes by those of the environment; what a proxy calls is the proxy's business.
+func NewClient(config *tls.Config, proxy *url.URL, reach *Reach) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = reach.DialContext
 	if proxy != nil {
 		transport.Proxy = http.ProxyURL(proxy)
 	}

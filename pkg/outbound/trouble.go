@@ -58,6 +58,9 @@ func network(err error) error {
 	if refused, ok := errors.AsType[proxyError](err); ok {
 		return refused
 	}
+	if beyond, ok := errors.AsType[RefusedError](err); ok {
+		return beyond
+	}
 	if name, ok := errors.AsType[*net.DNSError](err); ok {
 		if name.IsNotFound {
 			return errors.New("there is no such host")

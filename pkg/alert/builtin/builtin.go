@@ -17,6 +17,7 @@ import (
 	"weir.dev/weir/pkg/alert/telegram"
 	"weir.dev/weir/pkg/alert/webhook"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/outbound"
 )
 
 // The keys of a Secret.
@@ -31,13 +32,13 @@ const username = "weir"
 
 // New makes the channel of an AlertProvider or a ClusterAlertProvider, with the data of its Secret, nil where it names
 // none. It calls nobody yet. It keeps connections, so it is best made once for a provider and its Secret as they are. An
-// error is of the kind Rejected.
-func New(spec v1beta1.AlertChannel, secret map[string][]byte) (alert.Channel, error) {
+// error is of the kind Rejected. What is out of reach is not called.
+func New(spec v1beta1.AlertChannel, secret map[string][]byte, reach *outbound.Reach) (alert.Channel, error) {
 	kind, ok := kinds()[spec.Type]
 	if !ok {
 		return nil, alert.Rejectedf("there is no alert provider of type %q", spec.Type)
 	}
-	p := provider{spec, secret}
+	p := provider{spec, secret, reach}
 	if err := kind.missing(p); err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func Check(spec v1beta1.AlertChannel, hasSecret bool) error {
 			secret[tokenKey] = []byte("unknown")
 		}
 	}
-	_, err := New(spec, secret)
+	_, err := New(spec, secret, nil)
 	return err
 }
 
@@ -98,11 +99,13 @@ func kinds() map[string]kind {
 type provider struct {
 	spec   v1beta1.AlertChannel
 	secret map[string][]byte
+	reach  *outbound.Reach
 }
 
 func (p provider) site() alert.Site {
 	return alert.Site{
 		Address: cmp.Or(p.key(addressKey), p.spec.Address), Proxy: p.spec.Proxy, InsecureSkipVerify: p.spec.InsecureSkipVerify,
+		Reach: p.reach,
 	}
 }
 

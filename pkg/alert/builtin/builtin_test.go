@@ -53,7 +53,7 @@ func TestNew(t *testing.T) {
 			secret := map[string][]byte{
 				"address": []byte(server.URL + "/from-the-secret\n"), "token": []byte("token\n"), "hmacKey": []byte("key"),
 			}
-			c, err := builtin.New(spec, secret)
+			c, err := builtin.New(spec, secret, nil)
 			require.NoError(t, err)
 			require.NoError(t, c.Send(t.Context(), alert.Message{ID: "1", Severity: v1beta1.SeverityError, Text: "a"}))
 			assert.Contains(t, path, "/from-the-secret", "the Secret's address goes before that of the spec")
@@ -79,7 +79,7 @@ func TestUsername(t *testing.T) {
 	for username, want := range map[string]string{"": `"weir"`, "releases": `"releases"`} {
 		var body []byte
 		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { body, _ = io.ReadAll(r.Body) }))
-		c, err := builtin.New(v1beta1.AlertChannel{Type: "slack", Address: server.URL, Username: username}, nil)
+		c, err := builtin.New(v1beta1.AlertChannel{Type: "slack", Address: server.URL, Username: username}, nil, nil)
 		require.NoError(t, err)
 		require.NoError(t, c.Send(t.Context(), alert.Message{ID: "1", Text: "a"}))
 		server.Close()
@@ -107,7 +107,7 @@ func TestMissing(t *testing.T) {
 		{v1beta1.AlertChannel{Type: "msteams", Address: "https://a.example", Template: "{{"}, nil,
 			"spec.template is not a template: spec.template:1: unclosed action"},
 	} {
-		_, err := builtin.New(c.spec, c.secret)
+		_, err := builtin.New(c.spec, c.secret, nil)
 		require.ErrorIs(t, err, alert.Rejected)
 		assert.EqualError(t, err, c.says)
 	}

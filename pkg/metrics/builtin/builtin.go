@@ -19,17 +19,23 @@ import (
 	"weir.dev/weir/pkg/metrics/splunk"
 	"weir.dev/weir/pkg/metrics/stackdriver"
 	"weir.dev/weir/pkg/metrics/web"
+	"weir.dev/weir/pkg/outbound"
 )
 
 // New makes the provider that a MetricTemplate names, with the data of its Secret, nil where it names
-// none. Where the template has no address, a Prometheus is asked at the given one. Nothing is asked yet. An
-// error is of the kind Rejected.
-func New(p v1beta1.MetricProvider, secret map[string][]byte, defaultAddress string) (metrics.Provider, error) {
+// none. Where the template has no address, a Prometheus is asked at the given one, wherever that is; what a template has must
+// be within reach. Nothing is asked yet. An error is of the kind Rejected.
+func New(
+	p v1beta1.MetricProvider, secret map[string][]byte, defaultAddress string, reach *outbound.Reach,
+) (metrics.Provider, error) {
 	kind, ok := kinds()[p.Type]
 	if !ok {
 		return nil, metrics.Rejectedf("there is no metric provider of type %q", p.Type)
 	}
-	t := template{spec: p, secret: secret, metricsServer: defaultAddress}
+	t := template{spec: p, secret: secret, metricsServer: defaultAddress, reach: reach}
+	if p.Type == "prometheus" && p.Address == "" {
+		t.reach = nil
+	}
 	if err := kind.missing(t); err != nil {
 		return nil, err
 	}
@@ -56,7 +62,7 @@ func Check(p v1beta1.MetricProvider) error {
 			secret[key] = []byte("0") // it is a number, too, where one is wanted
 		}
 	}
-	_, err := New(p, secret, unknown)
+	_, err := New(p, secret, unknown, nil)
 	return err
 }
 
@@ -92,12 +98,13 @@ type template struct {
 	spec          v1beta1.MetricProvider
 	secret        map[string][]byte
 	metricsServer string
+	reach         *outbound.Reach
 }
 
 func (t template) site() metrics.Site {
 	return metrics.Site{
 		Address: t.spec.Address, Headers: t.spec.Headers, InsecureSkipVerify: t.spec.InsecureSkipVerify,
-		CA: t.secret[authority],
+		CA: t.secret[authority], Reach: t.reach,
 	}
 }
 
@@ -147,10 +154,23 @@ func made[P metrics.Provider](p P, err error) (metrics.Provider, error) {
 }
 
 func newCloudWatch(t template) (metrics.Provider, error) {
+	if err := t.ownCredentials("aws_access_key_id", "aws_secret_access_key"); err != nil {
+		return nil, err
+	}
 	return made(cloudwatch.New(cloudwatch.Config{
 		Site: t.site(), Region: t.spec.Region, AccessKeyID: t.key("aws_access_key_id"),
 		SecretAccessKey: t.key("aws_secret_access_key"), SessionToken: t.key("aws_session_token"),
 	}))
+}
+
+// ownCredentials refuses an address where the Secret has no credentials: what Weir runs with goes to the cloud's own
+// address, and to no other that somebody names.
+func (t template) ownCredentials(keys ...string) error {
+	if t.spec.Address == "" || t.key(keys[0]) != "" {
+		return nil
+	}
+	return metrics.Rejectedf("the credentials that Weir runs with are not sent to spec.provider.address; remove it, or add %s to "+
+		"the Secret of spec.provider.secretRef", strings.Join(keys, " and "))
 }
 
 func newDatadog(t template) (metrics.Provider, error) {
@@ -196,6 +216,9 @@ func newSplunk(t template) (metrics.Provider, error) {
 }
 
 func newStackdriver(t template) (metrics.Provider, error) {
+	if err := t.ownCredentials("serviceAccountKey"); err != nil {
+		return nil, err
+	}
 	return made(stackdriver.New(stackdriver.Config{
 		Site: t.site(), Project: t.key("project"), ServiceAccountKey: t.key("serviceAccountKey"),
 	}))

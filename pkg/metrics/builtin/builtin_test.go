@@ -40,14 +40,14 @@ func TestNew(t *testing.T) {
 			c.provider.Type = "prometheus"
 			// The address of the template goes before the operator's.
 			c.provider.Address = server.URL
-			p, err := builtin.New(c.provider, c.secret, "http://prometheus.invalid")
+			p, err := builtin.New(c.provider, c.secret, "http://prometheus.invalid", nil)
 			require.NoError(t, err)
 			_, err = p.Query(t.Context(), metrics.Query{Expr: "up"})
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
 
 			c.provider.Address = ""
-			p, err = builtin.New(c.provider, c.secret, server.URL)
+			p, err = builtin.New(c.provider, c.secret, server.URL, nil)
 			require.NoError(t, err)
 			_, err = p.Query(t.Context(), metrics.Query{Expr: "up"})
 			require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestNewRejects(t *testing.T) {
 			v1beta1.MetricProvider{Type: "prometheus", SecretRef: ref},
 			map[string][]byte{"password": []byte("secret-password")}, "http://prometheus"},
 	} {
-		p, err := builtin.New(c.provider, c.secret, c.address)
+		p, err := builtin.New(c.provider, c.secret, c.address, nil)
 		require.ErrorIs(t, err, metrics.Rejected)
 		require.ErrorContains(t, err, says)
 		require.NotContains(t, err.Error(), "secret-password")
@@ -101,7 +101,7 @@ func TestEachType(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			c.spec.Type = kind
-			_, err := builtin.New(c.spec, nil, "http://prometheus")
+			_, err := builtin.New(c.spec, nil, "http://prometheus", nil)
 			require.Equal(t, c.open, err == nil, "without a Secret: %v", err)
 			if !c.open {
 				require.ErrorIs(t, err, metrics.Rejected)
@@ -113,12 +113,12 @@ func TestEachType(t *testing.T) {
 			for _, key := range c.keys {
 				secret[key] = []byte("42\n")
 			}
-			_, err = builtin.New(c.spec, secret, "http://prometheus")
+			_, err = builtin.New(c.spec, secret, "http://prometheus", nil)
 			require.NoError(t, err)
 			for _, key := range c.keys {
 				less := maps.Clone(secret)
 				less[key] = []byte("\n")
-				p, err := builtin.New(c.spec, less, "http://prometheus")
+				p, err := builtin.New(c.spec, less, "http://prometheus", nil)
 				require.ErrorIs(t, err, metrics.Rejected)
 				require.ErrorContains(t, err, "Secret reader has no ")
 				require.ErrorContains(t, err, key)
@@ -154,7 +154,7 @@ func TestAuthority(t *testing.T) {
 			if c.secret != nil {
 				canary.Spec.MetricsServerSecretRef = &v1beta1.LocalSecretRef{Name: "reader"}
 			}
-			p, err := builtin.New(builtin.Prometheus(canary), c.secret, "")
+			p, err := builtin.New(builtin.Prometheus(canary), c.secret, "", nil)
 			if err == nil {
 				_, err = p.Query(t.Context(), metrics.Query{Expr: "up"})
 			}
@@ -167,7 +167,7 @@ func TestAuthority(t *testing.T) {
 		})
 	}
 	_, err := builtin.New(v1beta1.MetricProvider{Type: "datadog", SecretRef: &v1beta1.ProviderSecretRef{Name: "reader"}},
-		map[string][]byte{"ca.crt": authority}, "")
+		map[string][]byte{"ca.crt": authority}, "", nil)
 	require.ErrorContains(t, err, "Secret reader has no datadog_api_key", "which answers nobody without credentials")
 }
 

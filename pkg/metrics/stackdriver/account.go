@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2/google"
 
 	"weir.dev/weir/pkg/metrics"
+	"weir.dev/weir/pkg/outbound"
 )
 
 // patience is how long a token may take.
@@ -23,6 +24,8 @@ type account struct {
 	find func(context.Context) (oauth2.TokenSource, error)
 	// refused says what is wrong with who asks, where Google says that something is.
 	refused string
+	// reach is where a key may be taken to: it names who gives the tokens.
+	reach *outbound.Reach
 
 	mu    sync.Mutex
 	found oauth2.TokenSource
@@ -30,13 +33,13 @@ type account struct {
 
 // accountOf reads the key of a service account. No other credentials are taken from a Secret: some kinds name files
 // to read and programs to run, and who may write a Secret need not be who may do that as Weir.
-func accountOf(key string) (*account, error) {
+func accountOf(key string, reach *outbound.Reach) (*account, error) {
 	config, err := google.JWTConfigFromJSON([]byte(key), scope)
 	if err != nil || !isKey(config.PrivateKey) {
 		return nil, metrics.Rejectedf("serviceAccountKey in the Secret is not the JSON key of a service account; make one at Google")
 	}
 	find := func(ctx context.Context) (oauth2.TokenSource, error) { return config.TokenSource(ctx), nil }
-	return &account{find: find, refused: "Google refuses serviceAccountKey of the Secret; make a new key"}, nil
+	return &account{find: find, refused: "Google refuses serviceAccountKey of the Secret; make a new key", reach: reach}, nil
 }
 
 func isKey(encoded []byte) bool {
@@ -90,11 +93,8 @@ func (a *account) token() (*oauth2.Token, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.found == nil {
-		client := &http.Client{
-			Timeout: patience,
-			// Where a redirect leads to is not who the credentials are for.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		client := outbound.NewClient(nil, nil, a.reach)
+		client.Timeout = patience
 		found, err := a.find(context.WithValue(context.Background(), oauth2.HTTPClient, client))
 		if err != nil {
 			return nil, notFoundError{}

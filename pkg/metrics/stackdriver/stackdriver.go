@@ -45,7 +45,7 @@ func New(c Config) (*Provider, error) {
 	who, from := ambient(), "which service account Weir runs as, or add serviceAccountKey to the Secret"
 	if c.ServiceAccountKey != "" {
 		var err error
-		if who, err = accountOf(c.ServiceAccountKey); err != nil {
+		if who, err = accountOf(c.ServiceAccountKey, c.Reach); err != nil {
 			return nil, err
 		}
 		from = "serviceAccountKey in the Secret"
