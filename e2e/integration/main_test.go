@@ -106,12 +106,31 @@ func (c *cluster) operate(t *testing.T, namespace string, tap kube.Tap) *operato
 // operateBy is operate with connections of the operator's own.
 func (c *cluster) operateBy(t *testing.T, clients controller.Clients, namespace string, tap kube.Tap) *operator {
 	t.Helper()
-	ctrl, err := controller.New(clients, controller.Options{
+	options := c.options(t, namespace)
+	options.Tap = tap
+	return operateWith(t, clients, options)
+}
+
+// options are those of an operator of one namespace.
+func (c *cluster) options(t *testing.T, namespace string) controller.Options {
+	t.Helper()
+	return controller.Options{
 		Namespace: namespace, MeshProvider: "gatewayapi", MetricsServer: c.metrics.URL + "/good",
-		Workers: 2, MetricWorkers: 4, Routers: builtin.Routers(builtin.Options{}), Tap: tap, Now: time.Now,
+		Workers: 2, MetricWorkers: 4, Routers: builtin.Routers(builtin.Options{}), Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
-	}, controller.NewMetrics(prometheus.NewRegistry()))
+	}
+}
+
+// operateWith starts an operator with options.
+func operateWith(t *testing.T, clients controller.Clients, options controller.Options) *operator {
+	t.Helper()
+	ctrl, err := controller.New(clients, options, controller.NewMetrics(prometheus.NewRegistry()))
 	require.NoError(t, err)
+	return run(t, ctrl)
+}
+
+func run(t *testing.T, ctrl *controller.Controller) *operator {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	o := &operator{stop: cancel, done: make(chan struct{})}
 	go func() {

@@ -294,7 +294,23 @@ func (c *Controller) strangers(canary *v1beta1.Canary) []rollout.Problem {
 	for i, a := range canary.Spec.Analysis.Alerts {
 		look(fmt.Sprintf("spec.analysis.alerts[%d].providerRef.namespace", i), a.ProviderRef.Namespace)
 	}
+	for i, host := range canary.Spec.Service.Hosts {
+		look(fmt.Sprintf("spec.service.hosts[%d]: the namespace of %s", i, host), c.caches.namespaceOf(string(host)))
+	}
 	return problems
+}
+
+// namespaceOf is that of the Service which a mesh knows by a host; empty where it is none.
+func (c *caches) namespaceOf(host string) string {
+	words := strings.Split(strings.TrimSuffix(host, "."), ".")
+	const named = 2 // name and namespace, and perhaps svc and what comes after
+	switch {
+	case len(words) > named && words[named] == "svc":
+		return words[1]
+	case len(words) == named && c.service(words[1], words[0]) != nil:
+		return words[1]
+	}
+	return ""
 }
 
 func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
