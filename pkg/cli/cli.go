@@ -69,7 +69,7 @@ A NAME is that of a Canary, as in podinfo or canary/podinfo. kubectl's own flags
 		SilenceErrors: true,
 	}
 	cmd.AddGroup(&cobra.Group{ID: look, Title: "See what goes on:"}, &cobra.Group{ID: steer, Title: "Steer a run:"},
-		&cobra.Group{ID: write, Title: "Write manifests:"})
+		&cobra.Group{ID: write, Title: "Write and remove manifests:"})
 	c.global(cmd.PersistentFlags())
 	for group, commands := range map[string][]*cobra.Command{
 		look: {
@@ -77,7 +77,7 @@ A NAME is that of a Canary, as in podinfo or canary/podinfo. kubectl's own flags
 			c.alert(),
 		},
 		steer: append(c.verbs(), c.restart()),
-		write: {c.lint()},
+		write: {c.lint(), c.uninstall()},
 	} {
 		for _, sub := range commands {
 			sub.GroupID = group

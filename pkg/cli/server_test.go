@@ -53,6 +53,7 @@ func TestCLI(t *testing.T) {
 	}
 	for name, test := range map[string]func(*bench){
 		"restart":                restarts,
+		"uninstall --check":      checksWhatIsLeft,
 		"restart before":         restartsNothing,
 		"wait at rest":           waitsForNothing,
 		"wait before the run":    waitsForTheRunToBegin,
