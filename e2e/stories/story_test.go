@@ -71,6 +71,7 @@ func TestStories(t *testing.T) {
 		{"a-b", false, abTesting},
 		{"blue-green", false, blueGreen},
 		{"steps-and-commands", false, stepsAndCommands},
+		{"plugin", false, byPlugin},
 		{"people", false, people},
 		{"compared", false, compared},
 		{"rolling", false, rolling},
