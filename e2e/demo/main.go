@@ -62,7 +62,7 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 		}
 	}()
 	heading(out, "Weir, by kustomize/gatewayapi")
-	if err := s.Install(ctx); err != nil {
+	if err := s.Install(ctx, stage.Overlay{}); err != nil {
 		return err
 	}
 	heading(out, "podinfo, and 100 requests a second to it")

@@ -82,7 +82,7 @@ func run(ctx context.Context, out io.Writer, only string, keep bool) (err error)
 			err = errors.Join(err, s.Strike(ctx))
 		}
 	}()
-	if err := s.Install(ctx); err != nil {
+	if err := s.Install(ctx, stage.Overlay{}); err != nil {
 		return err
 	}
 	if err := s.Sandbox.BuildAndImport(ctx, "weir.dev/weir/e2e/evidence/faulty", image); err != nil {

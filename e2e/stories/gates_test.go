@@ -26,8 +26,8 @@ type gatehouse struct {
 	calls  map[string][]gate.Payload
 }
 
-// gatehouse listens where the cluster sees this machine.
-func (s *story) gatehouse(closed ...string) *gatehouse {
+// listens gives a listener where the cluster sees this machine.
+func (s *story) listens() net.Listener {
 	s.t.Helper()
 	gateway, err := url.Parse(s.Stage.Sandbox.TraefikURL)
 	require.NoError(s.t, err)
@@ -38,12 +38,18 @@ func (s *story) gatehouse(closed ...string) *gatehouse {
 	require.NoError(s.t, way.Close())
 	listener, err := (&net.ListenConfig{}).Listen(s.t.Context(), "tcp", net.JoinHostPort(host, "0"))
 	require.NoError(s.t, err)
+	return listener
+}
+
+// gatehouse begins to serve.
+func (s *story) gatehouse(closed ...string) *gatehouse {
+	s.t.Helper()
 	g := &gatehouse{closed: map[string]bool{}, calls: map[string][]gate.Payload{}}
 	for _, name := range closed {
 		g.closed[name] = true
 	}
 	server := &http.Server{Handler: http.HandlerFunc(g.answer), ReadHeaderTimeout: patience}
-	g.Server = &httptest.Server{Listener: listener, Config: server}
+	g.Server = &httptest.Server{Listener: s.listens(), Config: server}
 	g.Start()
 	s.t.Cleanup(g.Close)
 	return g

@@ -1,161 +1,272 @@
 package stories
 
 import (
-	"errors"
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"weir.dev/weir/e2e/load"
 	"weir.dev/weir/e2e/sandbox"
-	"weir.dev/weir/e2e/sandbox/image"
 	"weir.dev/weir/e2e/stage"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
-// plugin is kubectl weir as a person types it. It wants an exit code, and gives what was said.
-func (s *story) plugin() func(code int, args ...string) string {
-	s.t.Helper()
-	tree, err := sandbox.Tree(s.t.Context())
-	require.NoError(s.t, err)
-	binary := filepath.Join(s.t.TempDir(), "kubectl-weir")
-	require.NoError(s.t, image.Compile(s.t.Context(), tree, "./cmd/kubectl-weir", binary))
-	return func(code int, args ...string) string {
-		s.t.Helper()
-		command := exec.CommandContext(s.t.Context(), binary, append([]string{"-n", s.Namespace}, args...)...)
-		command.Env = append(os.Environ(), "KUBECONFIG="+s.Stage.Sandbox.Kubeconfig)
-		said, err := command.CombinedOutput()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			require.NoError(s.t, err)
-		}
-		require.Equal(s.t, code, command.ProcessState.ExitCode(), "kubectl weir %s: %s", strings.Join(args, " "), said)
-		return string(said)
-	}
-}
+// called is a path that nobody calls but the load tester.
+const called = "/api/info"
 
-// people: what a person does by kubectl weir in the course of some releases, and what that says.
+// loadTested judges by how pods answer the load tester alone. Without its load there is nothing to judge by.
+const loadTested = `    interval: 3s
+    threshold: 2
+    stepWeights: [10, 50]
+    metrics:
+    - {name: answers, templateRef: {name: answers}, interval: 10s, thresholdRange: {min: 99}}
+    - {name: latency, templateRef: {name: latency}, interval: 10s, thresholdRange: {max: 250}}
+    webhooks:
+    - name: acceptance-test
+      type: pre-rollout
+      url: http://weir-loadtester.%[1]s/
+      timeout: 30s
+      metadata: {type: http, url: "http://podinfo-canary.%[1]s:9898%[2]s", requests: "5", wait: "true"}
+    - name: load
+      url: http://weir-loadtester.%[1]s/
+      metadata: {type: cmd, cmd: "hey -z 10s -q 5 -c 4 http://podinfo-canary.%[1]s:9898%[2]s"}
+    - name: release-gate
+      type: confirm-promotion
+      url: http://weir-loadtester.%[1]s/gate/check
+`
+
+// templates are what a team has written for its metrics: how many of the answers are good, in percent, and how long 99 of
+// 100 take at most, in milliseconds.
+const templates = `apiVersion: weir.dev/v1beta1
+kind: MetricTemplate
+metadata: {name: answers, namespace: %[1]s}
+spec:
+  provider: {type: prometheus, address: "%[2]s"}
+  query: |
+    100 * sum(rate(http_request_duration_seconds_count{%[3]s, status=~"2.."}[{{ interval }}]))
+    / sum(rate(http_request_duration_seconds_count{%[3]s}[{{ interval }}]))
+---
+apiVersion: weir.dev/v1beta1
+kind: MetricTemplate
+metadata: {name: latency, namespace: %[1]s}
+spec:
+  provider: {type: prometheus, address: "%[2]s"}
+  query: |
+    1000 * histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket{%[3]s}[{{ interval }}])))
+`
+
+// calls are the series of podinfo's that count the calls of the load tester, and no user's.
+const calls = `namespace="{{ namespace }}", pod=~"{{ pods }}", path="api_info"`
+
+// people: all that people have of Weir, together, with the rights of its manifests alone. The load tester tests a version
+// before it gets traffic, calls it, and holds the gate before its promotion; Slack is told of everything once; and the
+// dashboard shows it to those who may see it.
 func people(s *story) {
-	weir := s.plugin()
-	s.adoptWith("    interval: 3s\n    manual: true\n    stepWeights: [20, 50]\n" + successRate)
-	assert.Contains(s.t, weir(0, "list"), "Initialized")
-
-	// The same version again, with new pods.
-	before, _ := s.pods()
-	assert.Contains(s.t, weir(0, "restart", s.Name), "has a new template, and a run of it begins")
-	s.await(stage.AtWeight(20))
-	assert.Contains(s.t, weir(0, "explain", s.Name), "20 % of the traffic")
-	weir(0, "pause", s.Name, "--reason", "lunch")
-	assert.Contains(s.t, weir(0, "status", s.Name), "lunch")
-	weir(0, "resume", s.Name)
-	s.await(stage.InPhase(v1beta1.PhaseWaitingPromotion))
-	assert.Contains(s.t, weir(5, "status", s.Name, "--wait", "--timeout=1s"), "waiting for a person")
-	weir(1, "approve", s.Name, "night-watch")
-	weir(0, "approve", s.Name, v1beta1.ManualGate, "--reason", "seen by me")
-	weir(0, "status", s.Name, "--wait", "--timeout=90s")
-	after, _ := s.pods()
-	assert.Len(s.t, after, 1)
-	assert.NotEqual(s.t, before, after, "its pods are others")
-
-	// One that is stopped, tried again and then taken without the rest of its analysis.
-	s.release(stage.Version{Label: "two"})
-	s.await(stage.AtWeight(20))
-	weir(0, "abort", s.Name, "--reason", "not on a Friday")
-	assert.Contains(s.t, weir(3, "status", s.Name, "--wait", "--timeout=60s"), "not on a Friday")
-	weir(0, "retry", s.Name)
-	s.await(stage.AtWeight(20))
-	weir(0, "skip-step", s.Name)
-	s.await(stage.AtWeight(50))
-	weir(0, "promote", s.Name, "--full", "--reason", "hotfix")
-	weir(0, "status", s.Name, "--wait", "--timeout=90s")
-	history := weir(0, "history", s.Name)
-	for _, told := range []string{"PromotedInFull", "Aborted", "approve manual by", "promote --full by"} {
-		assert.Contains(s.t, history, told)
-	}
-	c := s.ended(3, v1beta1.OutcomePromoted)
-	assert.Equal(s.t, "two", s.message(), "the version that was promoted serves")
-	assert.Equal(s.t, "PromotedInFull", c.Status.History[0].Reason)
-	assert.Contains(s.t, c.Status.History[1].Message, "not on a Friday")
-	s.remove()
-	s.vanilla()
-}
-
-// message is what the application answers.
-func (s *story) message() string {
-	s.t.Helper()
-	answers := s.requests.Answers()
-	require.NotEmpty(s.t, answers)
-	return answers[len(answers)-1].Version
-}
-
-// rolling: without steps and checks a version is released as soon as its pods are ready, and no request is lost; while
-// the Canary is suspended, nothing is.
-func rolling(s *story) {
-	s.adoptWith("    {}\n")
-	s.release(stage.Version{Label: "two"})
-	c := s.ended(1, v1beta1.OutcomePromoted)
-	assert.Equal(s.t, "NotAnalysed", c.Status.History[0].Reason)
-
-	s.manage("    interval: 3s\n    stepWeights: [20]\n  skipAnalysis: true\n")
-	s.release(stage.Version{Label: "three"})
-	s.ended(2, v1beta1.OutcomePromoted)
-
-	s.manage("    interval: 3s\n    stepWeights: [20]\n  suspend: true\n")
-	s.release(stage.Version{Label: "four"})
-	time.Sleep(5 * time.Second)
-	c = s.await(func(*v1beta1.Canary) bool { return true })
-	assert.Nil(s.t, c.Status.Run, "no run begins")
-	assert.Equal(s.t, "three", s.message())
-	s.manage("    interval: 3s\n    stepWeights: [20]\n")
-	s.ended(3, v1beta1.OutcomePromoted)
-	s.remove()
-	s.vanilla()
-}
-
-// affinity: a user who has met the canary stays with it at any weight, and is sent home when it is rolled back.
-func affinity(s *story) {
-	s.adoptWith(`    interval: 5s
-    stepWeights: [40]
-    manual: true
-    sessionAffinity: {cookieName: met-canary}
-`)
-	s.release(stage.Version{Label: "two"})
-	c := s.await(stage.InPhase(v1beta1.PhaseWaitingPromotion))
-	settled()
-	user := load.Start(s.t.Context(), load.Config{
-		URL: s.Stage.Sandbox.TraefikURL, Host: s.Host, Path: "/", Rate: 20, Header: http.Header{"Cookie": {s.cookie()}},
+	chat := s.chat()
+	s.equip(stage.Overlay{
+		Components: []string{"dashboard"}, LoadTester: s.Namespace, Secrets: []string{"WEIR_SLACK_URL=" + chat.URL + hook},
 	})
-	assert.Equal(s.t, 100, s.share(user, c.Status.Canary.Hash, 3*time.Second), "who has met it stays with it")
-	near(s, 40, s.share(s.requests, c.Status.Canary.Hash, 4*time.Second))
-	s.command(v1beta1.Command{Verb: v1beta1.VerbAbort, Reason: "no"})
-	s.ended(1, v1beta1.OutcomeAborted)
+	require.NoError(s.t, sandbox.Apply(s.t.Context(), s.Stage.Sandbox.RESTConfig(),
+		fmt.Appendf(nil, templates, s.Namespace, s.Stage.Sandbox.PrometheusURL, calls)))
+	s.person("releaser", "get,list,patch")
+	s.person("reader", "get,list")
+	gate := &gateOfTester{s, s.forward(s.Namespace, "weir-loadtester")}
+	board := s.forward("weir-system", "weir-dashboard")
+	s.adoptWith(fmt.Sprintf(loadTested, s.Namespace, called))
+
+	// A good one waits until somebody who may opens the gate.
+	s.release(stage.Version{Label: "two"})
+	c := s.await(atGate)
+	assert.Equal(s.t, int32(50), c.Status.Weight)
+	gate.turns("open", "reader", http.StatusForbidden)
 	settled()
-	assert.Zero(s.t, s.share(user, c.Status.Canary.Hash, 3*time.Second), "the cookie leads to the primary then")
-	assert.Zero(s.t, load.Summarise(user.Stop(), time.Time{}).Lost)
+	c = s.await(func(*v1beta1.Canary) bool { return true })
+	assert.True(s.t, atGate(c), "it waits: %s", stage.Standing(c))
+	opened := time.Now()
+	gate.turns("open", "releaser", http.StatusAccepted)
+	c = s.ended(1, v1beta1.OutcomePromoted)
+	assert.True(s.t, c.Status.History[0].EndedAt.After(opened.Truncate(time.Second)))
+	gate.turns("close", "releaser", http.StatusAccepted)
+
+	// A slow one passes the acceptance test, and not the load.
+	s.release(stage.Version{Label: "slow", OpenPort: true, Args: []string{
+		"--random-delay", "--random-delay-unit=ms", "--random-delay-min=400", "--random-delay-max=900",
+	}})
+	c = s.ended(2, v1beta1.OutcomeRolledBack)
+	assert.Equal(s.t, "CheckFailed", c.Status.History[0].Reason)
+	assert.Contains(s.t, c.Status.History[0].Message, "latency")
+	assert.Equal(s.t, int32(10), c.Status.History[0].MaxWeight)
+
+	s.release(stage.Version{Label: "three", Image: sandbox.PodinfoNextImage})
+	s.await(atGate)
+	settled() // and is judged meanwhile
+	s.showsDashboard(board)
+	s.takesPictures(board)
+	gate.turns("open", "releaser", http.StatusAccepted)
+	s.ended(3, v1beta1.OutcomePromoted)
+	gate.tells()
+	s.toldOnce(chat)
 	s.remove()
+	s.vanilla()
 }
 
-// cookie asks until the canary answers, and gives what it has set.
-func (s *story) cookie() string {
-	s.t.Helper()
-	var cookie string
-	require.Eventually(s.t, func() bool {
-		req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.Stage.Sandbox.TraefikURL+"/", http.NoBody)
-		require.NoError(s.t, err)
-		req.Host = s.Host
-		res, err := http.DefaultClient.Do(req)
-		require.NoError(s.t, err)
-		defer res.Body.Close()
-		for _, c := range res.Cookies() {
-			cookie = c.Name + "=" + c.Value
+// atGate wants the run to wait before its promotion for the load tester's gate, which has been asked.
+func atGate(c *v1beta1.Canary) bool {
+	for _, g := range c.Status.Gates {
+		if g.Name == "release-gate" && g.State == v1beta1.GateClosed && strings.Contains(g.Message, "gate of Canary podinfo") {
+			return c.Status.Phase == v1beta1.PhaseWaitingPromotion
 		}
-		return cookie != ""
-	}, patience, 50*time.Millisecond)
-	return cookie
+	}
+	return false
+}
+
+// equip changes what is installed, for this story.
+func (s *story) equip(o stage.Overlay) {
+	s.t.Helper()
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		assert.NoError(s.t, s.Stage.Install(ctx, stage.Overlay{}))
+	})
+	require.NoError(s.t, s.Stage.Install(s.t.Context(), o))
+}
+
+// person is an account that may do something to the Canaries of the namespace.
+func (s *story) person(name, verbs string) {
+	s.t.Helper()
+	s.kubectl("create", "serviceaccount", name)
+	s.kubectl("create", "role", name, "--verb="+verbs, "--resource=canaries.weir.dev")
+	s.kubectl("create", "rolebinding", name, "--role="+name, "--serviceaccount="+s.Namespace+":"+name)
+}
+
+// token is one of an account, for an audience.
+func (s *story) token(name, audience string) string {
+	s.t.Helper()
+	return strings.TrimSpace(s.kubectl("create", "token", name, "--audience="+audience))
+}
+
+// forward is the way of a person to port 80 of a Service, while the test runs.
+func (s *story) forward(namespace, service string) (url string) {
+	s.t.Helper()
+	args := []string{"-n", namespace, "port-forward", "service/" + service, ":80"}
+	command := exec.CommandContext(s.t.Context(), s.Stage.Sandbox.Kubectl(), args...)
+	command.Env = append(os.Environ(), "KUBECONFIG="+s.Stage.Sandbox.Kubeconfig)
+	said, err := command.StdoutPipe()
+	require.NoError(s.t, err)
+	require.NoError(s.t, command.Start())
+	s.t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	lines := bufio.NewReader(said)
+	line, err := lines.ReadString('\n')
+	require.NoError(s.t, err)
+	go func() { _, _ = io.Copy(io.Discard, lines) }()
+	address := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(line)
+	require.NotEmpty(s.t, address, line)
+	return "http://" + address
+}
+
+// gateOfTester is the gate that the load tester has for the Canary.
+type gateOfTester struct {
+	*story
+	url string
+}
+
+// turns opens or closes the gate as somebody, and wants a status.
+func (g *gateOfTester) turns(action, person string, want int) {
+	g.t.Helper()
+	about, err := json.Marshal(map[string]string{"name": g.Name, "namespace": g.Namespace})
+	require.NoError(g.t, err)
+	code, said := g.asks(http.MethodPost, g.url+"/gate/"+action, g.token(person, "weir-loadtester"), string(about))
+	require.Equal(g.t, want, code, said)
+}
+
+// tells checks what the load tester has counted: a test for each version, and load on each, without a request failed.
+func (g *gateOfTester) tells() {
+	g.t.Helper()
+	_, said := g.asks(http.MethodGet, g.url+"/metrics", "", "")
+	assert.Contains(g.t, said, `weir_loadtester_tasks_total{result="ok",type="http"} 3`)
+	assert.Regexp(g.t, `weir_loadtester_tasks_total{result="ok",type="cmd"} \d`, said)
+	assert.NotContains(g.t, said, `weir_loadtester_tasks_total{result="failed"`)
+	assert.NotContains(g.t, said, `outcome="failed"`)
+}
+
+// asks is a request with somebody's token.
+func (s *story) asks(method, url, token, body string) (code int, said string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), method, url, strings.NewReader(body))
+	require.NoError(s.t, err)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req) // redirects are answers
+	require.NoError(s.t, err)
+	defer res.Body.Close()
+	content, err := io.ReadAll(res.Body)
+	require.NoError(s.t, err)
+	return res.StatusCode, string(content)
+}
+
+// showsDashboard checks who is shown what of the run that is on.
+func (s *story) showsDashboard(url string) {
+	s.t.Helper()
+	s.kubectl("create", "serviceaccount", "stranger")
+	page := url + "/canaries/" + s.Namespace + "/" + s.Name
+	code, said := s.asks(http.MethodGet, page, s.token("reader", "weir-dashboard"), "")
+	require.Equal(s.t, http.StatusOK, code)
+	c := s.await(atGate)
+	for _, shown := range []string{
+		"WaitingPromotion", "canary 50 %", c.Status.Canary.Hash, "release-gate", "latency", "answers", "webhook/load",
+		"RolledBack", "Promoted", c.Status.History[0].Revision, c.Status.History[1].Revision,
+	} {
+		assert.Contains(s.t, said, shown)
+	}
+	for token, want := range map[string]int{
+		"":                                    http.StatusSeeOther, // to log in
+		s.token("reader", "weir-loadtester"):  http.StatusSeeOther, // it is for somebody else
+		s.token("stranger", "weir-dashboard"): http.StatusForbidden,
+	} {
+		code, said := s.asks(http.MethodGet, page, token, "")
+		assert.Equal(s.t, want, code, said)
+		assert.NotContains(s.t, said, c.Status.Canary.Hash)
+	}
+	code, said = s.asks(http.MethodGet, url+"/", s.token("reader", "weir-dashboard"), "")
+	assert.Equal(s.t, http.StatusOK, code)
+	assert.Contains(s.t, said, page[len(url):])
+}
+
+// toldOnce checks what the chat was told: everything, in order, and once; and that nobody has heard its address or was
+// refused anything.
+func (s *story) toldOnce(c *chat) {
+	s.t.Helper()
+	var want []string
+	for _, what := range []string{
+		"new revision", "gate closed", "promoted", "new revision", "check failed", "rolled back", "new revision", "gate closed",
+		"promoted",
+	} {
+		want = append(want, s.Namespace+"/"+s.Name+": "+what)
+	}
+	titles, texts := s.hears(c, len(want))
+	require.Equal(s.t, want, titles, strings.Join(texts, "\n"))
+	assert.Contains(s.t, texts[1], "release-gate")
+	assert.Contains(s.t, texts[5], "latency")
+	assert.NotContains(s.t, s.kubectl("get", "canaries,events", "-o", "yaml"), hook)
+	for _, log := range []string{
+		s.kubectl("logs", "--namespace=weir-system", "deployment/weir"), s.kubectl("logs", "deployment/weir-loadtester"),
+	} {
+		require.Contains(s.t, log, s.Namespace)
+		assert.NotContains(s.t, log, hook)
+		assert.NotContains(s.t, log, "forbidden", "a right is missing")
+	}
 }

@@ -50,7 +50,7 @@ func TestStories(t *testing.T) {
 		defer cancel()
 		assert.NoError(t, s.Strike(ctx))
 	})
-	require.NoError(t, s.Install(t.Context()))
+	require.NoError(t, s.Install(t.Context(), stage.Overlay{}))
 	// The targets of all other stories are Deployments.
 	kinds := map[string]string{"statefulset": v1beta1.KindStatefulSet, "daemonset": v1beta1.KindDaemonSet}
 	for _, story := range []struct {
@@ -72,6 +72,7 @@ func TestStories(t *testing.T) {
 		{"blue-green", false, blueGreen},
 		{"steps-and-commands", false, stepsAndCommands},
 		{"annotated", false, byAnnotations},
+		{"plugin", false, byPlugin},
 		{"people", false, people},
 		{"compared", false, compared},
 		{"rolling", false, rolling},

@@ -175,11 +175,35 @@ func (r *request) send(ctx context.Context, client *http.Client) result {
 	body, err := io.ReadAll(io.LimitReader(res.Body, longestBody))
 	partial := err != nil || len(body) == longestBody
 	_, _ = io.CopyN(io.Discard, res.Body, longestRest) // so that the connection can be used again
+	body, partial = sentence([]byte(r.hidden.In(string(body))), partial)
 	return result{
 		answer: Answer{Agreed: code >= 200 && code < 300, Code: code, Message: r.hidden.Message(code, body, partial)},
 		again:  code >= 500 || code == http.StatusTooManyRequests,
 		after:  outbound.RetryAfter(res.Header, time.Now()),
 	}
+}
+
+// sentence is what an answer has for people: the message of an object in JSON, and else all of it. A partial one goes on.
+func sentence(body []byte, partial bool) (words []byte, goesOn bool) {
+	object := json.NewDecoder(bytes.NewReader(body))
+	if begin, err := object.Token(); err != nil || begin != json.Delim('{') {
+		return body, partial
+	}
+	for object.More() {
+		key, err := object.Token()
+		if err != nil {
+			break
+		}
+		var value json.RawMessage
+		if object.Decode(&value) != nil {
+			break
+		}
+		var message string
+		if key == "message" && json.Unmarshal(value, &message) == nil && message != "" {
+			return []byte(message), false
+		}
+	}
+	return body, partial
 }
 
 // pause is how long to wait after so many attempts and one more: a little longer each time, and not for all

@@ -55,6 +55,22 @@ func TestBadSecret(t *testing.T) {
 
 // parrot repeats all that it was sent, as it is, decoded, and in JSON.
 func parrot(w http.ResponseWriter, r *http.Request) {
+	said := sent(r)
+	w.WriteHeader(http.StatusForbidden)
+	for _, s := range said {
+		fmt.Fprintln(w, s)
+	}
+	_ = json.NewEncoder(w).Encode(said)
+}
+
+// politeParrot repeats it as the message of an object.
+func politeParrot(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusForbidden)
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": strings.Join(sent(r), " ")})
+}
+
+// sent is what a request has of secrets.
+func sent(r *http.Request) []string {
 	user, password, _ := r.BasicAuth()
 	said := []string{user, password, r.RequestURI, r.URL.Path}
 	for _, values := range r.URL.Query() {
@@ -65,11 +81,7 @@ func parrot(w http.ResponseWriter, r *http.Request) {
 			said = append(said, name+"="+value, strings.TrimPrefix(value, "Bearer "), strings.TrimPrefix(value, "Basic "))
 		}
 	}
-	w.WriteHeader(http.StatusForbidden)
-	for _, s := range said {
-		fmt.Fprintln(w, s)
-	}
-	_ = json.NewEncoder(w).Encode(said)
+	return said
 }
 
 // FuzzSecretsStayHidden gives all secrets to servers that repeat or refuse them.
@@ -80,6 +92,8 @@ func FuzzSecretsStayHidden(f *testing.F) {
 	f.Add("x", "xx", "xxx", "xxxx", "xxxxx", strings.Repeat("x", 5000))
 	server := httptest.NewServer(http.HandlerFunc(parrot))
 	f.Cleanup(server.Close)
+	polite := httptest.NewServer(http.HandlerFunc(politeParrot))
+	f.Cleanup(polite.Close)
 	silent := httptest.NewServer(saying(""))
 	f.Cleanup(silent.Close)
 	client := gate.New(nil)
@@ -89,7 +103,7 @@ func FuzzSecretsStayHidden(f *testing.F) {
 		for i, s := range secrets {
 			*s = fmt.Sprintf("%s~%dq7~~~~%s", *s, i, *s)
 		}
-		for _, base := range []string{server.URL, silent.URL} {
+		for _, base := range []string{server.URL, polite.URL, silent.URL} {
 			address, err := url.Parse(base)
 			require.NoError(t, err)
 			address.User, address.Path = url.UserPassword(user, password), "/"+path
