@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -19,7 +20,11 @@ func byAnnotations(s *story) {
 	profile := fmt.Sprintf("apiVersion: weir.dev/v1beta1\nkind: CanaryProfile\nmetadata: {name: %s}\nspec:\n  canary:\n    analysis:\n%s",
 		s.Namespace, strings.ReplaceAll(analysis, "    ", "      "))
 	require.NoError(s.t, sandbox.Apply(s.t.Context(), s.Stage.Sandbox.RESTConfig(), []byte(profile)))
-	s.t.Cleanup(func() { s.kubectl("delete", "canaryprofile", s.Namespace) })
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		assert.NoError(s.t, s.Stage.Weir.WeirV1beta1().CanaryProfiles().Delete(ctx, s.Namespace, metav1.DeleteOptions{}))
+	})
 	before, restarts := s.pods()
 	s.kubectl("annotate", "deployment", s.Name, "weir.dev/canary=true", "weir.dev/profile="+s.Namespace)
 	assert.Contains(s.t, s.told("AnnotationInvalid"), "Service podinfo has 2 ports; say by the annotation weir.dev/port which one")
