@@ -15,6 +15,9 @@ import (
 
 // Overlay is what a user asks for when Weir is installed, beside its metrics. The zero value asks for Weir alone.
 type Overlay struct {
+	// Mesh is the one overlay whose rights Weir gets. Without it, that is the Gateway API's, with the rights of the
+	// providers beside it.
+	Mesh string
 	// Components are folders of kustomize, as in dashboard.
 	Components []string
 	// Secrets are settings that nobody may read, as in WEIR_SLACK_URL=https://….
@@ -27,7 +30,7 @@ type Overlay struct {
 const mine = `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources:
-  - ../kustomize/gatewayapi
+  - ../kustomize/{{.Mesh}}
 {{- range .Beside}}
   - {{.}}.yaml
 {{- end}}
@@ -105,6 +108,12 @@ func (s *Stage) Install(ctx context.Context, o Overlay) error {
 	if err != nil {
 		return err
 	}
+	if o.Mesh != "" { // what was installed before may have had more rights
+		_, err := s.Kubectl(ctx, "delete", "clusterroles,clusterrolebindings", "-l", "app.kubernetes.io/part-of=weir")
+		if err != nil {
+			return err
+		}
+	}
 	if _, err := s.Kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", folder); err != nil {
 		return err
 	}
@@ -122,8 +131,12 @@ func (s *Stage) Install(ctx context.Context, o Overlay) error {
 
 // write makes the user's folders, and gives the one to apply.
 func (s *Stage) write(tree, scratch string, o Overlay, tags map[string]string) (folder string, err error) {
+	mesh, others := "gatewayapi", beside()
+	if o.Mesh != "" {
+		mesh, others = o.Mesh, nil
+	}
 	values := map[string]any{
-		"Beside": beside(), "LoadTester": o.LoadTester, "Components": o.Components, "Secrets": o.Secrets,
+		"Mesh": mesh, "Beside": others, "LoadTester": o.LoadTester, "Components": o.Components, "Secrets": o.Secrets,
 		"Tags": tags, "MetricsServer": s.Sandbox.PrometheusURL,
 	}
 	for name, text := range map[string]string{"mine": mine, "tester": tester} {
@@ -144,12 +157,12 @@ func (s *Stage) write(tree, scratch string, o Overlay, tags map[string]string) (
 		}
 	}
 	folder = filepath.Join(scratch, "mine")
-	return folder, copyRights(tree, folder)
+	return folder, copyRights(tree, folder, others)
 }
 
 // copyRights copies the rights of the providers beside into an overlay, which may name no file above itself.
-func copyRights(tree, overlay string) error {
-	for _, provider := range beside() {
+func copyRights(tree, overlay string, providers []string) error {
+	for _, provider := range providers {
 		rights, err := os.ReadFile(filepath.Join(tree, "kustomize", provider, "rights.yaml"))
 		if err != nil {
 			return fmt.Errorf("reading the rights of provider %s: %w", provider, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,14 +42,12 @@ func byAnnotations(s *story) {
 
 	// In smaller steps, from now on.
 	s.kubectl("annotate", "deployment", s.Name, "weir.dev/step-weights=5,25")
-	s.await(func(c *v1beta1.Canary) bool { return assert.ObjectsAreEqual([]int32{5, 25}, c.Spec.Analysis.StepWeights) })
+	s.await(func(c *v1beta1.Canary) bool {
+		return assert.ObjectsAreEqual([]int32{5, 25}, c.Spec.Analysis.StepWeights)
+	})
 	s.release(stage.Version{Label: "two", Image: sandbox.PodinfoNextImage})
 	s.await(stage.InPhase(v1beta1.PhaseSucceeded))
 
-	s.kubectl("annotate", "deployment", s.Name, "weir.dev/canary-", "weir.dev/profile-", "weir.dev/port-", "weir.dev/step-weights-")
-	require.Eventually(s.t, func() bool {
-		all, err := s.Stage.Weir.WeirV1beta1().Canaries(s.Namespace).List(s.t.Context(), metav1.ListOptions{})
-		return err == nil && len(all.Items) == 0
-	}, patience, 100*time.Millisecond, "the Canary goes with the annotation")
+	s.letGo([]string{"weir.dev/canary", "weir.dev/profile", "weir.dev/port", "weir.dev/step-weights"})
 	s.vanilla()
 }

@@ -22,18 +22,24 @@ const skipperPlan = `    interval: 12s
   ingressRef: {name: podinfo}
 `
 
+// skipper starts Skipper until the story is told, and gives where it listens.
+func (s *story) skipper() string {
+	s.t.Helper()
+	at, err := s.Stage.Sandbox.StartSkipper(s.t.Context())
+	require.NoError(s.t, err)
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		assert.NoError(s.t, s.Stage.Sandbox.StopSkipper(ctx))
+	})
+	return at
+}
+
 // throughSkipper is a whole life behind Skipper: nobody who comes by the user's Ingress is lost, in adoption, promotion
 // and rollback, when a version comes before its predecessor is through, when a stranger turns the weights round, and
 // when the Canary is deleted in the midst of it.
 func throughSkipper(s *story) {
-	at, err := s.Stage.Sandbox.StartSkipper(s.t.Context())
-	require.NoError(s.t, err)
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		assert.NoError(s.t, s.Stage.Sandbox.StopSkipper(ctx))
-	}()
-	guests, leave := s.comeByIngress("skipper", at)
+	guests, leave := s.comeByIngress("skipper", s.skipper())
 	defer leave()
 	before := s.usersIngress()
 	pods, _ := s.pods()

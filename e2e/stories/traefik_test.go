@@ -47,25 +47,16 @@ type guests struct {
 // when it is turned there, in promotion, in a rollback, when a version is superseded, when somebody else changes the
 // TraefikService, and when the Canary is deleted.
 func traefikService(s *story) {
-	host := "traefik." + s.Host
-	lead := func(to string) {
-		require.NoError(s.t, sandbox.Apply(s.t.Context(), s.Stage.Sandbox.RESTConfig(),
-			fmt.Appendf(nil, ingressRouteYAML, s.Name, s.Namespace, host, to)))
-	}
-	lead("{kind: Service, name: podinfo, port: 9898}")
-	config := load.Config{URL: s.Stage.Sandbox.TraefikURL, Host: host, Path: "/", Rate: rate / 2}
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	require.NoError(s.t, load.AwaitOK(ctx, config))
-	g := &guests{s, load.Start(s.t.Context(), config)}
-	defer g.nothingLost()
+	requests, leave := s.comeByIngressRoute()
+	defer leave()
+	g := &guests{s, requests}
 
 	pods, _ := s.pods()
 	s.adoptWith(traefikPlan)
 	now, _ := s.pods()
 	assert.Equal(s.t, pods, now, "adoption touches no pod")
 	assert.Equal(s.t, "podinfo-primary=100", g.divided())
-	lead("{kind: TraefikService, name: podinfo}")
+	s.turnToWeir()
 	turned := s.kubectl("get", "ingressroute", s.Name, "-o", "jsonpath={.metadata.generation} {.metadata.annotations} {.spec}")
 
 	g.promotedByTraefik()
@@ -85,12 +76,34 @@ func traefikService(s *story) {
 	settled()
 }
 
-// nothingLost ends the load of the guests and counts.
-func (g *guests) nothingLost() {
-	sum := load.Summarise(g.requests.Stop(), time.Time{})
-	g.t.Logf("by the IngressRoute: %s", sum)
-	assert.Greater(g.t, sum.Total, rate*5)
-	assert.Zero(g.t, sum.Lost, "requests were lost: %v", sum.Examples)
+// comeByIngressRoute makes an IngressRoute of the user's to the apex, and has guests come by it. When they leave none may
+// have been lost.
+func (s *story) comeByIngressRoute() (guests *load.Load, leave func()) {
+	s.t.Helper()
+	s.lead("{kind: Service, name: podinfo, port: 9898}")
+	config := load.Config{URL: s.Stage.Sandbox.TraefikURL, Host: "traefik." + s.Host, Path: "/", Rate: rate / 2}
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	require.NoError(s.t, load.AwaitOK(ctx, config))
+	guests = load.Start(s.t.Context(), config)
+	return guests, func() {
+		sum := load.Summarise(guests.Stop(), time.Time{})
+		s.t.Logf("by the IngressRoute: %s", sum)
+		assert.Greater(s.t, sum.Total, rate*5)
+		assert.Zero(s.t, sum.Lost, "requests were lost: %v", sum.Examples)
+	}
+}
+
+// turnToWeir leads the IngressRoute to the TraefikService that Weir makes.
+func (s *story) turnToWeir() {
+	s.t.Helper()
+	s.lead("{kind: TraefikService, name: podinfo}")
+}
+
+func (s *story) lead(to string) {
+	s.t.Helper()
+	require.NoError(s.t, sandbox.Apply(s.t.Context(), s.Stage.Sandbox.RESTConfig(),
+		fmt.Appendf(nil, ingressRouteYAML, s.Name, s.Namespace, "traefik."+s.Host, to)))
 }
 
 // divided is what stands in the list of the TraefikService.
