@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"weir.dev/weir/e2e/sandbox/image"
 )
 
 // BuildImage compiles a main package of Weir's tree, such as
-// weir.dev/weir/cmd/weir, and writes it as an image file.
+// weir.dev/weir/cmd/weir, and writes it as an image file, with its bill of materials beside it.
 func BuildImage(ctx context.Context, pkg, file string, tags ...string) error {
 	tree, err := Tree(ctx)
 	if err != nil {
@@ -25,7 +26,18 @@ func BuildImage(ctx context.Context, pkg, file string, tags ...string) error {
 	if err := image.Compile(ctx, tree, pkg, binary); err != nil {
 		return err
 	}
-	return image.Image{Tags: tags, Binary: binary}.Write(file)
+	if err := (image.Image{Tags: tags, Binary: binary}).Write(file); err != nil {
+		return err
+	}
+	bill, err := image.Bill(binary)
+	if err != nil {
+		return err
+	}
+	beside := strings.TrimSuffix(file, filepath.Ext(file)) + ".cdx.json"
+	if err := os.WriteFile(beside, bill, 0o644); err != nil { //nolint:gosec // it is there to be read
+		return fmt.Errorf("writing the bill of materials: %w", err)
+	}
+	return nil
 }
 
 // Import gives an image file to the cluster, to each of its nodes. Pods use its images by their tags,
