@@ -1,4 +1,4 @@
-// Package e2e_test applies what people copy from artifacts/examples.
+// Package e2e_test applies what people copy from artifacts/examples and from the docs.
 package e2e_test
 
 import (

@@ -1,0 +1,284 @@
+package e2e_test
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/restmapper"
+	"sigs.k8s.io/yaml"
+)
+
+// page is one of the docs.
+type page struct{ file, text string }
+
+func pages(t *testing.T) []page {
+	t.Helper()
+	all := []page{{file: "../README.md"}}
+	require.NoError(t, filepath.WalkDir("../docs", func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".md" {
+			all = append(all, page{file: path})
+		}
+		return err
+	}))
+	for i := range all {
+		content, err := os.ReadFile(all[i].file)
+		require.NoError(t, err)
+		all[i].text = string(content)
+	}
+	require.Greater(t, len(all), 20)
+	return all
+}
+
+// blocks are the code blocks of a language.
+func (p page) blocks(language string) []string {
+	var all []string
+	for _, block := range regexp.MustCompile("(?s)\n```"+language+"\n(.*?)\n```").FindAllStringSubmatch(p.text, -1) {
+		all = append(all, block[1])
+	}
+	return all
+}
+
+// prose is the page without its code.
+func (p page) prose() string {
+	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(regexp.MustCompile("(?s)\n```.*?\n```").ReplaceAllString(p.text, ""), "")
+}
+
+// anchors are the names that headings can be linked by.
+func (p page) anchors() map[string]bool {
+	found := map[string]bool{}
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(p.text, -1) {
+		name := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`).ReplaceAllString(heading[1], "$1"))
+		for n, one := 1, name; ; n++ { // the second of a name has a number
+			if !found[one] {
+				found[one] = true
+				break
+			}
+			one = fmt.Sprintf("%s-%d", name, n)
+		}
+	}
+	return found
+}
+
+// TestLinks: a link within the tree leads to a file, and to a heading of it where it names one.
+func TestLinks(t *testing.T) {
+	headings := map[string]map[string]bool{}
+	for _, p := range pages(t) {
+		headings[filepath.Clean(p.file)] = p.anchors()
+	}
+	links := 0
+	for _, p := range pages(t) {
+		for _, link := range regexp.MustCompile(`(?s)\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"`).FindAllStringSubmatch(p.prose(), -1) {
+			to := link[1] + link[2]
+			if strings.Contains(to, "://") {
+				continue
+			}
+			links++
+			file, anchor, _ := strings.Cut(to, "#")
+			target := filepath.Clean(p.file)
+			if file != "" {
+				target = filepath.Join(filepath.Dir(p.file), file)
+			}
+			_, err := os.Stat(target)
+			assert.NoError(t, err, "%s links to %s", p.file, to)
+			if anchor != "" {
+				assert.True(t, headings[target][anchor], "%s links to %s, and there is no such heading", p.file, to)
+			}
+		}
+	}
+	assert.Greater(t, links, 100)
+}
+
+// lacking are groups of kinds whose definitions are somebody else's, and not of this tree.
+func lacking() []string {
+	return []string{"kustomize.config.k8s.io", "argoproj.io", "kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io", "kuma.io"}
+}
+
+// over says how a part of an object is shown in the docs: which object it is laid over, by its first field.
+func over(part map[string]any) (base string, within []string) {
+	const canary = `{apiVersion: weir.dev/v1beta1, kind: Canary, metadata: {name: shown}, spec: {targetRef: {name: shown},
+		service: {port: 80}, analysis: {stepWeights: [10], metrics: [{name: error-rate, templateRef: {name: a}, condition: "true"}]}}}`
+	const template = `{apiVersion: weir.dev/v1beta1, kind: MetricTemplate, metadata: {name: shown}}`
+	spec, _ := part["spec"].(map[string]any)
+	provider, _ := spec["provider"].(map[string]any)
+	switch {
+	case part["analysis"] != nil:
+		return canary, []string{"spec"}
+	case part["steps"] != nil:
+		return strings.Replace(canary, "stepWeights: [10], ", "", 1), []string{"spec", "analysis"}
+	case part["gatewayRefs"] != nil:
+		return canary, []string{"spec", "service"}
+	case spec["targetRef"] != nil, spec["upstreamRef"] != nil:
+		return canary, nil
+	case provider["type"] != nil:
+		return template, nil
+	}
+	return "", nil
+}
+
+// TestYAML: what people copy from the docs is taken by an API server: objects as they are, and parts of them in their place.
+func TestYAML(t *testing.T) {
+	config := apiServer(t)
+	client, err := dynamic.NewForConfig(config)
+	require.NoError(t, err)
+	served, err := discovery.NewDiscoveryClientForConfig(config)
+	require.NoError(t, err)
+	groups, err := restmapper.GetAPIGroupResources(served)
+	require.NoError(t, err)
+	s := reader{client: client, mapper: restmapper.NewDiscoveryRESTMapper(groups)}
+	taken := 0
+	for _, p := range pages(t) {
+		for _, block := range p.blocks("yaml") {
+			for document := range strings.SplitSeq(block, "\n---\n") {
+				if object := s.read(t, p.file, document); object != nil && s.takes(t, p.file, object) {
+					taken++
+				}
+			}
+		}
+	}
+	assert.Greater(t, taken, 20)
+}
+
+type reader struct {
+	client dynamic.Interface
+	mapper meta.RESTMapper
+}
+
+// read gives the object that a document is, or is a part of; nil where it is none of Kubernetes'.
+func (s reader) read(t *testing.T, file, document string) *unstructured.Unstructured {
+	t.Helper()
+	if strings.HasPrefix(strings.TrimLeft(document, " \n"), "- name:") { // metrics
+		document = "analysis:\n  stepWeights: [10]\n  metrics:\n" + document
+	}
+	part := map[string]any{}
+	if !assert.NoError(t, yaml.UnmarshalStrict([]byte(document), &part), "%s:\n%s", file, document) {
+		return nil
+	}
+	if part["apiVersion"] != nil {
+		return &unstructured.Unstructured{Object: part}
+	}
+	base, within := over(part)
+	if base == "" {
+		return nil
+	}
+	object := map[string]any{}
+	require.NoError(t, yaml.Unmarshal([]byte(base), &object))
+	at := object
+	for _, name := range within {
+		at = at[name].(map[string]any)
+	}
+	laid(at, part)
+	return &unstructured.Unstructured{Object: object}
+}
+
+// laid puts a part over an object. Lists are replaced.
+func laid(object, part map[string]any) {
+	for name, value := range part {
+		inner, isObject := value.(map[string]any)
+		have, both := object[name].(map[string]any)
+		if isObject && both {
+			laid(have, inner)
+			continue
+		}
+		object[name] = value
+	}
+}
+
+// takes says whether the API server was asked for an object, which it has to take.
+func (s reader) takes(t *testing.T, file string, object *unstructured.Unstructured) bool {
+	t.Helper()
+	kind := object.GroupVersionKind()
+	if slices.Contains(lacking(), kind.Group) {
+		return false
+	}
+	mapping, err := s.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if !assert.NoError(t, err, "%s", file) {
+		return false
+	}
+	home := metav1.NamespaceNone
+	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+		if home = object.GetNamespace(); home == "" || home == "NAMESPACE" {
+			home = metav1.NamespaceDefault
+		}
+		object.SetNamespace(home)
+		s.namespace(t, home)
+	}
+	_, err = s.client.Resource(mapping.Resource).Namespace(home).Create(t.Context(), object,
+		metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict, DryRun: []string{metav1.DryRunAll}})
+	text, _ := yaml.Marshal(object.Object)
+	assert.NoError(t, err, "%s:\n%s", file, text)
+	return true
+}
+
+func (s reader) namespace(t *testing.T, name string) {
+	t.Helper()
+	made := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}}
+	mapping, err := s.mapper.RESTMapping(made.GroupVersionKind().GroupKind(), "v1")
+	require.NoError(t, err)
+	_, err = s.client.Resource(mapping.Resource).Create(t.Context(), made, metav1.CreateOptions{})
+	if !apierrors.IsAlreadyExists(err) {
+		require.NoError(t, err)
+	}
+}
+
+// TestCommands: what the docs let people type exists: targets of make, packages of Go, folders of kustomize.
+func TestCommands(t *testing.T) {
+	makefile, err := os.ReadFile("../Makefile")
+	require.NoError(t, err)
+	typed := map[string]int{}
+	for _, p := range pages(t) {
+		for _, block := range p.blocks("sh") {
+			for line := range strings.Lines(block) {
+				line, _, _ = strings.Cut(line, " #")
+				words := strings.Fields(line)
+				if len(words) < 2 {
+					continue
+				}
+				typed[words[0]]++
+				switch words[0] {
+				case "make":
+					assert.True(t, bytes.Contains(makefile, []byte("\n"+words[1]+":")), "%s: make %s", p.file, words[1])
+				case "go":
+					for _, word := range words[2:] {
+						if strings.HasPrefix(word, "./") {
+							_, err := os.Stat(filepath.Join("..", strings.TrimSuffix(word, "/...")))
+							assert.NoError(t, err, "%s: %s", p.file, line)
+						}
+					}
+				case "kubectl":
+					for _, word := range words {
+						if strings.HasPrefix(word, "kustomize/") || strings.HasPrefix(word, "artifacts/") {
+							_, err := os.Stat(filepath.Join("..", word))
+							assert.NoError(t, err, "%s: %s", p.file, line)
+						}
+					}
+				}
+			}
+		}
+	}
+	assert.Positive(t, typed["make"]*typed["go"]*typed["kubectl"], "%v", slices.Sorted(maps.Keys(typed)))
+}
