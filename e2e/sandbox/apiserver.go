@@ -61,6 +61,15 @@ func Kubectl(ctx context.Context, progress io.Writer) (string, error) {
 	return kitchen.path(kubectl), kitchen.ready(ctx, kubectl)
 }
 
+// InfluxDB is the path of an influxd, which is no part of a sandbox and is built where it is missing; progress is told so.
+func InfluxDB(ctx context.Context, progress io.Writer) (string, error) {
+	kitchen, err := openKitchen(newProgress(progress))
+	if err != nil {
+		return "", err
+	}
+	return kitchen.path(influxdb()), kitchen.ready(ctx, influxdb())
+}
+
 // StartAPIServer starts an empty API server that is ready to serve.
 func StartAPIServer(ctx context.Context, options APIServerOptions) (*APIServer, error) {
 	kitchen, err := openKitchen(newProgress(options.Progress))

@@ -38,6 +38,7 @@ const (
 	metricsServerVersion = "v0.9.0"
 	contourVersion       = "v1.33.8"
 	skipperVersion       = "v0.22.0"
+	influxdbVersion      = "v1.8.10"
 )
 
 func kubernetes(program string) recipe {
@@ -76,6 +77,13 @@ func podinfo() recipe {
 
 func helm() recipe {
 	return recipe{program: "helm", edition: "helm-" + helmVersion, module: "e2e/tools/helm", pkg: "helm.sh/helm/v4/cmd/helm"}
+}
+
+func influxdb() recipe {
+	return recipe{
+		program: "influxd", edition: "influxdb-" + influxdbVersion, module: "e2e/tools/influxdb",
+		pkg: "github.com/influxdata/influxdb/cmd/influxd",
+	}
 }
 
 // own is a program of Weir's own tree.

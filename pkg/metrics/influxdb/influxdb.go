@@ -3,6 +3,7 @@ package influxdb
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -75,13 +76,14 @@ func (p *Provider) Query(ctx context.Context, q metrics.Query) ([]metrics.Sample
 	return metrics.Answer(samples)
 }
 
-// words are those of a refusal.
+// words are those of a refusal: of version 2, or of version 1.
 func words(body []byte) string {
 	var said struct {
 		Message string `json:"message"`
+		Error   string `json:"error"`
 	}
 	_ = json.Unmarshal(body, &said) // what is no JSON has no words
-	return said.Message
+	return cmp.Or(said.Message, said.Error)
 }
 
 // records parts an answer. It is no answer at all if it is cut off within a line; an empty result is an empty
