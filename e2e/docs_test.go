@@ -142,14 +142,7 @@ func over(part map[string]any) (base string, within []string) {
 
 // TestYAML: what people copy from the docs is taken by an API server: objects as they are, and parts of them in their place.
 func TestYAML(t *testing.T) {
-	config := apiServer(t)
-	client, err := dynamic.NewForConfig(config)
-	require.NoError(t, err)
-	served, err := discovery.NewDiscoveryClientForConfig(config)
-	require.NoError(t, err)
-	groups, err := restmapper.GetAPIGroupResources(served)
-	require.NoError(t, err)
-	s := reader{client: client, mapper: restmapper.NewDiscoveryRESTMapper(groups)}
+	s := newReader(t)
 	taken := 0
 	for _, p := range pages(t) {
 		for _, block := range p.blocks("yaml") {
@@ -166,6 +159,19 @@ func TestYAML(t *testing.T) {
 type reader struct {
 	client dynamic.Interface
 	mapper meta.RESTMapper
+}
+
+// newReader asks an API server that serves Weir's kinds, and those of every router that has any.
+func newReader(t *testing.T) reader {
+	t.Helper()
+	config := apiServer(t)
+	client, err := dynamic.NewForConfig(config)
+	require.NoError(t, err)
+	served, err := discovery.NewDiscoveryClientForConfig(config)
+	require.NoError(t, err)
+	groups, err := restmapper.GetAPIGroupResources(served)
+	require.NoError(t, err)
+	return reader{client: client, mapper: restmapper.NewDiscoveryRESTMapper(groups)}
 }
 
 // read gives the object that a document is, or is a part of; nil where it is none of Kubernetes'.
