@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,6 +17,7 @@ import (
 
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/kube"
 )
 
 const profileYAML = `apiVersion: weir.dev/v1beta1
@@ -90,6 +93,58 @@ func (a *application) awaitWeights(weights ...int32) {
 		c := a.canary()
 		return c != nil && assert.ObjectsAreEqual(weights, c.Spec.Analysis.StepWeights)
 	})
+}
+
+const podsProfileYAML = `apiVersion: weir.dev/v1beta1
+kind: CanaryProfile
+metadata:
+  name: %[1]s
+spec:
+  canary:
+    provider: kubernetes
+    metricsServer: %[2]s
+    service: {settle: 200ms}
+    analysis:
+      interval: 1s
+      stepWeights: [20, 60]
+      metrics: [{name: request-success-rate, thresholdRange: {min: 99}}]
+`
+
+// TestGivenBackForGood: what was given back is not taken again by a look at a Canary that the cache still has. So the
+// annotation goes while a canary is being removed, a few times: how late the cache learns of things is chance.
+func TestGivenBackForGood(t *testing.T) {
+	c := start(t)
+	for i := range 8 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			a := c.application(t)
+			var mu sync.Mutex
+			var after []string // the finalizer
+			o := c.operate(t, a.namespace, func(when kube.When, what string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if len(after) > 0 || when == kube.After && strings.HasPrefix(what, "removing the finalizer") {
+					after = append(after, what)
+				}
+				return nil
+			})
+			defer o.end()
+			require.NoError(t, sandbox.Apply(t.Context(), a.config, fmt.Appendf(nil, podsProfileYAML, a.namespace, a.metrics.URL+"/bad")))
+			a.annotate(map[string]string{"weir.dev/canary": "true", "weir.dev/profile": a.namespace})
+			adopt(a)
+			a.release("2")
+			a.awaitPhase(v1beta1.PhaseFailed)
+			a.release("1")
+			a.awaitPhase(v1beta1.PhaseSucceeded)
+			a.annotate(map[string]string{"weir.dev/canary": ""})
+			a.await("the Canary to go", func() bool { return a.canary() == nil })
+			time.Sleep(300 * time.Millisecond) // longer than the cache is ever behind here
+			mu.Lock()
+			assert.Len(t, after, 1, "nothing is written any more")
+			mu.Unlock()
+			assert.NotContains(t, a.service("app").Spec.Selector, "pod-template-hash")
+			assert.False(t, a.deployment().Spec.Paused)
+		})
+	}
 }
 
 // TestAnnotations: an annotated Deployment gets its Canary by a profile, is released by it, and is let go when the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -41,7 +42,12 @@ func (w *Writer) RemoveFinalizer(ctx context.Context, c *v1beta1.Canary) error {
 	if len(rest) == len(c.Finalizers) {
 		return nil
 	}
-	return w.setFinalizers(ctx, c, "removing the finalizer of", rest)
+	err := w.setFinalizers(ctx, c, "removing the finalizer of", rest)
+	// The API server answers with the version that a cache has. Who believed that would take over again what was given back.
+	if len(rest) == 0 && c.DeletionTimestamp != nil && !apierrors.IsConflict(err) {
+		w.fresh.Leaving(canaries, c)
+	}
+	return err
 }
 
 func (w *Writer) setFinalizers(ctx context.Context, c *v1beta1.Canary, verb string, finalizers []string) error {

@@ -26,12 +26,16 @@ type mark struct {
 	version string
 	uid     types.UID
 	deleted bool
+	leaving bool
 	at      time.Time
 }
 
 // unseen is how long an object that no cache has is waited for. It may have come and gone, by somebody
 // else's hand, before the answer of the write arrived.
 const unseen = 5 * time.Second
+
+// longestLeave is how long what a cache still has of a leaving object is taken for old.
+const longestLeave = 30 * time.Second
 
 // NewFreshness remembers nothing yet.
 func NewFreshness() *Freshness { return &Freshness{marks: map[objectKey]mark{}} }
@@ -52,6 +56,14 @@ func (f *Freshness) Deleted(gvr schema.GroupVersionResource, obj metav1.Object) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.marks[keyOf(gvr, obj)] = mark{uid: obj.GetUID(), deleted: true, at: time.Now()}
+}
+
+// Leaving remembers that nothing keeps an object any more that was deleted before: all that a cache still has of it is old,
+// although no version of it says so. Where the write that let it go may have failed, that is so for a while.
+func (f *Freshness) Leaving(gvr schema.GroupVersionResource, obj metav1.Object) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.marks[keyOf(gvr, obj)] = mark{uid: obj.GetUID(), leaving: true, at: time.Now()}
 }
 
 // Gone forgets an object that the caches saw go.
@@ -80,6 +92,8 @@ func (f *Freshness) Behind(gvr schema.GroupVersionResource, namespace, name stri
 
 func behind(m mark, cached metav1.Object) bool {
 	switch {
+	case m.leaving:
+		return cached != nil && cached.GetUID() == m.uid && time.Since(m.at) < longestLeave
 	case m.deleted:
 		return cached != nil && cached.GetUID() == m.uid && cached.GetDeletionTimestamp() == nil
 	case cached == nil:

@@ -28,6 +28,7 @@ func ending(obj *metav1.ObjectMeta) *metav1.ObjectMeta {
 func TestFreshness(t *testing.T) {
 	wrote := func(f *kube.Freshness) { f.Wrote(things, thing("a", "9")) }
 	deleted := func(f *kube.Freshness) { f.Deleted(things, thing("a", "9")) }
+	leaving := func(f *kube.Freshness) { f.Leaving(things, thing("a", "9")) }
 	for name, tt := range map[string]struct {
 		did    func(*kube.Freshness)
 		cached *metav1.ObjectMeta
@@ -44,6 +45,9 @@ func TestFreshness(t *testing.T) {
 		"the cache has no more":           {deleted, nil, false},
 		"what was deleted is on its way":  {deleted, ending(thing("a", "10")), false},
 		"another came after the deletion": {deleted, thing("b", "10"), false},
+		"the cache has what has left":     {leaving, ending(thing("a", "9")), true},
+		"another came after it":           {leaving, thing("b", "10"), false},
+		"what has left is gone":           {leaving, nil, false},
 		"the last write counts": {func(f *kube.Freshness) { deleted(f); f.Wrote(things, thing("b", "12")) },
 			thing("a", "9"), true},
 		"the caches saw it go": {func(f *kube.Freshness) { wrote(f); f.Gone(things, "shop", "thing") }, nil, false},
