@@ -20,7 +20,9 @@ import (
 // asksBy is a Canary with one metric, which names a template.
 func asksBy(namespace, name string, ref v1beta1.TemplateRef) *v1beta1.Canary {
 	c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	c.Spec.Analysis.Metrics = []v1beta1.CanaryMetric{{Name: "rate", TemplateRef: &ref}}
+	c.Spec.Analysis.Metrics = []v1beta1.CanaryMetric{{
+		Name: "rate", TemplateRef: &ref, ThresholdRange: &v1beta1.ThresholdRange{Min: new(1.0)},
+	}}
 	c.Status.Phase = v1beta1.PhaseInitialized
 	return c
 }
