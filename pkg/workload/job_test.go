@@ -78,12 +78,12 @@ func TestJobNames(t *testing.T) {
 	another.UID = types.UID("2")
 	assert.Equal(t, name(jobCanary("podinfo"), first, "smoke"), name(jobCanary("podinfo"), first, "smoke"))
 	names := map[string]bool{
-		name(jobCanary("podinfo"), first, "smoke"):                                       true,
-		name(jobCanary("podinfo"), first, "load"):                                        true,
+		name(jobCanary("podinfo"), first, "smoke"):                                        true,
+		name(jobCanary("podinfo"), first, "load"):                                         true,
 		name(jobCanary("podinfo"), rollout.RoundID{Run: "r", Step: 1, Round: 3}, "smoke"): true,
 		name(jobCanary("podinfo"), rollout.RoundID{Run: "r", Step: 2, Round: 2}, "smoke"): true,
 		name(jobCanary("podinfo"), rollout.RoundID{Run: "s", Step: 1, Round: 2}, "smoke"): true,
-		name(another, first, "smoke"):                                                    true,
+		name(another, first, "smoke"):                                                     true,
 	}
 	assert.Len(t, names, 6)
 	long := name(jobCanary("a.b-"+strings.Repeat("c", 39)+"-"+strings.Repeat("d", 50)), first, "smoke")
