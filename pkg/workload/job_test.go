@@ -94,8 +94,9 @@ func TestJobNames(t *testing.T) {
 func TestJobTemplatesThatCannotBe(t *testing.T) {
 	for template, says := range map[string]string{
 		`{spec: {container: []}}`: `spec.provider.job.template is no template of a pod: json: unknown field "container"; correct it`,
-		`[]`:                      "spec.provider.job.template is no template of a pod: json: cannot unmarshal array into Go value of type v1.PodTemplateSpec; correct it",
-		`{}`:                      "spec.provider.job.template.spec.containers is empty; add the container that checks",
+		`[]`: "spec.provider.job.template is no template of a pod: json: cannot unmarshal array into Go value of " +
+			"type v1.PodTemplateSpec; correct it",
+		`{}`: "spec.provider.job.template.spec.containers is empty; add the container that checks",
 		`{spec: {restartPolicy: OnFailure, containers: [{name: a}]}}`: "spec.provider.job.template.spec.restartPolicy is OnFailure, " +
 			"and a container that is started again has no exit code; remove it",
 	} {

@@ -71,8 +71,8 @@ func Asked(m v1beta1.CanaryMetric, kind evidence.Kind, t *v1beta1.MetricTemplate
 	case t.Provider.Type == v1beta1.ProviderJob:
 		return nil, byJob(m)
 	case m.ThresholdRange == nil && m.Condition == "" && m.Comparison == nil:
-		return nil, metrics.Rejectedf("it is not of type job, which alone is judged without thresholdRange, condition and comparison; " +
-			"set one of them in the metric")
+		return nil, metrics.Rejectedf("it is not of type job, which alone is judged without thresholdRange, condition and " +
+			"comparison; set one of them in the metric")
 	case m.Comparison == nil:
 		if t.Query == "" {
 			return nil, metrics.Rejectedf("it has no query, and only a comparison does without")
