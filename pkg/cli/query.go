@@ -68,7 +68,7 @@ kubectl port-forward, say. Nothing of the release changes by it.`,
 }
 
 // errByJob is said of a metric that no server answers.
-var errByJob = errors.New("a Job answers it, which the operator alone runs; `kubectl weir status` shows what came of the last one")
+var errByJob = errors.New("a Job answers it, which the operator alone runs; `kubectl weir status` shows what the last said")
 
 // question is a metric that is to be asked, and who answers.
 type question struct {

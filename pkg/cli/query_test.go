@@ -155,7 +155,7 @@ spec: {provider: {type: job, job: {template: {spec: {containers: [{name: smoke, 
 	got := b.types("query", "podinfo", "smoke")
 	assert.Equal(b, 1, got.code)
 	assert.Contains(b, got.err, "metric smoke cannot be asked: a Job answers it, which the operator alone runs; "+
-		"`kubectl weir status` shows what came of the last one")
+		"`kubectl weir status` shows what the last said")
 	got = b.types("analyze", "podinfo", "--address", b.history(from, 0.01), "--from", "2026-11-27T20:00:00Z",
 		"--to", "2026-11-27T20:05:00Z")
 	require.Zero(b, got.code, got.err)

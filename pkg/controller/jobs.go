@@ -63,10 +63,10 @@ func (j *jobs) run(
 	if err != nil {
 		return nil, metrics.Rejectedf("%s", err)
 	}
+	limit := time.Duration(*job.Spec.ActiveDeadlineSeconds)*time.Second + j.grace
 	if job, err = j.ensure(ctx, canary, job); err != nil {
 		return nil, err
 	}
-	limit := time.Duration(*job.Spec.ActiveDeadlineSeconds)*time.Second + j.grace
 	waiting, stop := context.WithTimeout(ctx, limit)
 	defer stop()
 	end, err := j.wait(waiting, job)

@@ -105,6 +105,10 @@ type JobEnd struct {
 // time has failed then, and was never tried otherwise.
 func JobEndOf(job *batchv1.Job, ran bool) *JobEnd {
 	called := fmt.Sprintf("Job %s/%s", job.Namespace, job.Name)
+	limit := int64(0)
+	if s := job.Spec.ActiveDeadlineSeconds; s != nil { // somebody may have taken it away
+		limit = *s
+	}
 	for _, c := range job.Status.Conditions {
 		switch {
 		case c.Status != corev1.ConditionTrue:
@@ -116,10 +120,10 @@ func JobEndOf(job *batchv1.Job, ran bool) *JobEnd {
 				fmt.Sprintf("%s failed; see its logs: %s (%s)", called, c.Message, c.Reason)}
 		case ran:
 			return &JobEnd{v1beta1.VerdictFailed, string(batchv1.JobFailed),
-				fmt.Sprintf("%s was still running after %d seconds: %s (%s)", called, *job.Spec.ActiveDeadlineSeconds, c.Message, c.Reason)}
+				fmt.Sprintf("%s was still running after %d seconds: %s (%s)", called, limit, c.Message, c.Reason)}
 		default:
 			return &JobEnd{Verdict: v1beta1.VerdictErrored, Message: fmt.Sprintf("the pod of %s was not seen to run within %d seconds; "+
-				"look why, or raise spec.provider.job.activeDeadlineSeconds", called, *job.Spec.ActiveDeadlineSeconds)}
+				"look why, or raise spec.provider.job.activeDeadlineSeconds", called, limit)}
 		}
 	}
 	return nil
