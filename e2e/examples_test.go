@@ -58,6 +58,11 @@ func TestExamples(t *testing.T) {
 	for _, object := range slices.Concat(s.found["MetricTemplate"], s.found["ClusterMetricTemplate"]) {
 		template := typed[v1beta1.MetricTemplate](t, object)
 		assert.NoError(t, metrics.Parse(template.Spec.Query), template.Name)
+		if template.Spec.Provider.Type == v1beta1.ProviderJob {
+			_, err := workload.JobTemplate(template.Spec.Provider.Job)
+			assert.NoError(t, err, template.Name)
+			continue
+		}
 		assert.NoError(t, providers.Check(template.Spec.Provider), template.Name)
 	}
 	for _, object := range s.found["AlertProvider"] {

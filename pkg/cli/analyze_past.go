@@ -237,6 +237,10 @@ func (p *past) ask(ctx context.Context, m v1beta1.CanaryMetric) (asking, error) 
 func (p *past) answered(ctx context.Context, m v1beta1.CanaryMetric, at time.Time) (analysis.Input, error) {
 	in := analysis.Input{At: at, Weight: p.run.weight, Elapsed: at.Sub(p.run.from)}
 	q, err := p.ask(ctx, m)
+	if errors.Is(err, errByJob) {
+		in.Err = metrics.NoDataf("a Job answered it, which cannot be run in the past")
+		return in, nil
+	}
 	if err != nil {
 		return in, err
 	}

@@ -231,6 +231,12 @@ func (l *linter) template(t parsed[v1beta1.MetricTemplate]) {
 			l.add(t.problem("spec."+q.field, "spec.%s: %s", q.field, err))
 		}
 	}
+	if spec.Provider.Type == v1beta1.ProviderJob {
+		if _, err := workload.JobTemplate(spec.Provider.Job); err != nil {
+			l.add(t.problem("spec.provider.job.template", "%s", err))
+		}
+		return
+	}
 	if err := providers.Check(t.object.Spec.Provider); err != nil && errors.Is(err, metrics.Rejected) {
 		l.add(t.problem("spec.provider", "spec.provider: %s", err))
 	}

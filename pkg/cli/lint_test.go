@@ -57,6 +57,16 @@ spec:
   query: sum(rate(errors{path="{{ variables.path }}"}[{{ interval }}]))
 `
 
+const lintJob = `apiVersion: weir.dev/v1beta1
+kind: MetricTemplate
+metadata:
+  name: smoke
+spec:
+  provider:
+    type: job
+    job: {template: {spec: {containers: [{name: smoke, image: smoke}]}}}
+`
+
 const lintAlerts = `apiVersion: weir.dev/v1beta1
 kind: AlertProvider
 metadata:
@@ -168,6 +178,7 @@ func TestLintTogether(t *testing.T) {
         name: errors
 `
 	const ofCluster = metric + "        kind: ClusterMetricTemplate\n"
+	const byJob = "    - name: smoke\n      templateRef: {name: smoke}\n"
 	swapped := func(manifest, old, new string) string { return strings.Replace(manifest, old, new, 1) }
 	name := strings.Repeat("a", 54)
 	long, byName := "    name: "+name+"\n", swapped(lintTemplate, "variables.path", "pods")
@@ -186,6 +197,21 @@ func TestLintTogether(t *testing.T) {
 		"the other kind":               {[]string{lintCanary + ofCluster, lintTemplate}, nil},
 		"the cluster's, and not meant": {[]string{lintCanary + metric, lintClusterTemplate}, nil},
 		"variable there":               {[]string{lintCanary + metric + "      templateVariables: {path: a}\n", lintTemplate}, nil},
+		"a Job":                        {[]string{lintCanary + byJob, lintJob}, nil},
+		"a Job compared": {[]string{lintCanary + byJob + "      comparison: {}\n", lintJob}, []string{
+			"metric smoke: MetricTemplate smoke: the verdict of type job is the exit code; remove the metric's comparison"}},
+		"a Job of a cluster's, with a range": {[]string{
+			lintCanary + swapped(byJob, "{name", "{kind: ClusterMetricTemplate, name") + "      thresholdRange: {min: 1}\n",
+			swapped(lintJob, "MetricT", "ClusterMetricT"),
+		}, []string{
+			"metric smoke: ClusterMetricTemplate smoke: the verdict of type job is the exit code; remove the metric's thresholdRange"}},
+		"variables of a Job": {[]string{lintCanary + byJob + "      templateVariables: {a.b: v, a-b: w}\n", lintJob}, []string{
+			"metric smoke: MetricTemplate smoke: templateVariables a-b and a.b are both WEIR_VARIABLES_A_B to a container; " +
+				"rename one of them"}},
+		"judged by nothing": {[]string{lintCanary + swapped(metric, "      thresholdRange: {max: 1}\n", ""),
+			swapped(lintTemplate, "variables.path", "name")}, []string{
+			"metric errors: MetricTemplate errors: it is not of type job, which alone is judged without thresholdRange, " +
+				"condition and comparison; set one of them in the metric"}},
 		"port": {[]string{lintCanary, deployment, service}, []string{
 			"Service podinfo has no port 9898; set spec.service.port to one of its ports"}},
 		"selector": {[]string{lintCanary, deployment, swapped(service, "app: podinfo", "app: other")}, []string{

@@ -67,6 +67,9 @@ kubectl port-forward, say. Nothing of the release changes by it.`,
 	return cmd
 }
 
+// errByJob is said of a metric that no server answers.
+var errByJob = errors.New("a Job answers it, which the operator alone runs; `kubectl weir status` shows what the last said")
+
 // question is a metric that is to be asked, and who answers.
 type question struct {
 	metric   v1beta1.CanaryMetric
@@ -152,6 +155,9 @@ func (k *cluster) question(ctx context.Context, canary *v1beta1.Canary, name str
 			return nil, err
 		}
 		spec, namespace, q.template = t.Provider, from, t
+	}
+	if spec.Type == v1beta1.ProviderJob {
+		return nil, fmt.Errorf("metric %s cannot be asked: %w", name, errByJob)
 	}
 	spec.Address = cmp.Or(o.address, spec.Address)
 	if spec.Type == "prometheus" && spec.Address == "" {

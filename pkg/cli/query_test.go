@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -139,6 +140,27 @@ spec:
 	require.Zero(b, got.code, got.err)
 	assert.Equal(b, []string{"Bearer secret-token everywhere"}, asked())
 	assert.Contains(b, got.out, "Verdict: Passed: 0.25")
+}
+
+// queriesAJob: what the operator alone can run is said to be so, and does not keep the rest of the past from being judged.
+func queriesAJob(b *bench) {
+	from := time.Date(2026, 11, 27, 20, 0, 0, 0, time.UTC)
+	b.measured("http://nowhere", `{name: smoke, templateRef: {name: smoke}}`)
+	t := read[v1beta1.MetricTemplate](b, `
+metadata: {name: smoke}
+spec: {provider: {type: job, job: {template: {spec: {containers: [{name: smoke, image: smoke}]}}}}}
+`)
+	_, err := b.weir.WeirV1beta1().MetricTemplates(b.namespace).Create(b.Context(), t, metav1.CreateOptions{})
+	require.NoError(b, err)
+	got := b.types("query", "podinfo", "smoke")
+	assert.Equal(b, 1, got.code)
+	assert.Contains(b, got.err, "metric smoke cannot be asked: a Job answers it, which the operator alone runs; "+
+		"`kubectl weir status` shows what the last said")
+	got = b.types("analyze", "podinfo", "--address", b.history(from, 0.01), "--from", "2026-11-27T20:00:00Z",
+		"--to", "2026-11-27T20:05:00Z")
+	require.Zero(b, got.code, got.err)
+	assert.Contains(b, got.out, "\nNothing would have rolled it back in 10 rounds.\n"+
+		"smoke never had an answer: a Job answered it, which cannot be run in the past\n")
 }
 
 func queriesCounts(b *bench) {

@@ -40,6 +40,7 @@ func TestCLI(t *testing.T) {
 		"query by cluster":   queriesOfTheCluster,
 		"query of counts":    queriesCounts,
 		"the past":           analyzesThePast,
+		"a Job":              queriesAJob,
 		"query of nothing":   queriesNothing,
 		"watch":              looksOn,
 		"watch the list":     looksOnAtAll,

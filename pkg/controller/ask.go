@@ -12,6 +12,7 @@ import (
 
 	"weir.dev/weir/pkg/analysis"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/metrics"
 	"weir.dev/weir/pkg/metrics/builtin"
 	"weir.dev/weir/pkg/metrics/shared"
@@ -28,6 +29,7 @@ type asker struct {
 	options Options
 	metrics *Metrics
 	sources *sources
+	jobs    *jobs
 	wake    func(types.NamespacedName)
 	pending sync.WaitGroup
 
@@ -43,6 +45,14 @@ type askedRound struct {
 	id      rollout.RoundID
 	asked   map[string]bool
 	answers []rollout.Answer
+	// ctx is how long its Jobs are waited for, until end.
+	ctx context.Context //nolint:containedctx // the life of the round
+	end context.CancelCauseFunc
+}
+
+// has says that a metric has been answered.
+func (r *askedRound) has(metric string) bool {
+	return slices.ContainsFunc(r.answers, func(a rollout.Answer) bool { return a.Check.Name == metric })
 }
 
 // old says that a round was answered whole so long ago that its answers say nothing of the canary as it is:
@@ -59,9 +69,13 @@ func (r *askedRound) old(now time.Time, questions int) bool {
 	return true
 }
 
-func newAsker(kube kubernetes.Interface, caches *caches, options Options, m *Metrics, wake func(types.NamespacedName)) *asker {
+func newAsker(
+	client kubernetes.Interface, writer *kube.Writer, caches *caches, options Options, m *Metrics,
+	wake func(types.NamespacedName),
+) *asker {
 	return &asker{
-		caches: caches, options: options, metrics: m, wake: wake, sources: newSources(kube, options, m),
+		caches: caches, options: options, metrics: m, wake: wake, sources: newSources(client, options, m),
+		jobs:     &jobs{client, writer, m, time.Minute},
 		rounds:   map[types.NamespacedName]*askedRound{},
 		readings: map[types.NamespacedName]map[string]builtin.Reading{}, guards: map[types.NamespacedName]*guard{},
 	}
@@ -78,7 +92,7 @@ func (a *asker) wait() { a.pending.Wait() }
 func (a *asker) forget(key types.NamespacedName) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.rounds, key)
+	a.leave(key, true)
 	delete(a.readings, key)
 	a.unwatch(key)
 }
@@ -90,25 +104,55 @@ func (a *asker) answers(
 ) []rollout.Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(questions) == 0 {
-		delete(a.rounds, key)
-		return nil
-	}
 	r := a.rounds[key]
-	if r == nil || r.id != questions[0].Round || r.old(a.options.Now(), len(questions)) {
-		r = &askedRound{id: questions[0].Round, asked: map[string]bool{}}
-		a.rounds[key] = r
+	switch {
+	case a.ctx == nil:
+		return nil
+	case len(questions) == 0:
+		a.leave(key, r != nil && r.id.Over(canary))
+		return nil
+	case r == nil || r.id != questions[0].Round || r.old(a.options.Now(), len(questions)):
+		a.leave(key, true)
+		r = a.begin(key, questions[0].Round)
 	}
+	unfinished := a.unfinished(canary, r, questions)
 	for _, q := range questions {
-		if r.asked[q.Metric.Name] || a.ctx == nil {
+		job := a.jobOf(canary, q.Metric)
+		// A Job takes minutes. What others say is asked for after it, so that it is not old by then.
+		if r.asked[q.Metric.Name] || unfinished && job == nil {
 			continue
 		}
 		r.asked[q.Metric.Name] = true
 		vars := varsOf(canary, o, q.Window, q.Metric.TemplateVariables)
 		a.pending.Add(1)
-		go a.ask(a.ctx, key, canary, q, vars)
+		if job != nil {
+			go a.askJob(r.ctx, key, canary, q, job, vars.canary)
+		} else {
+			go a.ask(a.ctx, key, canary, q, vars)
+		}
 	}
 	return joint(canary.Spec.Analysis.Metrics, r.answers)
+}
+
+func (a *asker) begin(key types.NamespacedName, id rollout.RoundID) *askedRound {
+	r := &askedRound{id: id, asked: map[string]bool{}}
+	r.ctx, r.end = context.WithCancelCause(a.ctx)
+	a.rounds[key] = r
+	return r
+}
+
+// leave forgets what was asked for a Canary. Its Jobs end where the round is over, and else go on, and are found when they
+// are asked for again.
+func (a *asker) leave(key types.NamespacedName, over bool) {
+	r := a.rounds[key]
+	if r == nil {
+		return
+	}
+	delete(a.rounds, key)
+	if over {
+		r.end(errRoundOver)
+	}
+	r.end(nil)
 }
 
 // joint judges together what is so judged, of the answers that there are.
@@ -150,11 +194,15 @@ func (a *asker) ask(
 			return a.compare(ctx, canary, comparison{q.Metric, q.Round, every, trafficSince(canary), was}, vars)
 		})
 	}
-	if !ok {
-		return
+	if ok {
+		a.keepAnswer(key, answer)
 	}
+}
+
+// keepAnswer keeps what was answered in the round that is on, and wakes the Canary.
+func (a *asker) keepAnswer(key types.NamespacedName, answer rollout.Answer) {
 	a.mu.Lock()
-	if r := a.rounds[key]; r != nil && r.id == q.Round {
+	if r := a.rounds[key]; r != nil && r.id == answer.Round {
 		r.answers = append(r.answers, answer)
 	}
 	a.mu.Unlock()

@@ -43,7 +43,8 @@ func newAsking(ctx context.Context, t *testing.T, workers int, now func() time.T
 	cs, err := newCaches(Clients{Kube: a.kube}, Options{Informers: Informers(nil, "")}, watchable{}, none, kube.NewFreshness())
 	require.NoError(t, err)
 	options := Options{MetricWorkers: workers, Now: now}
-	a.asker = newAsker(a.kube, cs, options, NewMetrics(a.numbers), func(key types.NamespacedName) {
+	writer := kube.NewWriter(a.kube, nil, nil, kube.NewFreshness(), nil)
+	a.asker = newAsker(a.kube, writer, cs, options, NewMetrics(a.numbers), func(key types.NamespacedName) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.woken[key.Name]++

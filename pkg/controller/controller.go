@@ -106,7 +106,7 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 	if err != nil {
 		return nil, err
 	}
-	c.asker = newAsker(clients.Kube, c.caches, options, metrics, c.queue.Add)
+	c.asker = newAsker(clients.Kube, c.writer, c.caches, options, metrics, c.queue.Add)
 	c.configs = newConfigs(clients.Kube, c.queue.Add)
 	c.caller = newCaller(clients.Kube, options, metrics, c.queue.Add)
 	c.outbox = newOutbox(clients, options, metrics, c.queue.Add)

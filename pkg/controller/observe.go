@@ -337,6 +337,9 @@ func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
 // fitting says whether a template has what a metric is asked by.
 func fitting(m v1beta1.CanaryMetric, t *template) error {
 	queries, err := builtin.Asked(m, analysis.KindOf(m), &t.MetricTemplateSpec)
+	if err == nil && t.Provider.Type == v1beta1.ProviderJob {
+		_, err = workload.JobTemplate(t.Provider.Job)
+	}
 	for _, query := range queries {
 		err = errors.Join(err, metrics.Parse(query))
 	}

@@ -20,7 +20,9 @@ import (
 // asksBy is a Canary with one metric, which names a template.
 func asksBy(namespace, name string, ref v1beta1.TemplateRef) *v1beta1.Canary {
 	c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	c.Spec.Analysis.Metrics = []v1beta1.CanaryMetric{{Name: "rate", TemplateRef: &ref}}
+	c.Spec.Analysis.Metrics = []v1beta1.CanaryMetric{{
+		Name: "rate", TemplateRef: &ref, ThresholdRange: &v1beta1.ThresholdRange{Min: new(1.0)},
+	}}
 	c.Status.Phase = v1beta1.PhaseInitialized
 	return c
 }
@@ -89,6 +91,39 @@ func TestTemplatesThatAreNamed(t *testing.T) {
 		assert.Equal(t, "TemplateNotFound", problems[0].Reason)
 		assert.Equal(t, says, problems[0].Message)
 	}
+}
+
+// TestTemplatesOfJobs: what cannot be run, or would be judged by something else, is not accepted.
+func TestTemplatesOfJobs(t *testing.T) {
+	none := func(...types.NamespacedName) {}
+	cs, err := newCaches(Clients{}, Options{Informers: Informers(nil, "")}, watchable{}, none, kube.NewFreshness())
+	require.NoError(t, err)
+	c := &Controller{caches: cs}
+	template := &v1beta1.MetricTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "smoke"}}
+	template.Spec.Provider = v1beta1.MetricProvider{Type: v1beta1.ProviderJob, Job: &v1beta1.JobProvider{}}
+	require.NoError(t, cs.weir.Weir().V1beta1().MetricTemplates().Informer().GetIndexer().Add(template))
+	canary := asksBy("shop", "app", v1beta1.TemplateRef{Name: "smoke"})
+	m := &canary.Spec.Analysis.Metrics[0]
+	says := func(raw string) string {
+		template.Spec.Provider.Job.Template.Raw = []byte(raw)
+		problems := c.metricProblems(canary)
+		if len(problems) == 0 {
+			return ""
+		}
+		require.Len(t, problems, 1)
+		assert.Equal(t, "TemplateInvalid", problems[0].Reason)
+		return problems[0].Message
+	}
+	const fine = `{"spec":{"containers":[{"name":"a"}]}}`
+	assert.Equal(t, "metric rate: MetricTemplate shop/smoke: the verdict of type job is the exit code; "+
+		"remove the metric's thresholdRange", says(fine))
+	m.ThresholdRange, m.Comparison = nil, &v1beta1.Comparison{}
+	assert.Equal(t, "metric rate: MetricTemplate shop/smoke: the verdict of type job is the exit code; "+
+		"remove the metric's comparison", says(fine))
+	m.Comparison = nil
+	assert.Empty(t, says(fine))
+	assert.Equal(t, "metric rate: MetricTemplate shop/smoke: spec.provider.job.template.spec.containers is empty; "+
+		"add the container that checks", says(`{}`))
 }
 
 // TestWithoutClusterTemplates is an operator that cannot read them: it neither waits for them nor stops.

@@ -44,6 +44,7 @@ func TestWriter(t *testing.T) {
 		"partition":                 holdsAStatefulSet,
 		"update strategy":           holdsADaemonSet,
 		"pod":                       replacesAPod,
+		"Job":                       makesAJobOnce,
 		"pin":                       pins,
 		"pin of moved":              pinsNothingThatMoved,
 		"pin where the user lives":  pinsBesideItsUser,

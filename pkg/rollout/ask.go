@@ -17,6 +17,11 @@ type RoundID struct {
 // String gives the name as it stands in logs.
 func (r RoundID) String() string { return fmt.Sprintf("%s/%d/%d", r.Run, r.Step, r.Round) }
 
+// Over says that a Canary is not at this round any more: what is asked in it is of no use.
+func (r RoundID) Over(c *v1beta1.Canary) bool {
+	return c.Status.Run == nil || c.Status.Step == nil || round(c) != r
+}
+
 // Questions are what is to be asked now.
 type Questions struct {
 	Checks []Question

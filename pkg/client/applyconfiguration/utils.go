@@ -94,6 +94,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.HTTPPoolApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("IngressRef"):
 		return &weirv1beta1.IngressRefApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("JobProvider"):
+		return &weirv1beta1.JobProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("LoadBalancer"):
 		return &weirv1beta1.LoadBalancerApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("LocalityFailover"):

@@ -64,10 +64,16 @@ func Counts(kind evidence.Kind, canary, primary metrics.Vars) (string, error) {
 	return strings.Join(parts, "\nor\n"), nil
 }
 
-// Asked are the queries of a template that a metric is asked by: its counters for a comparison of a kind, and else its
-// query. An error says that it has not what that takes, and is of the kind Rejected.
+// Asked are the queries of a template that a metric is asked by: its counters for a comparison of a kind, none of a Job, and
+// else its query. An error says that it has not what that takes, and is of the kind Rejected.
 func Asked(m v1beta1.CanaryMetric, kind evidence.Kind, t *v1beta1.MetricTemplateSpec) ([]string, error) {
-	if m.Comparison == nil {
+	switch {
+	case t.Provider.Type == v1beta1.ProviderJob:
+		return nil, byJob(m)
+	case m.ThresholdRange == nil && m.Condition == "" && m.Comparison == nil:
+		return nil, metrics.Rejectedf("it is not of type job, which alone is judged without thresholdRange, condition and " +
+			"comparison; set one of them in the metric")
+	case m.Comparison == nil:
 		if t.Query == "" {
 			return nil, metrics.Rejectedf("it has no query, and only a comparison does without")
 		}
@@ -75,6 +81,23 @@ func Asked(m v1beta1.CanaryMetric, kind evidence.Kind, t *v1beta1.MetricTemplate
 	}
 	counters, err := countersOf(kind, t)
 	return slices.Sorted(maps.Values(counters)), err
+}
+
+// byJob says why a metric cannot be judged by a Job.
+func byJob(m v1beta1.CanaryMetric) error {
+	for _, other := range []struct {
+		set   bool
+		field string
+	}{
+		{m.ThresholdRange != nil, "thresholdRange"}, {m.Condition != "", "condition"}, {m.Comparison != nil, "comparison"},
+		{m.Reduce != "", "reduce"},
+	} {
+		if other.set {
+			return metrics.Rejectedf("the verdict of type job is the exit code; remove the metric's %s", other.field)
+		}
+	}
+	_, err := metrics.Vars{Variables: m.TemplateVariables}.Environment()
+	return err
 }
 
 // countersOf are the queries of a template by what they count.

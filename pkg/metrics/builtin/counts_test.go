@@ -194,6 +194,29 @@ func TestAsked(t *testing.T) {
 	asked, err = builtin.Asked(v1beta1.CanaryMetric{Name: "orders", Condition: "true"}, evidence.Errors, own)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"up"}, asked)
+	_, err = builtin.Asked(v1beta1.CanaryMetric{Name: "orders"}, evidence.Errors, own)
+	require.EqualError(t, err, "it is not of type job, which alone is judged without thresholdRange, condition and comparison; "+
+		"set one of them in the metric")
+}
+
+// TestAskedOfAJob: nothing is asked, and nothing else judges.
+func TestAskedOfAJob(t *testing.T) {
+	template := &v1beta1.MetricTemplateSpec{Provider: v1beta1.MetricProvider{Type: v1beta1.ProviderJob}}
+	asked, err := builtin.Asked(v1beta1.CanaryMetric{Name: "smoke", FailureLimit: 1}, evidence.Errors, template)
+	require.NoError(t, err)
+	assert.Empty(t, asked)
+	for field, m := range map[string]v1beta1.CanaryMetric{
+		"thresholdRange": {ThresholdRange: &v1beta1.ThresholdRange{Min: new(1.0)}},
+		"condition":      {Condition: "value > 0"},
+		"comparison":     {Comparison: &v1beta1.Comparison{}},
+		"reduce":         {Reduce: "max"},
+	} {
+		_, err = builtin.Asked(m, evidence.Errors, template)
+		require.ErrorIs(t, err, metrics.Rejected)
+		require.EqualError(t, err, "the verdict of type job is the exit code; remove the metric's "+field)
+	}
+	_, err = builtin.Asked(v1beta1.CanaryMetric{TemplateVariables: map[string]string{"a": "", "A": ""}}, evidence.Errors, template)
+	require.ErrorContains(t, err, "rename one of them")
 }
 
 // testOwnCounts asks for a template's counters, which have a unit of their own.

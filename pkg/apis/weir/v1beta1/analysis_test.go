@@ -231,12 +231,14 @@ func judgingRules() []rule {
 			field: "spec.analysis.metrics[0]",
 			yes: []string{
 				metric("{" + own + "condition: value < 1.0}"), comparison(""), metric("{" + rate + "comparison: {}}"),
+				metric("{name: own, templateRef: {name: own}}"),
 			},
 			no: []string{
 				metric("{" + rate + "}"), metric("{" + own + "condition: 'true', thresholdRange: {max: 1}}"),
 				metric("{" + compare + "{}, thresholdRange: {max: 1}}"), metric("{" + compare + "{}, condition: 'true'}"),
 			},
-			says: "a metric is judged by one of thresholdRange, condition and comparison",
+			says: "a metric is judged by one of thresholdRange, condition and comparison, " +
+				"and by none of them if its template is of type job",
 		},
 		{
 			field: "spec.analysis.metrics[0]",

@@ -37,11 +37,11 @@ const (
 	CompareSplit = "split"
 )
 
-// CanaryMetric is one metric that the canary is judged by: by a range of values, by a condition, or by comparison with
-// the primary.
+// CanaryMetric is one metric that the canary is judged by: by a range of values, by a condition, by comparison with
+// the primary, or by the exit code of a Job.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.templateRef) || self.name in ['request-success-rate', 'request-duration', 'request-share']",message="a metric needs a templateRef unless it is built in (request-success-rate, request-duration, request-share)"
-// +kubebuilder:validation:XValidation:rule="[has(self.thresholdRange), has(self.condition), has(self.comparison)].filter(x, x).size() == 1",message="a metric is judged by one of thresholdRange, condition and comparison"
+// +kubebuilder:validation:XValidation:rule="[has(self.thresholdRange), has(self.condition), has(self.comparison)].filter(x, x).size() in (has(self.templateRef) ? [0, 1] : [1])",message="a metric is judged by one of thresholdRange, condition and comparison, and by none of them if its template is of type job"
 // +kubebuilder:validation:XValidation:rule="has(self.templateRef) || self.name != 'request-share' || has(self.comparison)",message="request-share is judged by comparison, with the weight"
 // +kubebuilder:validation:XValidation:rule="!has(self.comparison) || !has(self.comparison.kind) || self.comparison.kind in (has(self.templateRef) ? ['errors', 'mean'] : self.name == 'request-duration' ? ['latency', 'mean'] : self.name == 'request-share' ? ['split'] : ['errors'])",message="comparison.kind is errors or mean for a template, latency or mean for request-duration, split for request-share, and errors for request-success-rate"
 // +kubebuilder:validation:XValidation:rule="!has(self.weight) || has(self.comparison) && self.name != 'request-share' && !(has(self.dryRun) && self.dryRun)",message="weight is for comparisons that are judged together: not for request-share, and not with dryRun"

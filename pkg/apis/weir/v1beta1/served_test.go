@@ -78,7 +78,20 @@ func testDefaults(t *testing.T, c *cluster) {
 	require.NoError(t, err)
 	interval, _, _ := unstructured.NestedString(made.Object, "spec", "analysis", "interval")
 	assert.Equal(t, "1m", interval, "without an analysis, its defaults are missing")
-	for _, other := range []string{"MetricTemplate", "ClusterMetricTemplate", "AlertProvider", "ClusterAlertProvider"} {
+	for kind, base := range map[string]string{"MetricTemplate": templateBase, "ClusterMetricTemplate": clusterTemplateBase} {
+		k = c.kind(kind, base)
+		made, err = k.client.Create(t.Context(),
+			k.with(t, "spec: {query: null, provider: {type: job, job: {template: {}}}}"), strictly(true))
+		require.NoError(t, err)
+		clear(got)
+		for _, field := range defaulted("spec", k.schema.Properties["spec"]) {
+			got[field.name] = field.in(made.Object["spec"])
+		}
+		assert.Equal(t, map[string]any{
+			"spec.provider.job.activeDeadlineSeconds": int64(300), "spec.provider.job.ttlSecondsAfterFinished": int64(3600),
+		}, got, kind)
+	}
+	for _, other := range []string{"AlertProvider", "ClusterAlertProvider"} {
 		assert.Empty(t, defaulted("spec", c.kind(other, "").schema.Properties["spec"]), other)
 	}
 }

@@ -1,12 +1,18 @@
 package v1beta1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
 
 // The kinds of templates that a metric can name.
 const (
 	KindMetricTemplate        = "MetricTemplate"
 	KindClusterMetricTemplate = "ClusterMetricTemplate"
 )
+
+// ProviderJob is the type of a provider that is no server: a Job is run, and its exit code is the verdict.
+const ProviderJob = "job"
 
 // MetricTemplate is a query that Canaries can share, and the server that answers it.
 //
@@ -67,7 +73,8 @@ type ClusterMetricTemplateList struct {
 
 // MetricTemplateSpec is the query and the server it goes to.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.query) || has(self.totalQuery)",message="a template needs spec.query, or spec.totalQuery for comparisons, or both"
+// +kubebuilder:validation:XValidation:rule="self.provider.type == 'job' || has(self.query) || has(self.totalQuery)",message="a template needs spec.query, or spec.totalQuery for comparisons, or both"
+// +kubebuilder:validation:XValidation:rule="self.provider.type != 'job' || !has(self.query)",message="type job is asked no spec.query: what is run is spec.provider.job.template, which has the variables in its environment"
 // +kubebuilder:validation:XValidation:rule="has(self.totalQuery) == (has(self.badQuery) || has(self.sumQuery))",message="spec.totalQuery goes with spec.badQuery or spec.sumQuery: what is compared is the one by the other"
 // +kubebuilder:validation:XValidation:rule="!has(self.totalQuery) || self.provider.type == 'prometheus'",message="spec.totalQuery is for type prometheus, whose counters can be read at any instant"
 type MetricTemplateSpec struct {
@@ -107,9 +114,11 @@ type MetricTemplateSpec struct {
 // +kubebuilder:validation:XValidation:rule="(self.type == 'cloudwatch') == has(self.region)",message="spec.provider.region is needed for type cloudwatch, and is for no other"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'web') == has(self.value)",message="spec.provider.value is needed for type web, and is for no other"
 // +kubebuilder:validation:XValidation:rule="self.type == 'web' || !has(self.method)",message="spec.provider.method is for type web alone"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'job') == has(self.job)",message="spec.provider.job is needed for type job, and is for no other"
+// +kubebuilder:validation:XValidation:rule="self.type != 'job' || !has(self.address) && !has(self.secretRef) && !has(self.headers) && !has(self.insecureSkipVerify)",message="type job asks no server: remove address, secretRef, headers and insecureSkipVerify of spec.provider"
 type MetricProvider struct {
-	// Type of the server.
-	// +kubebuilder:validation:Enum=cloudwatch;datadog;dynatrace;externalmetrics;graphite;influxdb;newrelic;prometheus;splunk;stackdriver;web
+	// Type of the server, or job, which is none.
+	// +kubebuilder:validation:Enum=cloudwatch;datadog;dynatrace;externalmetrics;graphite;influxdb;job;newrelic;prometheus;splunk;stackdriver;web
 	Type string `json:"type"`
 
 	// Address is the URL of the server. Without it, type prometheus asks the operator's
@@ -140,6 +149,10 @@ type MetricProvider struct {
 	// +kubebuilder:validation:MaxLength=4096
 	Value string `json:"value,omitempty"`
 
+	// Job is what type job runs.
+	// +optional
+	Job *JobProvider `json:"job,omitempty"`
+
 	// SecretRef names a Secret with the credentials. Which keys it has depends on the type; `username`
 	// and `password`, or `token`, for most.
 	// +optional
@@ -153,6 +166,32 @@ type MetricProvider struct {
 	// InsecureSkipVerify accepts any certificate of the server.
 	// +optional
 	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+}
+
+// JobProvider is a Job of batch/v1, run once for each check, in the namespace of the Canary. The check passes if it
+// completes, and fails if it fails.
+type JobProvider struct {
+	// Template of its pod, as a Job has it. Its restartPolicy is Never. Its containers find WEIR_NAME, WEIR_NAMESPACE,
+	// WEIR_TARGET, WEIR_SERVICE, WEIR_REVISION, WEIR_HASH, WEIR_WEIGHT, and WEIR_VARIABLES_TOPIC for a variable topic in
+	// their environment.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	Template runtime.RawExtension `json:"template"`
+
+	// ActiveDeadlineSeconds is how long it may take, from its start. If its pod was running then, the check fails; if it
+	// was not, for lack of a node or of its image, there is no answer.
+	// +optional
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3600
+	ActiveDeadlineSeconds int64 `json:"activeDeadlineSeconds,omitempty"`
+
+	// TTLSecondsAfterFinished is how long it stays after its end, with its logs.
+	// +optional
+	// +kubebuilder:default=3600
+	// +kubebuilder:validation:Minimum=600
+	// +kubebuilder:validation:Maximum=604800
+	TTLSecondsAfterFinished int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
 
 // ProviderSecretRef names a Secret of a provider.

@@ -32,7 +32,7 @@ func templateRules(kind string) []rule {
 		field: "spec", yes: []string{here}, no: []string{there},
 		says: "spec.provider.secretRef.namespace is for a ClusterMetricTemplate; " +
 			"the Secret of a MetricTemplate is in its own namespace",
-	}, providerRules()
+	}, append(providerRules(), jobRules()...)
 	if kind == v1beta1.KindClusterMetricTemplate {
 		of = rule{
 			field: "spec", yes: []string{there}, no: []string{here},
@@ -48,6 +48,54 @@ func templateRules(kind string) []rule {
 		field: "spec.provider.secretRef.namespace",
 		yes:   of.yes, no: each("provider: {secretRef: {name: reader, namespace: #}}", `""`), says: notEmpty,
 	})
+}
+
+// jobRules are about what is no server.
+func jobRules() []rule {
+	const atLeast, atMost = "should be greater than or equal to", "should be less than or equal to"
+	const fine = "spec: {query: null, provider: {type: job, job: {template: {spec: {containers: [{name: a, image: b}]}}}}}"
+	job := func(job string, values ...string) []string {
+		return each("query: null, provider: {type: job, job: {template: {}, "+job+"}}", values...)
+	}
+	return []rule{
+		{
+			field: "spec.provider", yes: []string{fine},
+			no:   []string{"spec: {query: null, provider: {type: job}}", "spec: {provider: {job: {template: {}}}}"},
+			says: "spec.provider.job is needed for type job, and is for no other",
+		},
+		{
+			field: "spec.provider", yes: []string{fine},
+			no: each("query: null, provider: {type: job, job: {template: {}}, #}",
+				"address: 'http://a'", "secretRef: {name: a}", "headers: {a: b}", "insecureSkipVerify: true"),
+			says: "type job asks no server: remove address, secretRef, headers and insecureSkipVerify of spec.provider",
+		},
+		{
+			field: "spec", yes: []string{fine},
+			no: each("provider: {type: job, job: {template: {}}}, query: #", "up"),
+			says: "type job is asked no spec.query: what is run is spec.provider.job.template, " +
+				"which has the variables in its environment",
+		},
+		{
+			field: "spec.provider.job.template", yes: []string{fine},
+			no: []string{"spec: {query: null, provider: {type: job, job: {}}}"}, says: "Required value",
+		},
+		{
+			field: "spec.provider.job.activeDeadlineSeconds",
+			yes:   job("activeDeadlineSeconds: #", "1", "3600"), no: job("activeDeadlineSeconds: #", "0"), says: atLeast,
+		},
+		{
+			field: "spec.provider.job.activeDeadlineSeconds",
+			yes:   job("activeDeadlineSeconds: #", "1", "3600"), no: job("activeDeadlineSeconds: #", "3601"), says: atMost,
+		},
+		{
+			field: "spec.provider.job.ttlSecondsAfterFinished",
+			yes:   job("ttlSecondsAfterFinished: #", "600", "604800"), no: job("ttlSecondsAfterFinished: #", "599"), says: atLeast,
+		},
+		{
+			field: "spec.provider.job.ttlSecondsAfterFinished",
+			yes:   job("ttlSecondsAfterFinished: #", "600", "604800"), no: job("ttlSecondsAfterFinished: #", "604801"), says: atMost,
+		},
+	}
 }
 
 // inNamespace gives each Secret of these patches a namespace.
@@ -69,6 +117,7 @@ func providerRules() []rule {
 				"spec: {provider: {type: externalmetrics}}",
 				"spec: {provider: {type: graphite, address: 'http://graphite'}}",
 				"spec: {provider: {type: influxdb, address: 'http://influxdb:8086', secretRef: {name: influxdb}}}",
+				"spec: {query: null, provider: {type: job, job: {template: {}}}}",
 				"spec: {provider: {type: newrelic, secretRef: {name: newrelic}}}",
 				"spec: {provider: {type: splunk, address: 'https://api.us0.signalfx.com', secretRef: {name: splunk}}}",
 				"spec: {provider: {type: stackdriver, secretRef: {name: google}}}",

@@ -7,8 +7,8 @@ package v1beta1
 // CanaryMetricApplyConfiguration represents a declarative configuration of the CanaryMetric type for use
 // with apply.
 //
-// CanaryMetric is one metric that the canary is judged by: by a range of values, by a condition, or by comparison with
-// the primary.
+// CanaryMetric is one metric that the canary is judged by: by a range of values, by a condition, by comparison with
+// the primary, or by the exit code of a Job.
 type CanaryMetricApplyConfiguration struct {
 	// Name of the metric. `request-success-rate` (percent of requests without a server error),
 	// `request-duration` (99th percentile, in milliseconds) and `request-share` (the canary's share of the requests) are

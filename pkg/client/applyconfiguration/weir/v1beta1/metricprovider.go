@@ -9,7 +9,7 @@ package v1beta1
 //
 // MetricProvider is a server that answers queries.
 type MetricProviderApplyConfiguration struct {
-	// Type of the server.
+	// Type of the server, or job, which is none.
 	Type *string `json:"type,omitempty"`
 	// Address is the URL of the server. Without it, type prometheus asks the operator's
 	// --metrics-server, type externalmetrics the API server of the cluster that Weir runs in, and types
@@ -24,6 +24,8 @@ type MetricProviderApplyConfiguration struct {
 	// Its variable is `body`, the answer's JSON. It may give a boolean, which is 1 or 0, and null
 	// where there is no number.
 	Value *string `json:"value,omitempty"`
+	// Job is what type job runs.
+	Job *JobProviderApplyConfiguration `json:"job,omitempty"`
 	// SecretRef names a Secret with the credentials. Which keys it has depends on the type; `username`
 	// and `password`, or `token`, for most.
 	SecretRef *ProviderSecretRefApplyConfiguration `json:"secretRef,omitempty"`
@@ -76,6 +78,14 @@ func (b *MetricProviderApplyConfiguration) WithMethod(value string) *MetricProvi
 // If called multiple times, the Value field is set to the value of the last call.
 func (b *MetricProviderApplyConfiguration) WithValue(value string) *MetricProviderApplyConfiguration {
 	b.Value = &value
+	return b
+}
+
+// WithJob sets the Job field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Job field is set to the value of the last call.
+func (b *MetricProviderApplyConfiguration) WithJob(value *JobProviderApplyConfiguration) *MetricProviderApplyConfiguration {
+	b.Job = value
 	return b
 }
 
