@@ -10,8 +10,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
+	"github.com/spf13/pflag"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -87,9 +89,56 @@ func Pod(objects []*unstructured.Unstructured) (corev1.PodTemplateSpec, error) {
 	for _, object := range objects {
 		if object.GetKind() == "Deployment" {
 			var deployment appsv1.Deployment
-			err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, &deployment, true)
+			err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &deployment)
 			return deployment.Spec.Template, err
 		}
 	}
 	return corev1.PodTemplateSpec{}, errors.New("there is no Deployment")
+}
+
+// Unset are the flags of a program that its chart leaves at their defaults when everything is set that testdata knows. The
+// flags are parsed as the program does it, and an error has what the program would not take. Home is as for Open.
+func Unset(ctx context.Context, home, chart string, flags *pflag.FlagSet) ([]string, error) {
+	tree, err := sandbox.Tree(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values, err := os.ReadFile(filepath.Join(tree, "e2e/charts/testdata", chart+"-everything.values.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the values: %w", err)
+	}
+	helm, err := Open(ctx, home, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	manifests, err := helm.Run(ctx, string(values), "template", chart, filepath.Join(tree, "charts", chart))
+	if err != nil {
+		return nil, err
+	}
+	objects, err := Objects(manifests)
+	if err != nil {
+		return nil, err
+	}
+	pod, err := Pod(objects)
+	if err != nil {
+		return nil, err
+	}
+	if err := flags.Parse(pod.Spec.Containers[0].Args); err != nil {
+		return nil, err
+	}
+	for _, env := range pod.Spec.Containers[0].Env { // those from Secrets have a value in a cluster alone
+		if name, ok := strings.CutPrefix(env.Name, "WEIR_"); ok {
+			name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+			if err := flags.Set(name, "from a Secret"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var unset []string
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Value.String() == f.DefValue {
+			unset = append(unset, f.Name)
+		}
+	})
+	return unset, nil
 }
