@@ -157,6 +157,8 @@ func TestLife(t *testing.T) {
 	}, after)
 	s.release("install", weir, "{}")
 	s.same(stored)
+	_, err = s.helm.Run(t.Context(), "{crds: {install: false}, watchNamespace: shop}", "install", "weir", weir, "--namespace=test")
+	require.NoError(t, err, "a second one beside it")
 }
 
 // TestFromKustomize goes the way of docs/guide.md from an overlay to the chart. The definitions are Helm's then: what a
@@ -174,7 +176,8 @@ func TestFromKustomize(t *testing.T) {
 	s.release("install", older(t), "{}", "--take-ownership")
 	s.same(stored)
 	s.podAllowed("weir-system", "weir")
-	roles, err := s.kube.RbacV1().ClusterRoles().List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/part-of=weir"})
+	ours := metav1.ListOptions{LabelSelector: "app.kubernetes.io/part-of=weir"}
+	roles, err := s.kube.RbacV1().ClusterRoles().List(t.Context(), ours)
 	require.NoError(t, err)
 	for _, role := range roles.Items {
 		assert.Equal(t, "Helm", role.Labels["app.kubernetes.io/managed-by"], role.Name)

@@ -1,11 +1,15 @@
 package charts_test
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"weir.dev/weir/e2e/charts"
 )
 
 // TestValues has values that are taken and values that are refused, with the words of the refusal.
@@ -49,4 +53,20 @@ func TestValues(t *testing.T) {
 		require.ErrorContains(t, err, c.refused, c.values)
 		assert.NotContains(t, err.Error(), "very-secret")
 	}
+}
+
+// TestGuide: the values that the guide has people write are taken.
+func TestGuide(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guide.md")
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(guide), "```yaml\n# mine.yaml\n")
+	require.True(t, found)
+	values, _, _ := strings.Cut(after, "```")
+	objects := rendered(t, weir, "weir-system", values)
+	pod, err := charts.Pod(objects)
+	require.NoError(t, err)
+	container := pod.Spec.Containers[0]
+	assert.Equal(t, "registry.example/team/weir:dev", container.Image)
+	assert.Contains(t, container.Args, "--metrics-server=http://prometheus.monitoring:9090")
+	assert.Equal(t, "WEIR_SLACK_URL", container.Env[0].Name)
 }
