@@ -18,7 +18,8 @@ type CanaryProfileSpecApplyConfiguration struct {
 	// Limits that a Canary of this profile must keep, whoever wrote it. One that does not is not accepted.
 	Limits *ProfileLimitsApplyConfiguration `json:"limits,omitempty"`
 	// Locks are fields of a Canary's spec that are as the profile has them, as in `analysis.metrics`, with all that is
-	// below: an annotation cannot set them, and what a person sets on the Canary of an annotated workload is set back.
+	// below: an annotation cannot set them, and what a person sets on the Canary of an annotated workload is set back, where
+	// the profile has a value.
 	Locks []string `json:"locks,omitempty"`
 }
 

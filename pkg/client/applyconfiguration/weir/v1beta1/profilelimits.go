@@ -7,13 +7,13 @@ package v1beta1
 // ProfileLimitsApplyConfiguration represents a declarative configuration of the ProfileLimits type for use
 // with apply.
 //
-// ProfileLimits are what a Canary must keep to. One without steps, as with skipAnalysis, keeps neither maxStep nor
-// minChecks.
+// ProfileLimits are what a Canary must keep to.
 type ProfileLimitsApplyConfiguration struct {
 	// MaxStep is the largest rise of the canary's weight from one step to the next, in percent of all traffic. The
 	// promotion after the last step is not a step.
 	MaxStep *int32 `json:"maxStep,omitempty"`
-	// MinChecks is the least number of rounds of checks that a canary passes before it is promoted.
+	// MinChecks is the least number of rounds of checks that a canary passes before it is promoted. A Canary without steps,
+	// or with skipAnalysis, has none.
 	MinChecks *int32 `json:"minChecks,omitempty"`
 	// RequiredMetrics are names of metrics that are to be among spec.analysis.metrics, and count: not with dryRun.
 	RequiredMetrics []string `json:"requiredMetrics,omitempty"`
