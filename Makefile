@@ -25,7 +25,7 @@ bench-evidence: ## Release bad versions on a real cluster, with the guard and wi
 bench-loadtester: ## Measure how truthful the load tester is, beside ab, hey and wrk where they are installed.
 	go run ./e2e/pressure -for 3s -rounds 3
 
-generate: ## Generate deep copies, clients and CRDs from the types.
+generate: ## Generate deep copies, clients and CRDs from the types, and copy what the charts need.
 	e2e/tools/codegen/generate.sh
 
 verify: ## Check generated files, format, modules, style and architecture.

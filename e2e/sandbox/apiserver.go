@@ -53,12 +53,20 @@ var errDied = errors.New("died")
 // Kubectl is the path of a kubectl of the API server's version, which is built where it is missing; progress is told so,
 // unless it is nil.
 func Kubectl(ctx context.Context, progress io.Writer) (string, error) {
+	return program(ctx, kubernetes("kubectl"), progress)
+}
+
+// Helm is the path of a Helm, as Kubectl is that of a kubectl.
+func Helm(ctx context.Context, progress io.Writer) (string, error) {
+	return program(ctx, helm(), progress)
+}
+
+func program(ctx context.Context, r recipe, progress io.Writer) (string, error) {
 	kitchen, err := openKitchen(newProgress(progress))
 	if err != nil {
 		return "", err
 	}
-	kubectl := kubernetes("kubectl")
-	return kitchen.path(kubectl), kitchen.ready(ctx, kubectl)
+	return kitchen.path(r), kitchen.ready(ctx, r)
 }
 
 // InfluxDB is the path of an influxd, which is no part of a sandbox and is built where it is missing; progress is told so.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Regenerates everything that is generated from the types of pkg/apis: deep copies, the clients, and the
-# CRDs. The same sources give the same files. Works on the tree that it stands in.
+# CRDs; and the copies in the charts. The same sources give the same files. Works on the tree that it stands in.
 set -euo pipefail
 cd "$(dirname "$0")"
 header=$PWD/header.txt
@@ -39,3 +39,15 @@ out=$scratch/client crds=$scratch/crds
 rm -rf "$client" artifacts/crds/weir.dev_*.yaml
 mv "$out" "$client"
 mv "$crds"/*.yaml artifacts/crds/
+
+# A chart can read no file outside of itself, so it has copies: of the CRDs, of the alerts, and of the rights by the
+# folders of kustomize that they come from.
+files=charts/weir/files
+rm -rf charts/*/files
+mkdir -p "$files/crds" "$files/rights" charts/weir-loadtester/files
+cp artifacts/crds/weir.dev_*.yaml "$files/crds/"
+cp artifacts/prometheus/rules.yaml "$files/"
+for rights in kustomize/*/rights.yaml; do
+  cp "$rights" "$files/rights/$(basename "$(dirname "$rights")").yaml"
+done
+mv "$files/rights/loadtester.yaml" charts/weir-loadtester/files/rights.yaml

@@ -1,4 +1,4 @@
-// Builds Helm, for the story of a chart that holds an application under Weir.
+// Builds Helm, for Weir's own charts and for the story of one that holds an application under Weir.
 module weir.dev/weir/e2e/tools/helm
 
 go 1.26.0
