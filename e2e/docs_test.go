@@ -242,7 +242,9 @@ func (s reader) takes(t *testing.T, file string, object *unstructured.Unstructur
 
 func (s reader) namespace(t *testing.T, name string) {
 	t.Helper()
-	made := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}}
+	made := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name},
+	}}
 	mapping, err := s.mapper.RESTMapping(made.GroupVersionKind().GroupKind(), "v1")
 	require.NoError(t, err)
 	_, err = s.client.Resource(mapping.Resource).Create(t.Context(), made, metav1.CreateOptions{})

@@ -62,7 +62,8 @@ func command() *cobra.Command {
 		"prefix of the annotations of canary Ingresses")
 	f.StringSliceVar(&o.refused, "refused-addresses", outbound.Private(),
 		"networks that the webhooks, metrics and alerts of Canaries and templates may not be in")
-	f.StringSliceVar(&o.allowed, "allowed-addresses", nil, "the only networks that they may be in; without any, all that are not refused")
+	f.StringSliceVar(&o.allowed, "allowed-addresses", nil,
+		"the only networks that they may be in; without any, all that are not refused")
 	f.BoolVar(&o.noCrossNamespaceRefs, "no-cross-namespace-refs", false,
 		"refuse Canaries that name a template or an alert provider of another namespace")
 	f.IntVar(&o.port, "port", 8080, "port of /healthz, /readyz and /metrics")

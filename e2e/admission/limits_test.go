@@ -58,7 +58,8 @@ func start(t *testing.T) *cluster {
 
 // create says what the API server says of a new Canary, and stores nothing.
 func (c *cluster) create(canary *v1beta1.Canary) error {
-	_, err := c.weir.WeirV1beta1().Canaries("default").Create(c.Context(), canary, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	_, err := c.weir.WeirV1beta1().Canaries("default").Create(c.Context(), canary,
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	return err
 }
 
@@ -79,7 +80,8 @@ func canary(t *testing.T, spec string) *v1beta1.Canary {
 // TestLimits: the API server refuses a Canary if, and only if, the operator would say that it exceeds its profile.
 func TestLimits(t *testing.T) {
 	c := start(t)
-	const limits = `{maxStep: 20, minChecks: 3, requiredMetrics: [request-success-rate, request-duration], providers: [gatewayapi, istio]}`
+	const limits = `{maxStep: 20, minChecks: 3, requiredMetrics: [request-success-rate, request-duration],
+  providers: [gatewayapi, istio]}`
 	c.apply(fmt.Sprintf(profile, "careful", limits))
 	careful := &v1beta1.CanaryProfile{}
 	require.NoError(t, yaml.UnmarshalStrict(fmt.Appendf(nil, profile, "careful", limits), careful))

@@ -175,7 +175,7 @@ func TestAnnotations(t *testing.T) {
 	a.ended(v1beta1.OutcomePromoted)
 	a.idle("app:2")
 
-	t.Run("follows", func(t *testing.T) {
+	t.Run("follows", func(*testing.T) {
 		a.annotate(map[string]string{"weir.dev/step-weights": "10,30"})
 		a.awaitWeights(10, 30)
 		a.annotate(map[string]string{"weir.dev/step-weights": "30,10"})
@@ -198,7 +198,8 @@ func TestAnnotations(t *testing.T) {
 		a.await("to be accepted", func() bool { return accepted().Status == metav1.ConditionTrue })
 	})
 	t.Run("what people set", func(t *testing.T) {
-		patch := `{"spec": {"promotionDelay": "3s", "analysis": {"threshold": 4, "metrics": [{"name": "request-success-rate", "thresholdRange": {"min": 1}}]}}}`
+		patch := `{"spec": {"promotionDelay": "3s", "analysis": {"threshold": 4,
+			"metrics": [{"name": "request-success-rate", "thresholdRange": {"min": 1}}]}}}`
 		_, err := a.weir.WeirV1beta1().Canaries(a.namespace).Patch(t.Context(), "app", types.MergePatchType, []byte(patch),
 			metav1.PatchOptions{FieldManager: "kubectl-edit"})
 		require.NoError(t, err)

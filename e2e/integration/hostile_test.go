@@ -103,7 +103,8 @@ func TestHostileTenants(t *testing.T) {
 	})
 	t.Run("a template of another namespace", func(t *testing.T) {
 		t.Parallel()
-		refused(t, begin(t, `{name: spy, templateRef: {name: spy, namespace: bank}, thresholdRange: {min: 1}}`, ""), "CrossNamespaceRef")
+		a := begin(t, `{name: spy, templateRef: {name: spy, namespace: bank}, thresholdRange: {min: 1}}`, "")
+		refused(t, a, "CrossNamespaceRef")
 	})
 	t.Run("a template that loops", func(t *testing.T) {
 		t.Parallel()
@@ -173,7 +174,8 @@ func TestNoSecretIsTold(t *testing.T) {
 	options := c.options(t, a.namespace)
 	options.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	registry := prometheus.NewRegistry()
-	ctrl, err := controller.New(controller.Clients{Kube: c.kube, Weir: c.weir, Dynamic: c.dynamic}, options, controller.NewMetrics(registry))
+	clients := controller.Clients{Kube: c.kube, Weir: c.weir, Dynamic: c.dynamic}
+	ctrl, err := controller.New(clients, options, controller.NewMetrics(registry))
 	require.NoError(t, err)
 	o := run(t, ctrl)
 	defer o.end()
@@ -187,7 +189,8 @@ func TestNoSecretIsTold(t *testing.T) {
 	}
 	a.apply(`{apiVersion: weir.dev/v1beta1, kind: MetricTemplate, metadata: {name: m, namespace: %s}, spec: {query: up,
 		provider: {type: prometheus, address: "` + echo.URL + `", secretRef: {name: prometheus}}}}`)
-	a.apply(`{apiVersion: weir.dev/v1beta1, kind: AlertProvider, metadata: {name: chat, namespace: %s}, spec: {type: slack, secretRef: {name: chat}}}`)
+	a.apply(`{apiVersion: weir.dev/v1beta1, kind: AlertProvider, metadata: {name: chat, namespace: %s},
+		spec: {type: slack, secretRef: {name: chat}}}`)
 	a.apply(`
 apiVersion: weir.dev/v1beta1
 kind: Canary

@@ -16,8 +16,8 @@ import (
 
 // byAnnotations: a Deployment that is annotated gets all that a Canary gives, by the profile of a platform team.
 func byAnnotations(s *story) {
-	profile := fmt.Sprintf("apiVersion: weir.dev/v1beta1\nkind: CanaryProfile\nmetadata: {name: %s}\nspec:\n  canary:\n    analysis:\n%s",
-		s.Namespace, strings.ReplaceAll(analysis, "    ", "      "))
+	const head = "apiVersion: weir.dev/v1beta1\nkind: CanaryProfile\nmetadata: {name: %s}\nspec:\n  canary:\n    analysis:\n%s"
+	profile := fmt.Sprintf(head, s.Namespace, strings.ReplaceAll(analysis, "    ", "      "))
 	require.NoError(s.t, sandbox.Apply(s.t.Context(), s.Stage.Sandbox.RESTConfig(), []byte(profile)))
 	s.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

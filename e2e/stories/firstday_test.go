@@ -82,7 +82,8 @@ func firstDay(overlay string) func(*story) {
 			chat.mu.Lock()
 			told := strings.Join(chat.texts, "\n")
 			chat.mu.Unlock()
-			return strings.Contains(told, "of podinfo promoted: every step passed") && strings.Contains(told, "of podinfo rolled back at weight 25")
+			return strings.Contains(told, "of podinfo promoted: every step passed") &&
+				strings.Contains(told, "of podinfo rolled back at weight 25")
 		}, patience, 100*time.Millisecond, "Slack is told")
 		s.release(stage.Version{Label: "two", Image: sandbox.PodinfoNextImage})
 		s.await(stage.InPhase(v1beta1.PhaseSucceeded))

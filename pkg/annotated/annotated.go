@@ -126,9 +126,10 @@ func follow(canary *v1beta1.Canary, profile *v1beta1.CanaryProfile) {
 	spec.SkipAnalysis, spec.ConfigTracking, spec.OnNewRevision = p.SkipAnalysis, p.ConfigTracking, p.OnNewRevision
 	spec.PromotionDelay, spec.ScaleDownDelay, spec.AbortScaleDownDelay = p.PromotionDelay, p.ScaleDownDelay, p.AbortScaleDownDelay
 	s := &spec.Service
-	s.AppProtocol, s.GatewayRefs, s.Gateways, s.Headers = p.Service.AppProtocol, p.Service.GatewayRefs, p.Service.Gateways, p.Service.Headers
-	s.Timeout, s.Retries, s.TrafficPolicy, s.Settle = p.Service.Timeout, p.Service.Retries, p.Service.TrafficPolicy, p.Service.Settle
-	for _, host := range p.Service.Hosts {
+	of := p.Service
+	s.AppProtocol, s.GatewayRefs, s.Gateways, s.Headers = of.AppProtocol, of.GatewayRefs, of.Gateways, of.Headers
+	s.Timeout, s.Retries, s.TrafficPolicy, s.Settle = of.Timeout, of.Retries, of.TrafficPolicy, of.Settle
+	for _, host := range of.Hosts {
 		s.Hosts = append(s.Hosts, gatewayv1.Hostname(host))
 	}
 	if p.Analysis != nil {
@@ -145,9 +146,8 @@ func (a Asking) port(canary *v1beta1.Canary) error {
 		return nil // it is wrong, and that is told already
 	}
 	var ports []int32
-	from := ""
+	from := "Service " + a.Name
 	if a.Service != nil {
-		from = "Service " + a.Name
 		for _, p := range a.Service.Spec.Ports {
 			if p.Protocol == "" || p.Protocol == corev1.ProtocolTCP {
 				ports = append(ports, p.Port)

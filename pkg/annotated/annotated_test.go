@@ -57,7 +57,10 @@ canary:
     - {name: request-success-rate, comparison: {}}
     - {name: queue, templateRef: {name: queue}, templateVariables: {queue: "$(namespace)-$(name)"}, thresholdRange: {max: 5}}
     webhooks:
-    - {name: load, type: rollout, url: "http://loadtester.weir-system/", metadata: {cmd: "hey http://$(service)-canary.$(namespace):$(port)/"}}
+    - name: load
+      type: rollout
+      url: "http://loadtester.weir-system/"
+      metadata: {cmd: "hey http://$(service)-canary.$(namespace):$(port)/"}
 `
 
 func TestAProfileAndPlaceholders(t *testing.T) {
@@ -85,7 +88,8 @@ analysis:
 
 func TestAnnotationsWinOverTheProfile(t *testing.T) {
 	canary, err := annotated.Canary(asking(map[string]string{
-		"weir.dev/canary": "true", "weir.dev/port": "80", "weir.dev/provider": "gatewayapi", "weir.dev/hosts": "a.example.com, *.b.example.com",
+		"weir.dev/canary": "true", "weir.dev/port": "80", "weir.dev/provider": "gatewayapi",
+		"weir.dev/hosts":    "a.example.com, *.b.example.com",
 		"weir.dev/gateways": "infra/public, inner", "weir.dev/step-weights": "1, 5,20%, 60", "weir.dev/interval": "10s",
 		"weir.dev/threshold": "3", "weir.dev/success-rate": "99.5", "weir.dev/latency": "500", "weir.dev/ingress": "web",
 		"weir.dev/metrics-server": "http://prometheus:9090", "weir.dev/skip-analysis": "false",
@@ -128,14 +132,15 @@ analysis: {stepWeights: [5, 20, 50]}
 func TestThePort(t *testing.T) {
 	annotations := map[string]string{"weir.dev/canary": "true"}
 	a := asking(annotations, 8080, 9090)
-	a.Service = &corev1.Service{Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}, {Port: 53, Protocol: corev1.ProtocolUDP}}}}
+	a.Service = &corev1.Service{}
+	a.Service.Spec.Ports = []corev1.ServicePort{{Port: 80}, {Port: 53, Protocol: corev1.ProtocolUDP}}
 	canary, err := annotated.Canary(a, nil)
 	require.NoError(t, err)
 	assert.EqualValues(t, 80, canary.Spec.Service.Port)
 
 	_, err = annotated.Canary(asking(annotations, 8080, 9090), nil)
-	require.EqualError(t, err, "the pod template, where there is no Service cart, has 2 ports; say by the annotation weir.dev/port which "+
-		"one traffic comes in by")
+	require.EqualError(t, err, "the pod template, where there is no Service cart, has 2 ports; say by the annotation "+
+		"weir.dev/port which one traffic comes in by")
 	a.Service.Spec.Ports = nil
 	_, err = annotated.Canary(a, nil)
 	require.EqualError(t, err, "Service cart has 0 ports; say by the annotation weir.dev/port which one traffic comes in by")
@@ -156,7 +161,7 @@ func TestWrongValues(t *testing.T) {
 		"weir.dev/provider":       {"", `it must be the name of a provider`},
 		"weir.dev/metrics-server": {"prometheus:9090", `it must be the URL of a Prometheus`},
 		"weir.dev/skip-analysis":  {"yes\n- x: y", `is "yes\n- x: y"; it must be "true" or "false"`},
-		"weir.dev/step-weight":    {"5", `the annotation weir.dev/step-weight is not known; there are weir.dev/canary, weir.dev/profile`},
+		"weir.dev/step-weight":    {"5", `the annotation weir.dev/step-weight is not known; there are weir.dev/canary, weir.dev/`},
 	} {
 		t.Run(annotation, func(t *testing.T) {
 			canary, err := annotated.Canary(asking(map[string]string{"weir.dev/canary": "true", annotation: c.value}, 80), nil)
@@ -214,7 +219,8 @@ func TestProfile(t *testing.T) {
 	_, err = annotated.Profile(nil, []*v1beta1.CanaryProfile{other, careful})
 	require.EqualError(t, err, "the CanaryProfiles careful, other are all the default; name one by the annotation weir.dev/profile")
 	_, err = annotated.Profile(of("fast"), []*v1beta1.CanaryProfile{quick, careful})
-	require.EqualError(t, err, `the annotation weir.dev/profile names the CanaryProfile "fast", which does not exist; there are careful, quick`)
+	require.EqualError(t, err, `the annotation weir.dev/profile names the CanaryProfile "fast", which does not exist; `+
+		"there are careful, quick")
 	_, err = annotated.Profile(of("fast"), nil)
 	require.ErrorContains(t, err, "there is none in this cluster")
 }

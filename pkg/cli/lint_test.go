@@ -250,7 +250,8 @@ func TestLintTogether(t *testing.T) {
 		"in two namespaces": {[]string{swapped(lintCanary, "name: podinfo", "name: podinfo\n  namespace: a"),
 			swapped(lintCanary, "name: podinfo", "name: podinfo\n  namespace: b")}, nil},
 		"annotated": {[]string{annotated("{weir.dev/canary: 'true', weir.dev/step-weights: '5,50'}"), service}, nil},
-		"annotated wrongly": {[]string{annotated("{weir.dev/canary: 'true', weir.dev/step-weights: '50,5', weir.dev/prot: '80'}"), service},
+		"annotated wrongly": {
+			[]string{annotated("{weir.dev/canary: 'true', weir.dev/step-weights: '50,5', weir.dev/prot: '80'}"), service},
 			[]string{`the annotation weir.dev/step-weights is "50,5"; it must be percentages that rise, for example 5,20,50; ` +
 				"the annotation weir.dev/prot is not known; there are weir.dev/canary, weir.dev/profile, weir.dev/port, weir.dev/provider, " +
 				"weir.dev/hosts, weir.dev/gateways, weir.dev/ingress, weir.dev/step-weights, weir.dev/interval, weir.dev/threshold, " +
@@ -260,10 +261,13 @@ func TestLintTogether(t *testing.T) {
 		"annotated for what the API server does not take": {
 			[]string{annotated("{weir.dev/canary: 'true', weir.dev/provider: nginx}"), service}, []string{
 				"its Canary: spec: the provider nginx needs spec.ingressRef, the Ingress that leads to the apex Service"}},
-		"annotated beyond the limits": {[]string{annotated("{weir.dev/canary: 'true', weir.dev/profile: careful, weir.dev/step-weights: '40'}"),
-			service, lintProfile}, []string{
+		"annotated beyond the limits": {[]string{
+			annotated("{weir.dev/canary: 'true', weir.dev/profile: careful, weir.dev/step-weights: '40'}"), service, lintProfile,
+		}, []string{
 			"spec.analysis goes from 0 % of the traffic to 40 % at step 1; CanaryProfile careful lets a step add 20 % at most"}},
-		"annotated, and a Canary of somebody's": {[]string{lintCanary, annotated("{weir.dev/canary: 'true', weir.dev/port: '80'}")}, []string{
+		"annotated, and a Canary of somebody's": {[]string{
+			lintCanary, annotated("{weir.dev/canary: 'true', weir.dev/port: '80'}"),
+		}, []string{
 			"Deployment podinfo is the target of Canary podinfo already; remove one of the two"}},
 		"in a list": {[]string{"apiVersion: v1\nkind: List\nitems:\n- " +
 			strings.ReplaceAll(strings.TrimSpace(swapped(lintCanary, "[10, 50]", "[50, 10]")), "\n", "\n  ")}, []string{

@@ -90,8 +90,8 @@ func (k *cluster) held(ctx context.Context, namespace string) ([]heldWorkload, e
 	}
 	for i := range deployments.Items {
 		if d := &deployments.Items[i]; workload.PauseHeld(d) {
-			all = append(all, heldWorkload{d.Namespace, "Deployment", d.Name, fmt.Sprintf("it is paused, because its template is not what "+
-				"serves; apply the one that does, and `kubectl -n %s rollout resume deployment/%s`", d.Namespace, d.Name)})
+			all = append(all, heldWorkload{d.Namespace, "Deployment", d.Name, fmt.Sprintf("it is paused, because its template is not "+
+				"what serves; apply the one that does, and `kubectl -n %s rollout resume deployment/%s`", d.Namespace, d.Name)})
 		}
 	}
 	sets, err := apps.StatefulSets(namespace).List(ctx, metav1.ListOptions{})
@@ -100,8 +100,8 @@ func (k *cluster) held(ctx context.Context, namespace string) ([]heldWorkload, e
 	}
 	for i := range sets.Items {
 		if s := &sets.Items[i]; workload.PartitionHeld(s) {
-			all = append(all, heldWorkload{s.Namespace, "StatefulSet", s.Name, "its partition keeps its template from its pods; apply the " +
-				"template that serves, and set spec.updateStrategy.rollingUpdate.partition to 0"})
+			all = append(all, heldWorkload{s.Namespace, "StatefulSet", s.Name, "its partition keeps its template from its pods; apply " +
+				"the template that serves, and set spec.updateStrategy.rollingUpdate.partition to 0"})
 		}
 	}
 	daemons, err := apps.DaemonSets(namespace).List(ctx, metav1.ListOptions{})
@@ -110,8 +110,8 @@ func (k *cluster) held(ctx context.Context, namespace string) ([]heldWorkload, e
 	}
 	for i := range daemons.Items {
 		if d := &daemons.Items[i]; workload.DeletionHeld(d) {
-			all = append(all, heldWorkload{d.Namespace, "DaemonSet", d.Name, "its update strategy keeps its template from its pods; apply " +
-				"the template that serves, and set spec.updateStrategy.type to RollingUpdate"})
+			all = append(all, heldWorkload{d.Namespace, "DaemonSet", d.Name, "its update strategy keeps its template from its pods; " +
+				"apply the template that serves, and set spec.updateStrategy.type to RollingUpdate"})
 		}
 	}
 	return all, nil

@@ -22,7 +22,9 @@ func checksWhatIsLeft(b *bench) {
 		err:  "kubectl weir: 1 thing would be left; delete the Canaries while Weir runs, wait until they are gone, and look again\n",
 		code: 1,
 	}, check())
-	b.commits(func(st *v1beta1.CanaryStatus) { st.Run = &v1beta1.RunStatus{ID: "a-1", StartedAt: metav1.NewTime(now())} })
+	b.commits(func(st *v1beta1.CanaryStatus) {
+		st.Run = &v1beta1.RunStatus{ID: "a-1", StartedAt: metav1.NewTime(now())}
+	})
 	assert.Contains(b, check().out, "it holds "+b.kind+" podinfo, and a run is on\n")
 
 	canaries := b.weir.WeirV1beta1().Canaries(b.namespace)
@@ -31,15 +33,16 @@ func checksWhatIsLeft(b *bench) {
 	require.NoError(b, err)
 	require.NoError(b, canaries.Delete(b.Context(), "podinfo", metav1.DeleteOptions{}))
 	assert.Contains(b, check().out, "podinfo is being given back; wait until the Canary is gone\n")
-	_, err = canaries.Patch(b.Context(), "podinfo", types.MergePatchType, []byte(`{"metadata": {"finalizers": null}}`), metav1.PatchOptions{})
+	_, err = canaries.Patch(b.Context(), "podinfo", types.MergePatchType,
+		[]byte(`{"metadata": {"finalizers": null}}`), metav1.PatchOptions{})
 	require.NoError(b, err)
 	b.eventually("the Canary to be gone", func() bool {
 		left := check()
 		return left.code == 1 && assert.ObjectsAreEqual(left.out, map[string]string{
 			v1beta1.KindDeployment: fmt.Sprintf("Deployment %[1]s/podinfo: it is paused, because its template is not what serves; "+
 				"apply the one that does, and `kubectl -n %[1]s rollout resume deployment/podinfo`\n", b.namespace),
-			v1beta1.KindStatefulSet: fmt.Sprintf("StatefulSet %s/podinfo: its partition keeps its template from its pods; apply the template "+
-				"that serves, and set spec.updateStrategy.rollingUpdate.partition to 0\n", b.namespace),
+			v1beta1.KindStatefulSet: fmt.Sprintf("StatefulSet %s/podinfo: its partition keeps its template from its pods; apply the "+
+				"template that serves, and set spec.updateStrategy.rollingUpdate.partition to 0\n", b.namespace),
 			v1beta1.KindDaemonSet: fmt.Sprintf("DaemonSet %s/podinfo: its update strategy keeps its template from its pods; apply the "+
 				"template that serves, and set spec.updateStrategy.type to RollingUpdate\n", b.namespace),
 		}[b.kind])

@@ -20,7 +20,8 @@ func TestStrangers(t *testing.T) {
 	c := &Controller{caches: &caches{kube: factory}}
 	canary := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}
 	canary.Spec.Analysis.Metrics = []v1beta1.CanaryMetric{
-		{Name: "a", TemplateRef: &v1beta1.TemplateRef{Name: "a"}}, {Name: "b", TemplateRef: &v1beta1.TemplateRef{Name: "b", Namespace: "shop"}},
+		{Name: "a", TemplateRef: &v1beta1.TemplateRef{Name: "a"}},
+		{Name: "b", TemplateRef: &v1beta1.TemplateRef{Name: "b", Namespace: "shop"}},
 		{Name: "c", TemplateRef: &v1beta1.TemplateRef{Name: "c", Namespace: "bank"}},
 	}
 	canary.Spec.Analysis.Alerts = []v1beta1.CanaryAlert{{ProviderRef: v1beta1.AlertProviderRef{Name: "slack", Namespace: "bank"}}}

@@ -187,7 +187,8 @@ func item(list any, e fieldpath.PathElement) any {
 	items, _ := list.([]any)
 	for _, one := range items {
 		m, ok := one.(map[string]any)
-		if ok && !slices.ContainsFunc(*e.Key, func(k value.Field) bool { return !reflect.DeepEqual(m[k.Name], k.Value.Unstructured()) }) {
+		other := func(k value.Field) bool { return !reflect.DeepEqual(m[k.Name], k.Value.Unstructured()) }
+		if ok && !slices.ContainsFunc(*e.Key, other) {
 			return one
 		}
 	}

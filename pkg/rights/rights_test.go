@@ -26,7 +26,8 @@ func cluster(t *testing.T) kubernetes.Interface {
 	client, err := kubernetes.NewForConfig(api.RESTConfig())
 	require.NoError(t, err)
 	in := metav1.ObjectMeta{Name: "ann", Namespace: "default"}
-	_, err = client.CoreV1().ServiceAccounts("default").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: in}, metav1.CreateOptions{})
+	_, err = client.CoreV1().ServiceAccounts("default").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: in},
+		metav1.CreateOptions{})
 	require.NoError(t, err)
 	_, err = client.RbacV1().Roles("default").Create(t.Context(), &rbacv1.Role{ObjectMeta: in, Rules: []rbacv1.PolicyRule{{
 		APIGroups: []string{v1beta1.SchemeGroupVersion.Group}, Resources: []string{"canaries"}, Verbs: []string{"patch"},

@@ -185,7 +185,7 @@ func (l *look) stalled() {
 		return fmt.Sprintf("%s/%s/%s/%s", l.Canary.UID, what, strings.ToLower(reason), l.Canary.ResourceVersion)
 	}
 	switch {
-	case l.waiting.stalled && !(stood && was.Reason == l.waiting.reason):
+	case l.waiting.stalled && (!stood || was.Reason != l.waiting.reason):
 		l.notify(Notice{
 			ID: id("stalled", l.waiting.reason), Reason: ReasonStalled, Severity: v1beta1.SeverityError, Warning: true,
 			Message: "nothing goes on: " + l.waiting.message,

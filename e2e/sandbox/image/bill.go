@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"runtime/debug"
+	"strings"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 )
@@ -21,10 +22,7 @@ func Bill(binary string) ([]byte, error) {
 	main := component(&info.Main)
 	main.Type = cdx.ComponentTypeApplication
 	bill.Metadata = &cdx.Metadata{Component: &main}
-	parts := []cdx.Component{{
-		Type: cdx.ComponentTypeLibrary, Name: "std", Version: info.GoVersion, PackageURL: "pkg:golang/std@" + info.GoVersion[len("go"):],
-		BOMRef: "pkg:golang/std@" + info.GoVersion[len("go"):],
-	}}
+	parts := []cdx.Component{component(&debug.Module{Path: "std", Version: strings.TrimPrefix(info.GoVersion, "go")})}
 	for _, module := range info.Deps {
 		if module.Replace != nil {
 			module = module.Replace

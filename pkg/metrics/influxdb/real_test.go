@@ -42,7 +42,8 @@ func TestRealConformance(t *testing.T) {
 	address := startInfluxDB(t)
 	of := func(side, more string) metricstest.Exchange {
 		return metricstest.Exchange{
-			Expr:   fmt.Sprintf(`from(bucket: "shop") |> range(start: -10m) |> filter(fn: (r) => r._measurement == "m" and %s)%s`, side, more),
+			Expr: `from(bucket: "shop") |> range(start: -10m) |> filter(fn: (r) => r._measurement == "m" and ` +
+				side + ")" + more,
 			Server: httputil.NewSingleHostReverseProxy(address),
 		}
 	}
@@ -91,8 +92,8 @@ func startInfluxDB(t *testing.T) *url.URL {
 		return post("/query", url.Values{"q": {"CREATE DATABASE shop"}}.Encode(), "application/x-www-form-urlencoded") == http.StatusOK
 	})
 	at := time.Now().Add(-time.Minute).Unix()
-	require.Equal(t, http.StatusNoContent, post("/write?db=shop&precision=s",
-		fmt.Sprintf("m,side=a value=41 %d\nm,side=a value=42 %[2]d\nm,side=b value=1 %[2]d\nm,side=c value=2 %[2]d\n", at-30, at), "text/plain"))
+	points := fmt.Sprintf("m,side=a value=41 %d\nm,side=a value=42 %[2]d\nm,side=b value=1 %[2]d\nm,side=c value=2 %[2]d\n", at-30, at)
+	require.Equal(t, http.StatusNoContent, post("/write?db=shop&precision=s", points, "text/plain"))
 	return &url.URL{Scheme: "http", Host: api}
 }
 

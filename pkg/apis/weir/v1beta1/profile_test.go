@@ -90,8 +90,8 @@ func TestProfilesGiveFieldsOfACanary(t *testing.T) {
 func TestLocked(t *testing.T) {
 	spec := &v1beta1.CanaryProfileSpec{Locks: []string{"analysis.metrics", "service"}}
 	for path, want := range map[string]bool{
-		"analysis": true, "analysis.metrics": true, "analysis.metrics.x": true, "analysis.metricsServer": false, "analysis.steps": false,
-		"service.hosts": true, "provider": false,
+		"analysis": true, "analysis.metrics": true, "analysis.metrics.x": true, "analysis.metricsServer": false,
+		"analysis.steps": false, "service.hosts": true, "provider": false,
 	} {
 		assert.Equal(t, want, spec.Locked(path), path)
 	}
