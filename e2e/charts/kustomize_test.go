@@ -29,6 +29,17 @@ func TestSameAsKustomize(t *testing.T) {
 			"{meshProvider: kubernetes, dashboard: true}"},
 		"prometheus": {weir, "weir-system", "resources: [TREE/kubernetes]\ncomponents: [TREE/prometheus]",
 			"{meshProvider: kubernetes, podMonitor: {enabled: true}, prometheusRule: {enabled: true}}"},
+		"admission": {weir, "weir-system", "resources: [TREE/kubernetes]\ncomponents: [TREE/admission]",
+			"{meshProvider: kubernetes, admission: {enabled: true}}"},
+		"ha": {weir, "weir-system", "resources: [TREE/kubernetes]\ncomponents: [TREE/ha]", `{
+			meshProvider: kubernetes,
+			replicas: 2,
+			podDisruptionBudget: {minAvailable: 1, unhealthyPodEvictionPolicy: AlwaysAllow},
+			topologySpreadConstraints: [{
+				topologyKey: kubernetes.io/hostname, maxSkew: 1, whenUnsatisfiable: ScheduleAnyway,
+				labelSelector: {matchLabels: {app.kubernetes.io/name: weir}},
+			}],
+		}`},
 		"load tester": {loadtester, "test", "namespace: test\nresources: [TREE/loadtester]", "{}"},
 		"trusted network": {loadtester, "test",
 			"namespace: test\nresources: [TREE/loadtester]\ncomponents: [TREE/loadtester/trusted-network]", "trustNetwork: true"},
@@ -51,8 +62,8 @@ func TestSameAsKustomize(t *testing.T) {
 	}
 }
 
-// built are the objects of an overlay, in which TREE stands for the folder kustomize.
-func built(t *testing.T, overlay string) []*unstructured.Unstructured {
+// written is the folder of an overlay, in whose text TREE stands for the folder kustomize.
+func written(t *testing.T, overlay string) (folder string) {
 	t.Helper()
 	scratch := t.TempDir()
 	top, err := filepath.Abs("../../kustomize")
@@ -61,7 +72,13 @@ func built(t *testing.T, overlay string) []*unstructured.Unstructured {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(scratch, "kustomization.yaml"),
 		[]byte(strings.ReplaceAll(overlay, "TREE", tree)), 0o600))
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), scratch)
+	return scratch
+}
+
+// built are the objects of an overlay.
+func built(t *testing.T, overlay string) []*unstructured.Unstructured {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), written(t, overlay))
 	require.NoError(t, err)
 	manifests, err := resources.AsYaml()
 	require.NoError(t, err)
@@ -71,15 +88,15 @@ func built(t *testing.T, overlay string) []*unstructured.Unstructured {
 }
 
 // plain are objects by kind, namespace and name, as YAML without what is different by nature: their own labels and
-// annotations, the label of the release, the namespace in the names of rights, the image, the order of ports, and whether a
-// flag comes as an argument or as a variable.
+// annotations, the label of the release, the namespace in the names of rights, the image, the order of ports, white space in
+// expressions of CEL, and whether a flag comes as an argument or as a variable.
 func plain(t *testing.T, objects []*unstructured.Unstructured, namespace string) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
 	for _, object := range objects {
 		object.SetLabels(nil)
 		object.SetAnnotations(nil)
-		strip(object.Object, namespace+":")
+		strip(object.Object, namespace+".")
 		text, err := yaml.Marshal(object)
 		require.NoError(t, err)
 		texts[object.GetKind()+" "+cmp.Or(object.GetNamespace(), "-")+" "+object.GetName()] = string(text)
@@ -99,6 +116,9 @@ func strip(value any, prefix string) {
 		for key, inner := range v {
 			if text, ok := inner.(string); ok {
 				v[key] = strings.TrimPrefix(text, prefix)
+			}
+			if text, ok := inner.(string); ok && key == "expression" {
+				v[key] = strings.Join(strings.Fields(text), " ")
 			}
 			strip(inner, prefix)
 		}

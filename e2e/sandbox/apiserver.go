@@ -71,11 +71,7 @@ func program(ctx context.Context, r recipe, progress io.Writer) (string, error) 
 
 // InfluxDB is the path of an influxd, which is no part of a sandbox and is built where it is missing; progress is told so.
 func InfluxDB(ctx context.Context, progress io.Writer) (string, error) {
-	kitchen, err := openKitchen(newProgress(progress))
-	if err != nil {
-		return "", err
-	}
-	return kitchen.path(influxdb()), kitchen.ready(ctx, influxdb())
+	return program(ctx, influxdb(), progress)
 }
 
 // StartAPIServer starts an empty API server that is ready to serve.

@@ -4,6 +4,11 @@
 {{- .Values.fullnameOverride | default $name | trunc 53 | trimSuffix "-" }}
 {{- end }}
 
+{{/* What the names of what is in no namespace begin with. A namespace has no dot, so no other release has it. */}}
+{{- define "weir.prefix" -}}
+{{ .Release.Namespace }}.{{ include "weir.fullname" . }}
+{{- end }}
+
 {{- define "weir.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}

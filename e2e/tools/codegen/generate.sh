@@ -40,13 +40,13 @@ rm -rf "$client" artifacts/crds/weir.dev_*.yaml
 mv "$out" "$client"
 mv "$crds"/*.yaml artifacts/crds/
 
-# A chart can read no file outside of itself, so it has copies: of the CRDs, of the alerts, and of the rights by the
-# folders of kustomize that they come from.
+# A chart can read no file outside of itself, so it has copies: of the CRDs, of the alerts, of the policies, and of the
+# rights by the folders of kustomize that they come from.
 files=charts/weir/files
 rm -rf charts/*/files
 mkdir -p "$files/crds" "$files/rights" charts/weir-loadtester/files
 cp artifacts/crds/weir.dev_*.yaml "$files/crds/"
-cp artifacts/prometheus/rules.yaml "$files/"
+cp artifacts/prometheus/rules.yaml kustomize/admission/limits.yaml "$files/"
 for rights in kustomize/*/rights.yaml; do
   cp "$rights" "$files/rights/$(basename "$(dirname "$rights")").yaml"
 done
