@@ -24,9 +24,11 @@ import (
 // ClosedGateway is the name of a Gateway that accepts no route.
 const ClosedGateway = "closed"
 
-// HTTPRoutes are the routes that are accepted.
-func HTTPRoutes() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
+// HTTPRoutes are routes that are accepted, as are GRPCRoutes.
+func HTTPRoutes() schema.GroupVersionResource { return routes("httproutes") }
+
+func routes(resource string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: resource}
 }
 
 // Player is the first two of them, in every namespace.
@@ -46,19 +48,21 @@ type application struct{ namespace, image string }
 func Start(ctx context.Context, kube kubernetes.Interface, dyn dynamic.Interface) (*Player, error) {
 	p := &Player{kube: kube, dynamic: dyn, down: map[application]bool{}}
 	pods := informers.NewSharedInformerFactory(kube, 0)
-	routes := dynamicinformer.NewDynamicSharedInformerFactory(dyn, 0)
+	accepted := dynamicinformer.NewDynamicSharedInformerFactory(dyn, 0)
 	err := p.play(pods.Core().V1().Pods().Informer(), func(obj any) { p.runPod(ctx, obj) })
 	if err != nil {
 		return nil, err
 	}
-	err = p.play(routes.ForResource(HTTPRoutes()).Informer(), func(obj any) { p.acceptRoute(ctx, obj) })
-	if err != nil {
-		return nil, err
+	for _, gvr := range []schema.GroupVersionResource{HTTPRoutes(), routes("grpcroutes")} {
+		err = p.play(accepted.ForResource(gvr).Informer(), func(obj any) { p.acceptRoute(ctx, gvr, obj) })
+		if err != nil {
+			return nil, err
+		}
 	}
 	pods.Start(ctx.Done())
-	routes.Start(ctx.Done())
+	accepted.Start(ctx.Done())
 	pods.WaitForCacheSync(ctx.Done())
-	routes.WaitForCacheSync(ctx.Done())
+	accepted.WaitForCacheSync(ctx.Done())
 	return p, nil
 }
 
@@ -146,7 +150,7 @@ func (p *Player) runPod(ctx context.Context, obj any) {
 }
 
 // acceptRoute says of every version of a route that its parents take it.
-func (p *Player) acceptRoute(ctx context.Context, obj any) {
+func (p *Player) acceptRoute(ctx context.Context, gvr schema.GroupVersionResource, obj any) {
 	route, ok := obj.(*unstructured.Unstructured)
 	if !ok {
 		return
@@ -173,8 +177,7 @@ func (p *Player) acceptRoute(ctx context.Context, obj any) {
 	}
 	accepted := route.DeepCopy()
 	if unstructured.SetNestedSlice(accepted.Object, parents, "status", "parents") == nil {
-		routes := p.dynamic.Resource(HTTPRoutes()).Namespace(route.GetNamespace())
-		_, _ = routes.UpdateStatus(ctx, accepted, metav1.UpdateOptions{}) // as with pods
+		_, _ = p.dynamic.Resource(gvr).Namespace(route.GetNamespace()).UpdateStatus(ctx, accepted, metav1.UpdateOptions{}) // as with pods
 	}
 }
 
