@@ -3,6 +3,7 @@ package rights
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,15 +134,18 @@ func (a *application) awaitGone() {
 	a.await("the end of the Canary", func(c *v1beta1.Canary) bool { return c == nil })
 }
 
-// whole is a life with a promotion and a rollback.
+// whole is a life with a run that is superseded, a promotion and a rollback.
 func whole(a *application) {
 	a.manage()
 	a.awaitPhase(v1beta1.PhaseInitialized)
 	a.release("2")
-	a.awaitPhase(v1beta1.PhaseSucceeded)
-	assert.Equal(a.t, v1beta1.OutcomePromoted, a.found().Status.History[0].Outcome)
-	a.judge("bad")
+	a.await("a run", func(c *v1beta1.Canary) bool { return c.Status.Phase != v1beta1.PhaseInitialized })
 	a.release("3")
+	a.await("the promotion", func(c *v1beta1.Canary) bool {
+		return c.Status.Phase == v1beta1.PhaseSucceeded && slices.Contains(c.Status.Primary.Images, "app:3")
+	})
+	a.judge("bad")
+	a.release("4")
 	a.awaitPhase(v1beta1.PhaseFailed)
 	assert.Equal(a.t, v1beta1.OutcomeRolledBack, a.found().Status.History[0].Outcome)
 	a.end()
