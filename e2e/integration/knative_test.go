@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"weir.dev/weir/e2e/player"
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/kube"
@@ -86,14 +88,17 @@ func byName(number int, percent int64) any {
 
 func byLatest() any { return object{"latestRevision": true, "percent": int64(100)} }
 
+// object is one as JSON has it.
+type object = map[string]any
+
 // to is what is sent where, by the number of a Revision. With perhaps in it, somebody may have been too quick for it.
 type to = map[string]int64
 
 const perhaps = "perhaps"
 
 // knativeStories are lives of a Knative Service.
-func knativeStories(s *serving) []story {
-	sent := func(a *application, want ...to) { a.t.Helper(); s.sentTo(a, want) }
+func knativeStories(s *player.Knative) []story {
+	sent := func(a *application, want ...to) { a.t.Helper(); sentTo(s, a, want) }
 	after := func(metrics string, more func(*application)) func(*application) {
 		return func(a *application) { manageKnative(metrics)(a); more(a) }
 	}
@@ -136,13 +141,13 @@ func knativeStories(s *serving) []story {
 }
 
 // sentTo waits until traffic is where it is to end, and wants it to have come there in that order.
-func (s *serving) sentTo(a *application, want []to) {
+func sentTo(s *player.Knative, a *application, want []to) {
 	a.t.Helper()
 	require.Eventually(a.t, func() bool {
-		went := s.went(a.namespace)
+		went := s.Went(a.namespace)
 		return assert.ObjectsAreEqual(want[len(want)-1], went[len(went)-1])
 	}, time.Minute, 20*time.Millisecond)
-	went := onceBack(s.went(a.namespace))
+	went := onceBack(s.Went(a.namespace))
 	var expected []to
 	for _, w := range want {
 		optional := w[perhaps] > 0
@@ -190,6 +195,21 @@ func (a *application) notWeirs() {
 	}
 }
 
+// serveKnative serves Knative's kinds, and plays its controllers until the test ends.
+func (c *cluster) serveKnative(t *testing.T) *player.Knative {
+	t.Helper()
+	definitions, err := sandbox.KnativeDefinitions(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, sandbox.Apply(t.Context(), c.config, definitions))
+	ctx, cancel := context.WithCancel(context.Background())
+	s := player.StartKnative(ctx, c.dynamic)
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, s.Wait())
+	})
+	return s
+}
+
 // TestKnative lives each life, and again with the operator dying at each of its writes.
 func TestKnative(t *testing.T) {
 	c := start(t)
@@ -217,7 +237,7 @@ func TestKnative(t *testing.T) {
 
 // testKnativeHand changes spec.traffic by hand, at rest and in a run: shares are put right, and tags stay. Services of
 // the same name are left alone.
-func (c *cluster) testKnativeHand(t *testing.T, s *serving) {
+func (c *cluster) testKnativeHand(t *testing.T, s *player.Knative) {
 	a := c.applicationOf(t, knativeYAML)
 	op := c.operate(t, a.namespace, nil)
 	defer op.end()
@@ -238,7 +258,7 @@ func (c *cluster) testKnativeHand(t *testing.T, s *serving) {
 	a.awaitPhase(v1beta1.PhaseSucceeded)
 	a.ended(v1beta1.OutcomePromoted)
 	a.sends(byName(2, 100), tag)
-	for _, shares := range s.went(a.namespace) {
+	for _, shares := range s.Went(a.namespace) {
 		assert.NotContains(t, shares, "3")
 	}
 	a.deleteCanary()
@@ -250,7 +270,7 @@ func (c *cluster) testKnativeHand(t *testing.T, s *serving) {
 }
 
 // testKnativeBroken releases an image that is not there, and then a good one.
-func (c *cluster) testKnativeBroken(t *testing.T, s *serving) {
+func (c *cluster) testKnativeBroken(t *testing.T, s *player.Knative) {
 	a := c.applicationOf(t, knativeYAML)
 	op := c.operate(t, a.namespace, nil)
 	defer op.end()
@@ -265,11 +285,11 @@ func (c *cluster) testKnativeBroken(t *testing.T, s *serving) {
 	assert.Equal(t, "its own controller says ContainerMissing: the image is not there", record.Message)
 	assert.Equal(t, []string{"broken:2"}, record.Images)
 	assert.Zero(t, record.MaxWeight)
-	assert.Equal(t, []map[string]int64{{"1": 100}}, s.went(a.namespace), "it never had anything")
+	assert.Equal(t, []map[string]int64{{"1": 100}}, s.Went(a.namespace), "it never had anything")
 	a.release("3")
 	a.awaitPhase(v1beta1.PhaseSucceeded)
 	a.ended(v1beta1.OutcomePromoted)
-	last := s.went(a.namespace)
+	last := s.Went(a.namespace)
 	assert.Equal(t, map[string]int64{"3": 100}, last[len(last)-1])
 }
 

@@ -1,6 +1,6 @@
-// Package player plays whom an API server without a node lacks: the kubelet, which runs the pods, and a
-// Gateway's controller, which accepts the routes. With them and the real controllers, the operator finds all
-// that it waits for.
+// Package player plays whom an API server without a node lacks: the kubelet, which runs the pods, a Gateway's
+// controller, which accepts the routes, and Knative's controllers. With them and the real controllers, the operator
+// finds all that it waits for.
 package player
 
 import (
@@ -24,41 +24,45 @@ import (
 // ClosedGateway is the name of a Gateway that accepts no route.
 const ClosedGateway = "closed"
 
-// HTTPRoutes are the routes that are accepted.
-func HTTPRoutes() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
+// HTTPRoutes are routes that are accepted, as are GRPCRoutes.
+func HTTPRoutes() schema.GroupVersionResource { return routes("httproutes") }
+
+func routes(resource string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: resource}
 }
 
-// Player is both of them, in every namespace.
+// Player is the first two of them, in every namespace.
 type Player struct {
 	kube    kubernetes.Interface
 	dynamic dynamic.Interface
 	work    sync.WaitGroup
 
 	mu   sync.Mutex
-	down map[workload]bool
+	down map[application]bool
 }
 
-// workload is what runs one image in one namespace.
-type workload struct{ namespace, image string }
+// application is what runs one image in one namespace.
+type application struct{ namespace, image string }
 
 // Start plays until the context ends. It returns when the player knows all that there is.
 func Start(ctx context.Context, kube kubernetes.Interface, dyn dynamic.Interface) (*Player, error) {
-	p := &Player{kube: kube, dynamic: dyn, down: map[workload]bool{}}
+	p := &Player{kube: kube, dynamic: dyn, down: map[application]bool{}}
 	pods := informers.NewSharedInformerFactory(kube, 0)
-	routes := dynamicinformer.NewDynamicSharedInformerFactory(dyn, 0)
+	accepted := dynamicinformer.NewDynamicSharedInformerFactory(dyn, 0)
 	err := p.play(pods.Core().V1().Pods().Informer(), func(obj any) { p.runPod(ctx, obj) })
 	if err != nil {
 		return nil, err
 	}
-	err = p.play(routes.ForResource(HTTPRoutes()).Informer(), func(obj any) { p.acceptRoute(ctx, obj) })
-	if err != nil {
-		return nil, err
+	for _, gvr := range []schema.GroupVersionResource{HTTPRoutes(), routes("grpcroutes")} {
+		err = p.play(accepted.ForResource(gvr).Informer(), func(obj any) { p.acceptRoute(ctx, gvr, obj) })
+		if err != nil {
+			return nil, err
+		}
 	}
 	pods.Start(ctx.Done())
-	routes.Start(ctx.Done())
+	accepted.Start(ctx.Done())
 	pods.WaitForCacheSync(ctx.Done())
-	routes.WaitForCacheSync(ctx.Done())
+	accepted.WaitForCacheSync(ctx.Done())
 	return p, nil
 }
 
@@ -69,7 +73,7 @@ func (p *Player) Wait() { p.work.Wait() }
 // their place do not run.
 func (p *Player) Down(ctx context.Context, namespace, image string) error {
 	p.mu.Lock()
-	p.down[workload{namespace, image}] = true
+	p.down[application{namespace, image}] = true
 	p.mu.Unlock()
 	return p.each(ctx, namespace, image, func(pod *corev1.Pod) error {
 		err := p.kube.CoreV1().Pods(namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{})
@@ -83,7 +87,7 @@ func (p *Player) Down(ctx context.Context, namespace, image string) error {
 // Up brings the nodes back, and runs the pods that wait for them.
 func (p *Player) Up(ctx context.Context, namespace, image string) error {
 	p.mu.Lock()
-	delete(p.down, workload{namespace, image})
+	delete(p.down, application{namespace, image})
 	p.mu.Unlock()
 	return p.each(ctx, namespace, image, func(pod *corev1.Pod) error {
 		p.runPod(ctx, pod)
@@ -111,7 +115,7 @@ func imageOf(pod *corev1.Pod) string { return pod.Spec.Containers[0].Image }
 func (p *Player) isDown(pod *corev1.Pod) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.down[workload{pod.Namespace, imageOf(pod)}]
+	return p.down[application{pod.Namespace, imageOf(pod)}]
 }
 
 func (p *Player) play(informer cache.SharedIndexInformer, act func(any)) error {
@@ -146,7 +150,7 @@ func (p *Player) runPod(ctx context.Context, obj any) {
 }
 
 // acceptRoute says of every version of a route that its parents take it.
-func (p *Player) acceptRoute(ctx context.Context, obj any) {
+func (p *Player) acceptRoute(ctx context.Context, gvr schema.GroupVersionResource, obj any) {
 	route, ok := obj.(*unstructured.Unstructured)
 	if !ok {
 		return
@@ -173,8 +177,7 @@ func (p *Player) acceptRoute(ctx context.Context, obj any) {
 	}
 	accepted := route.DeepCopy()
 	if unstructured.SetNestedSlice(accepted.Object, parents, "status", "parents") == nil {
-		routes := p.dynamic.Resource(HTTPRoutes()).Namespace(route.GetNamespace())
-		_, _ = routes.UpdateStatus(ctx, accepted, metav1.UpdateOptions{}) // as with pods
+		_, _ = p.dynamic.Resource(gvr).Namespace(route.GetNamespace()).UpdateStatus(ctx, accepted, metav1.UpdateOptions{}) // as with pods
 	}
 }
 

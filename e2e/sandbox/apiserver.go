@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -25,6 +26,11 @@ type APIServerOptions struct {
 	// AuditPolicy is the content of a policy file, and says which requests are written to the AuditLog; empty
 	// for none.
 	AuditPolicy string
+	// AdmissionPlugins are turned on beside those that are on anyway.
+	AdmissionPlugins []string
+	// AuthorizationWebhook is the path of a kubeconfig that leads to a server which is asked, each time anew, before
+	// RBAC is, whose word counts where the server has no opinion; empty for none.
+	AuthorizationWebhook string
 	// Progress is told what is built; nil for silence.
 	Progress io.Writer
 }
@@ -129,8 +135,10 @@ func (s *APIServer) start(ctx context.Context, kitchen *kitchen, options APIServ
 	s.Kubeconfig = s.creds.kubeconfig("admin")
 	plane := &controlPlane{
 		kitchen: kitchen, creds: s.creds, dir: s.dir, address: address, serviceCIDR: "10.96.0.0/16", ports: chosen,
+		authorizers: options.authorizers(),
 	}
 	served := plane.apiserver()
+	served.args = append(served.args, options.admission()...)
 	if options.AuditPolicy != "" {
 		policy := filepath.Join(s.dir, "audit-policy.yaml")
 		if err := os.WriteFile(policy, []byte(options.AuditPolicy), 0o600); err != nil {
@@ -151,6 +159,27 @@ func (s *APIServer) start(ctx context.Context, kitchen *kitchen, options APIServ
 		}
 	}
 	return nil
+}
+
+func (o APIServerOptions) authorizers() string {
+	if o.AuthorizationWebhook == "" {
+		return ""
+	}
+	return "Node,Webhook,RBAC"
+}
+
+// admission is what the options say of who may do what.
+func (o APIServerOptions) admission() []string {
+	var args []string
+	if o.AuthorizationWebhook != "" {
+		args = append(args, "--authorization-webhook-config-file="+o.AuthorizationWebhook,
+			"--authorization-webhook-version=v1",
+			"--authorization-webhook-cache-authorized-ttl=0s", "--authorization-webhook-cache-unauthorized-ttl=0s")
+	}
+	if len(o.AdmissionPlugins) > 0 {
+		args = append(args, "--enable-admission-plugins="+strings.Join(o.AdmissionPlugins, ","))
+	}
+	return args
 }
 
 // RESTConfig is an administrator's, without limit of rate.

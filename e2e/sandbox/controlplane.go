@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -23,6 +24,8 @@ type controlPlane struct {
 	address     string
 	serviceCIDR string
 	ports       ports
+	// authorizers are asked one after the other until one has an opinion.
+	authorizers string
 }
 
 type ports struct {
@@ -75,7 +78,7 @@ func (p *controlPlane) apiserver() component {
 			// The node's name is in no DNS.
 			"--kubelet-preferred-address-types=InternalIP",
 			"--token-auth-file=" + p.creds.file("tokens.csv"),
-			"--authorization-mode=Node,RBAC",
+			"--authorization-mode=" + cmp.Or(p.authorizers, "Node,RBAC"),
 			"--service-account-issuer=https://kubernetes.default.svc",
 			"--service-account-key-file=" + p.creds.file("service-accounts.key"),
 			"--service-account-signing-key-file=" + p.creds.file("service-accounts.key"),

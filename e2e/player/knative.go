@@ -1,4 +1,4 @@
-package integration
+package player
 
 import (
 	"context"
@@ -9,25 +9,22 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
-	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/pkg/workload"
 )
 
-// serving stands in for Knative's controllers, which are not here. By what Knative documents and its source says, it
+// Knative stands in for Knative's controllers, which are not here. By what Knative documents and its source says, it
 // makes a Revision of each change of a Service's template, says whether that is ready, sends traffic as spec.traffic
 // says, and says in the Service's status what it sends where. A list that names a Revision which is not ready, or not
 // there, changes nothing of what is sent. A Revision of an image broken:N is never ready.
-type serving struct {
+type Knative struct {
 	client dynamic.Interface
 	done   chan struct{}
 
@@ -43,17 +40,12 @@ type serving struct {
 // object is one as JSON has it.
 type object = map[string]any
 
-// serveKnative serves Knative's kinds, and stands in for its controllers until the test ends.
-func (c *cluster) serveKnative(t *testing.T) *serving {
-	t.Helper()
-	definitions, err := sandbox.KnativeDefinitions(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, sandbox.Apply(t.Context(), c.config, definitions))
-	s := &serving{
-		client: c.dynamic, done: make(chan struct{}),
+// StartKnative plays in every namespace until the context ends. Knative's kinds must be served.
+func StartKnative(ctx context.Context, client dynamic.Interface) *Knative {
+	s := &Knative{
+		client: client, done: make(chan struct{}),
 		made: map[types.UID][]string{}, sent: map[string][]map[string]int64{},
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer close(s.done)
 		for ctx.Err() == nil {
@@ -65,16 +57,18 @@ func (c *cluster) serveKnative(t *testing.T) *serving {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}()
-	t.Cleanup(func() {
-		cancel()
-		<-s.done
-		require.NoError(t, s.said)
-	})
 	return s
 }
 
+// Wait returns when nothing is under way, with what went wrong last; the context that it was started with must have
+// ended.
+func (s *Knative) Wait() error {
+	<-s.done
+	return s.said
+}
+
 // look goes over all Services.
-func (s *serving) look(ctx context.Context) error {
+func (s *Knative) look(ctx context.Context) error {
 	list, err := s.client.Resource(workload.KnativeServices()).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("listing Services: %w", err)
@@ -87,7 +81,7 @@ func (s *serving) look(ctx context.Context) error {
 	return nil
 }
 
-func (s *serving) reconcile(ctx context.Context, svc *unstructured.Unstructured) error {
+func (s *Knative) reconcile(ctx context.Context, svc *unstructured.Unstructured) error {
 	if err := s.revise(ctx, svc); err != nil {
 		return err
 	}
@@ -110,7 +104,7 @@ func (s *serving) reconcile(ctx context.Context, svc *unstructured.Unstructured)
 }
 
 // revise makes a Revision of a template that is not the last one's.
-func (s *serving) revise(ctx context.Context, svc *unstructured.Unstructured) error {
+func (s *Knative) revise(ctx context.Context, svc *unstructured.Unstructured) error {
 	template, _, _ := unstructured.NestedMap(svc.Object, "spec", "template")
 	raw, err := json.Marshal(template)
 	if err != nil {
@@ -154,7 +148,7 @@ func nameOf(svc *unstructured.Unstructured, number int) string {
 }
 
 // status is what is to be said of a Service.
-func (s *serving) status(svc *unstructured.Unstructured) object {
+func (s *Knative) status(svc *unstructured.Unstructured) object {
 	made := s.made[svc.GetUID()]
 	latestReady := ""
 	ready := map[string]bool{}
@@ -209,7 +203,7 @@ func resolve(svc *unstructured.Unstructured, latestReady string, ready map[strin
 }
 
 // send notes what is sent where.
-func (s *serving) send(namespace string, traffic []any) {
+func (s *Knative) send(namespace string, traffic []any) {
 	shares := map[string]int64{}
 	for _, entry := range traffic {
 		e := entry.(object)
@@ -226,8 +220,8 @@ func (s *serving) send(namespace string, traffic []any) {
 	}
 }
 
-// went is what was sent where in a namespace so far.
-func (s *serving) went(namespace string) []map[string]int64 {
+// Went is what was sent where in a namespace so far.
+func (s *Knative) Went(namespace string) []map[string]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.sent[namespace])
