@@ -32,7 +32,7 @@ type adopter struct {
 
 	mu sync.Mutex
 	// refused is what was last told of a workload whose annotations are wrong, so that it is told once.
-	refused map[types.UID]string
+	refused map[annotatedKey]string
 }
 
 // annotatedKey names a workload.
@@ -45,7 +45,7 @@ type annotatedKey struct {
 const adopters = 2
 
 func newAdopter(c *Controller) *adopter {
-	return &adopter{c: c, refused: map[types.UID]string{}, queue: workqueue.NewTypedRateLimitingQueueWithConfig(
+	return &adopter{c: c, refused: map[annotatedKey]string{}, queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[annotatedKey](20*time.Millisecond, 30*time.Second),
 		workqueue.TypedRateLimitingQueueConfig[annotatedKey]{Name: "annotations", MetricsProvider: c.metrics.queues})}
 }
@@ -208,6 +208,7 @@ func (a *adopter) work(ctx context.Context) bool {
 func (a *adopter) sync(ctx context.Context, key annotatedKey) error {
 	w, annotations := a.c.caches.workload(key)
 	if w == nil {
+		a.accept(key)
 		return nil // its Canary goes with it
 	}
 	canary, err := a.c.caches.canary(key.NamespacedName)
@@ -222,13 +223,13 @@ func (a *adopter) sync(ctx context.Context, key annotatedKey) error {
 	switch {
 	case err != nil:
 		return a.refuse(ctx, w, "AnnotationInvalid", err.Error())
-	case canary != nil && canary.DeletionTimestamp != nil:
-		return nil // its end is told here
+	case canary != nil && (canary.DeletionTimestamp != nil || !own && annotated.Controls(canary)):
+		return nil // it is on its way, or belongs to a workload that was here before and goes after it; its end is told here
 	case !asks && own:
-		a.accept(w)
+		a.accept(key)
 		return a.remove(ctx, w, canary)
 	case !asks:
-		a.accept(w)
+		a.accept(key)
 		return nil
 	case canary != nil && !own:
 		return a.refuse(ctx, w, "CanaryExists", fmt.Sprintf("Canary %s was not made for the annotation %s; remove the annotation, "+
@@ -296,7 +297,7 @@ func (a *adopter) make(ctx context.Context, w *workload.Target, annotations map[
 	if err != nil {
 		return err
 	}
-	a.accept(w)
+	a.accept(keyOfWorkload(w))
 	for _, k := range kept {
 		a.tell(ctx, w, rollout.Notice{Reason: "FieldKept", Message: fmt.Sprintf(
 			"%s of Canary %s was set by %s, and stays so", k.Field, w.Name, k.Manager)})
@@ -336,8 +337,8 @@ func (a *adopter) remove(ctx context.Context, w *workload.Target, canary *v1beta
 // refuse tells people what is wrong with a workload's annotations, once. Its Canary stays as it is, if there is one.
 func (a *adopter) refuse(ctx context.Context, w *workload.Target, reason, message string) error {
 	a.mu.Lock()
-	again := a.refused[w.UID] == message
-	a.refused[w.UID] = message
+	again := a.refused[keyOfWorkload(w)] == message
+	a.refused[keyOfWorkload(w)] = message
 	a.mu.Unlock()
 	if !again {
 		a.tell(ctx, w, rollout.Notice{Reason: reason, Message: message, Warning: true})
@@ -346,10 +347,14 @@ func (a *adopter) refuse(ctx context.Context, w *workload.Target, reason, messag
 }
 
 // accept forgets what was wrong.
-func (a *adopter) accept(w *workload.Target) {
+func (a *adopter) accept(key annotatedKey) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.refused, w.UID)
+	delete(a.refused, key)
+}
+
+func keyOfWorkload(w *workload.Target) annotatedKey {
+	return annotatedKey{w.Kind, types.NamespacedName{Namespace: w.Namespace, Name: w.Name}}
 }
 
 // tell makes an event on the workload.
