@@ -1,13 +1,10 @@
 package stories
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/e2e/stage"
@@ -18,12 +15,7 @@ import (
 func byAnnotations(s *story) {
 	const head = "apiVersion: weir.dev/v1beta1\nkind: CanaryProfile\nmetadata: {name: %s}\nspec:\n  canary:\n    analysis:\n%s"
 	profile := fmt.Sprintf(head, s.Namespace, strings.ReplaceAll(analysis, "    ", "      "))
-	require.NoError(s.t, sandbox.Apply(s.t.Context(), s.Stage.Sandbox.RESTConfig(), []byte(profile)))
-	s.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		assert.NoError(s.t, s.Stage.Weir.WeirV1beta1().CanaryProfiles().Delete(ctx, s.Namespace, metav1.DeleteOptions{}))
-	})
+	s.profile(profile)
 	before, restarts := s.pods()
 	s.kubectl("annotate", "deployment", s.Name, "weir.dev/canary=true", "weir.dev/profile="+s.Namespace)
 	assert.Contains(s.t, s.told("AnnotationInvalid"), "Service podinfo has 2 ports; say by the annotation weir.dev/port which one")

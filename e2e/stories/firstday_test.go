@@ -48,12 +48,7 @@ func firstDay(overlay string) func(*story) {
 		day := firstDays()[overlay]
 		chat := s.chat()
 		s.equip(stage.Overlay{Mesh: overlay, Secrets: []string{"WEIR_SLACK_URL=" + chat.URL + hook}})
-		require.NoError(s.t, sandbox.Apply(s.t.Context(), s.Stage.Sandbox.RESTConfig(), fmt.Appendf(nil, profileYAML, s.Namespace)))
-		s.t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			defer cancel()
-			assert.NoError(s.t, s.Stage.Weir.WeirV1beta1().CanaryProfiles().Delete(ctx, s.Namespace, metav1.DeleteOptions{}))
-		})
+		s.profile(fmt.Sprintf(profileYAML, s.Namespace))
 		users := s.requests
 		if day.arrive != nil {
 			var leave func()
@@ -89,6 +84,17 @@ func firstDay(overlay string) func(*story) {
 		s.await(stage.InPhase(v1beta1.PhaseSucceeded))
 		s.letGo(annotations)
 	}
+}
+
+// profile makes a CanaryProfile of the namespace's name, which goes with the story.
+func (s *story) profile(manifest string) {
+	s.t.Helper()
+	require.NoError(s.t, sandbox.Apply(s.t.Context(), s.Stage.Sandbox.RESTConfig(), []byte(manifest)))
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		assert.NoError(s.t, s.Stage.Weir.WeirV1beta1().CanaryProfiles().Delete(ctx, s.Namespace, metav1.DeleteOptions{}))
+	})
 }
 
 // letGo takes the annotations away, and waits until the Canary has gone with them.

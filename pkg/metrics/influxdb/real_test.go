@@ -2,7 +2,6 @@ package influxdb_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -71,9 +70,9 @@ func startInfluxDB(t *testing.T) *url.URL {
 	t.Helper()
 	program, err := sandbox.InfluxDB(t.Context(), t.Output())
 	require.NoError(t, err)
-	dir, api := t.TempDir(), freeAddress(t)
+	dir, api := t.TempDir(), metricstest.FreeAddress(t)
 	file := filepath.Join(dir, "influxdb.conf")
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, settings, dir, api, freeAddress(t)), 0o600))
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, settings, dir, api, metricstest.FreeAddress(t)), 0o600))
 	command := exec.CommandContext(t.Context(), program, "-config", file)
 	require.NoError(t, command.Start())
 	t.Cleanup(func() { _ = command.Wait() }) // it is killed in the end
@@ -95,12 +94,4 @@ func startInfluxDB(t *testing.T) *url.URL {
 	points := fmt.Sprintf("m,side=a value=41 %d\nm,side=a value=42 %[2]d\nm,side=b value=1 %[2]d\nm,side=c value=2 %[2]d\n", at-30, at)
 	require.Equal(t, http.StatusNoContent, post("/write?db=shop&precision=s", points, "text/plain"))
 	return &url.URL{Scheme: "http", Host: api}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -21,7 +21,7 @@ func StartPrometheus(t *testing.T, config string, flags ...string) string {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yml")
 	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
-	address := freeAddress(t)
+	address := FreeAddress(t)
 	command := exec.CommandContext(t.Context(), "prometheus", append([]string{
 		"--config.file=" + file, "--storage.tsdb.path=" + filepath.Join(dir, "data"),
 		"--web.listen-address=" + address, "--log.level=warn",
@@ -62,7 +62,8 @@ func Await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func freeAddress(t *testing.T) string {
+// FreeAddress is one on loopback that nobody listens at.
+func FreeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
