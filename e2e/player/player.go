@@ -177,7 +177,8 @@ func (p *Player) acceptRoute(ctx context.Context, gvr schema.GroupVersionResourc
 	}
 	accepted := route.DeepCopy()
 	if unstructured.SetNestedSlice(accepted.Object, parents, "status", "parents") == nil {
-		_, _ = p.dynamic.Resource(gvr).Namespace(route.GetNamespace()).UpdateStatus(ctx, accepted, metav1.UpdateOptions{}) // as with pods
+		of := p.dynamic.Resource(gvr).Namespace(route.GetNamespace())
+		_, _ = of.UpdateStatus(ctx, accepted, metav1.UpdateOptions{}) // as with pods
 	}
 }
 

@@ -88,7 +88,8 @@ func lives() map[string][]life {
 	byIngress := "  ingressRef: {name: web}\n" + planned
 	return map[string][]life{
 		bare: bareLives(),
-		"apisix": {{name: "route", target: deployment, live: whole, canary: `  routeRef: {apiVersion: apisix.apache.org/v2, kind: ApisixRoute, name: web}
+		"apisix": {{name: "route", target: deployment, live: whole, canary: `  routeRef:
+    {apiVersion: apisix.apache.org/v2, kind: ApisixRoute, name: web}
 ` + planned, beside: `apiVersion: apisix.apache.org/v2
 kind: ApisixRoute
 metadata: {name: web, namespace: $NAMESPACE}
@@ -122,7 +123,8 @@ metadata: {name: app, namespace: $NAMESPACE}
 spec:
   template: {spec: {containers: [{image: "app:$VERSION"}]}}
 `}},
-		"kuma": {{name: "route", target: strings.Replace(deployment, "name: web,", "name: web, appProtocol: http,", 1), live: whole, canary: planned}},
+		"kuma": {{name: "route", live: whole, canary: planned,
+			target: strings.Replace(deployment, "name: web,", "name: web, appProtocol: http,", 1)}},
 		"linkerd": {
 			{name: "requests", target: deployment, live: whole, canary: planned},
 			{name: "calls", target: deployment, live: whole,
@@ -132,7 +134,8 @@ spec:
 		"skipper": {{name: "ingress", target: deployment, beside: ingress, live: whole, canary: byIngress}},
 		"smi": {
 			{name: "route", target: deployment, live: whole, canary: planned},
-			{name: "named", target: deployment, live: whole, canary: `  routeRefs: [{apiVersion: split.smi-spec.io/v1alpha4, kind: TrafficSplit, name: web}]
+			{name: "named", target: deployment, live: whole, canary: `  routeRefs:
+  - {apiVersion: split.smi-spec.io/v1alpha4, kind: TrafficSplit, name: web}
 ` + planned, beside: `apiVersion: split.smi-spec.io/v1alpha4
 kind: TrafficSplit
 metadata: {name: web, namespace: $NAMESPACE}

@@ -33,18 +33,19 @@ What Weir's ServiceAccounts may do, overlay by overlay, and what for. This page 
 kubectl auth can-i --list --as=system:serviceaccount:weir-system:weir -n weir-system
 ` + "```" + `
 
-It is all that the operator needs, and no more: the tests in ` + "`e2e/rights`" + ` have the real program live whole lives of Canaries
-with each overlay's rights. Nothing that it asks for is denied, and each verb of the first three tables is asked for. There is no
-wildcard, and nothing that is bound reaches a Secret.
+It is all that the operator needs, and no more: the tests in ` + "`e2e/rights`" + ` have the real program live whole lives of
+Canaries with each overlay's rights. Nothing that it asks for is denied, and each verb of the first three tables is asked
+for. There is no wildcard, and nothing that is bound reaches a Secret.
 
 The API server of those tests has the admission plugin OwnerReferencesPermissionEnforcement on, as OpenShift's has, which
-asks for ` + "`update`" + ` on the finalizers of owners, and for ` + "`delete`" + ` on what gets or loses one. Without the plugin, nobody asks for
-the former, and for ` + "`delete`" + ` only where something is deleted.
+asks for ` + "`update`" + ` on the finalizers of owners, and for ` + "`delete`" + ` on what gets or loses one. Without the
+plugin, nobody asks for the former, and for ` + "`delete`" + ` only where something is deleted.
 `
 	pageBase = `
 ## Every overlay
 
-This is all that the overlay ` + "`kubernetes`" + ` has. The rights are on all namespaces, but for the Lease, which is in ` + "`weir-system`" + `.
+This is all that the overlay ` + "`kubernetes`" + ` has. The rights are on all namespaces, but for the Lease, which is in
+` + "`weir-system`" + `.
 `
 	pageAdded = `
 ## What an overlay adds
@@ -57,8 +58,8 @@ ClusterRoles that you bind in the namespaces that need them; [the guide](guide.m
 	pageBeside = `
 ## Beside the operator
 
-The component ` + "`dashboard`" + ` gives the operator's account rights, too. The load tester has an account of its own; its ConfigMap is in
-its own namespace.
+The component ` + "`dashboard`" + ` gives the operator's account rights, too. The load tester has an account of its own; its
+ConfigMap is in its own namespace.
 `
 )
 
