@@ -59,7 +59,9 @@ func (s *stand) operate(ctx context.Context) (*operator, error) {
 	}
 	defer log.Close()
 	op.process = exec.CommandContext(ctx, binary, "--kubeconfig="+kubeconfig, "--port="+strconv.Itoa(port),
-		"--enable-leader-election", "--leader-election-namespace="+system)
+		"--enable-leader-election", "--leader-election-namespace="+system,
+		"--refused-addresses=", // Prometheus is on loopback
+	)
 	op.process.Stdout, op.process.Stderr = log, log
 	op.process.Cancel = func() error { return op.process.Process.Signal(syscall.SIGTERM) }
 	op.process.WaitDelay = 15 * time.Second

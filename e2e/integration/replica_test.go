@@ -41,7 +41,9 @@ func (a *application) replicate(name string, l *ledger) *replica {
 	require.NoError(a.t, clientcmd.WriteToFile(*config, kubeconfig))
 	r := &replica{way: way, gone: make(chan struct{}), process: exec.Command(a.program,
 		"--kubeconfig="+kubeconfig, "--namespace="+a.namespace, "--port=0", "--log-format=text", "--log-level=debug",
-		"--enable-leader-election", "--leader-election-namespace="+a.namespace)}
+		"--enable-leader-election", "--leader-election-namespace="+a.namespace,
+		"--refused-addresses=", // the test's servers are on loopback
+	)}
 	r.process.Stdout = a.t.Output()
 	r.process.Stderr = r.process.Stdout
 	r.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}

@@ -327,8 +327,12 @@ func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
 			server, asked = t.Provider.Address, t.Provider.Type
 		}
 		if server == "" && asked == "prometheus" && c.options.MetricsServer == "" {
+			field := "spec.metricsServer"
+			if m.TemplateRef != nil {
+				field = "spec.provider.address of its template"
+			}
 			return []rollout.Problem{{Reason: "MetricsServerMissing", Message: fmt.Sprintf(
-				"metric %s: there is no Prometheus to ask; set spec.metricsServer or the operator's --metrics-server", m.Name)}}
+				"metric %s: there is no Prometheus to ask; set %s or the operator's --metrics-server", m.Name, field)}}
 		}
 	}
 	return nil

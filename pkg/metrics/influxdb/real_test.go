@@ -91,7 +91,8 @@ func startInfluxDB(t *testing.T) *url.URL {
 		return post("/query", url.Values{"q": {"CREATE DATABASE shop"}}.Encode(), "application/x-www-form-urlencoded") == http.StatusOK
 	})
 	at := time.Now().Add(-time.Minute).Unix()
-	points := fmt.Sprintf("m,side=a value=41 %d\nm,side=a value=42 %[2]d\nm,side=b value=1 %[2]d\nm,side=c value=2 %[2]d\n", at-30, at)
+	const lines = "m,side=a value=41 %d\nm,side=a value=42 %[2]d\nm,side=b value=1 %[2]d\nm,side=c value=2 %[2]d\n"
+	points := fmt.Sprintf(lines, at-30, at)
 	require.Equal(t, http.StatusNoContent, post("/write?db=shop&precision=s", points, "text/plain"))
 	return &url.URL{Scheme: "http", Host: api}
 }
