@@ -53,6 +53,10 @@ func start(t *testing.T) *cluster {
 		require.NoError(t, err)
 		c.apply(string(content))
 	}
+	// An API server that has just got to know of a policy takes nothing for a moment.
+	free := canary(t, "analysis: {stepWeights: [10]}")
+	free.Annotations = nil
+	c.eventually("the policies to be at work", func() bool { return c.create(free) == nil })
 	return c
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -75,12 +76,17 @@ func (s *site) release(verb, chart, values string, args ...string) (notes string
 	return string(said)
 }
 
-// store makes a Canary, with a field that an older chart does not know.
-func (s *site) store(name, promotionDelay string) (*v1beta1.Canary, error) {
+// store makes a Canary, with a field that an older chart does not know. An API server that has just got to know of a kind,
+// or of a policy, takes nothing for a moment.
+func (s *site) store(name, promotionDelay string) (stored *v1beta1.Canary, err error) {
 	canary := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	canary.Spec.TargetRef.Name, canary.Spec.Service.Port, canary.Spec.PromotionDelay = name, 80, promotionDelay
-	return s.weir.WeirV1beta1().Canaries("shop").Create(s.Context(), canary,
-		metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+	require.Eventually(s, func() bool {
+		stored, err = s.weir.WeirV1beta1().Canaries("shop").Create(s.Context(), canary,
+			metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+		return err == nil || !apierrors.IsNotFound(err) && !strings.Contains(err.Error(), "not yet synced to use for admission")
+	}, time.Minute, 100*time.Millisecond)
+	return stored, err
 }
 
 // older is the chart without the field promotionDelay of a Canary's spec.
