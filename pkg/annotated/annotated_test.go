@@ -175,6 +175,27 @@ func TestWrongValues(t *testing.T) {
 	require.ErrorContains(t, err, "has 0 ports")
 }
 
+// TestWrongValuesAreToldAlike: the same annotations are told of in the same words, which is how they are told once.
+func TestWrongValuesAreToldAlike(t *testing.T) {
+	said := map[string]bool{}
+	for range 50 {
+		_, err := annotated.Canary(asking(map[string]string{"weir.dev/a": "", "weir.dev/b": "", "weir.dev/c": ""}, 80), nil)
+		require.Error(t, err)
+		said[err.Error()] = true
+	}
+	assert.Len(t, said, 1)
+}
+
+// TestARangeTakesThePlaceOfAComparison, with all that goes with one: the API server would not take both.
+func TestARangeTakesThePlaceOfAComparison(t *testing.T) {
+	p := profile(t, `{canary: {analysis: {stepWeights: [10], metrics: [{name: request-success-rate, comparison: {}, weight: 2}]}}}`)
+	canary, err := annotated.Canary(asking(map[string]string{"weir.dev/success-rate": "98"}, 80), p)
+	require.NoError(t, err)
+	assert.Equal(t, []v1beta1.CanaryMetric{{
+		Name: "request-success-rate", ThresholdRange: &v1beta1.ThresholdRange{Min: new(98.0)},
+	}}, canary.Spec.Analysis.Metrics)
+}
+
 func TestLocks(t *testing.T) {
 	p := profile(t, `{locks: [analysis.steps, service], canary: {analysis: {steps: [{weight: 10}]}}}`)
 	for annotation, value := range map[string]string{"weir.dev/step-weights": "5", "weir.dev/hosts": "a.example.com"} {

@@ -3,6 +3,7 @@ package annotated
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -85,7 +86,7 @@ func (a Asking) turn(canary *v1beta1.Canary, profile *v1beta1.CanaryProfile) (pr
 			problems = append(problems, fmt.Sprintf("the annotation %s is %q; it must be %s", k.annotation, value, k.says))
 		}
 	}
-	for name := range a.Annotations {
+	for _, name := range slices.Sorted(maps.Keys(a.Annotations)) { // in the same words each time, so that they are told once
 		if strings.HasPrefix(name, prefix) && !slices.Contains(known, name) {
 			problems = append(problems, fmt.Sprintf("the annotation %s is not known; there are %s", name, strings.Join(known, ", ")))
 		}
@@ -195,7 +196,7 @@ func setRange(spec *v1beta1.CanarySpec, name string, r v1beta1.ThresholdRange) {
 		return
 	}
 	m := &(*metrics)[i]
-	m.ThresholdRange, m.Condition, m.Comparison = &r, "", nil
+	m.ThresholdRange, m.Condition, m.Comparison, m.Weight = &r, "", nil, 0
 }
 
 func setMetricsServer(_ Asking, spec *v1beta1.CanarySpec, value string) bool {

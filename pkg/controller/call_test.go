@@ -53,3 +53,34 @@ func TestARollbackWaitsForNoGate(t *testing.T) {
 	require.Equal(t, v1beta1.WebhookRollback, replies[0].ID.Type)
 	require.True(t, replies[0].Agreed)
 }
+
+// However many who are told of events hang, a gate is asked.
+func TestAGateWaitsForNoEvent(t *testing.T) {
+	done, told := make(chan struct{}), make(chan struct{}, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hangs" {
+			told <- struct{}{}
+			<-done
+		}
+	}))
+	woken := make(chan types.NamespacedName, 1)
+	c := newCaller(nil, Options{MetricWorkers: 1, Now: time.Now}, NewMetrics(prometheus.NewRegistry()),
+		func(key types.NamespacedName) { woken <- key })
+	ctx, cancel := context.WithCancel(t.Context())
+	c.start(ctx)
+	t.Cleanup(func() { cancel(); close(done); c.wait(); server.Close() })
+
+	canary := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "app"}}
+	canary.Spec.Analysis.Webhooks = []v1beta1.CanaryWebhook{{Name: "log", Type: v1beta1.WebhookEvent, URL: server.URL + "/hangs"}}
+	c.tell(canary, &canary.Status, rollout.Notice{ID: "n", Reason: rollout.ReasonPromoting})
+	<-told
+	c.replies(keyOf(canary), canary, []rollout.Call{{
+		ID:      rollout.CallID{RoundID: rollout.RoundID{Run: "v2-1"}, Type: v1beta1.WebhookConfirmRollout, Webhook: "gate"},
+		Webhook: v1beta1.CanaryWebhook{Name: "gate", Type: v1beta1.WebhookConfirmRollout, URL: server.URL + "/agrees"},
+	}})
+	select {
+	case <-woken:
+	case <-time.After(5 * time.Second):
+		require.Fail(t, "the gate was not asked")
+	}
+}

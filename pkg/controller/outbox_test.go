@@ -309,3 +309,11 @@ func TestReceiversOf(t *testing.T) {
 		{To: "AlertProvider/team/theirs"}, {To: "ClusterAlertProvider/all"},
 	}, receiversOf(c, others))
 }
+
+// TestAReceiverOfAnEarlierStart: what was put down for one of the flags is refused in words when no flag names it any more.
+func TestAReceiverOfAnEarlierStart(t *testing.T) {
+	_, _, err := newReceivers(Clients{}, nil, nil).channel(t.Context(), "slack of the operator")
+	require.ErrorIs(t, err, alert.Rejected)
+	require.EqualError(t, err, "the operator is not told any more how to reach slack of the operator; start it again with the flag "+
+		"that did, or let the Canary name an AlertProvider")
+}

@@ -19,10 +19,12 @@ type Reach struct {
 }
 
 // Private are the networks that are a machine's or a cloud's own, in CIDR notation: loopback, where the neighbours in the
-// pod listen; link-local, with the metadata and the credentials of the machine; and no address at all.
+// pod listen; link-local, with the metadata and the credentials of the machine, and the other addresses that these have at
+// Amazon, Google, Azure and Alibaba; and no address at all.
 func Private() []string {
 	return []string{
 		"127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "0.0.0.0/8", "::/128",
+		"fd20:ce::254/128", "168.63.129.16/32", "100.100.100.200/32",
 		"64:ff9b::7f00:0/104", "64:ff9b::a9fe:0/112", // the same behind a translation from IPv6
 	}
 }

@@ -24,6 +24,7 @@ func TestReach(t *testing.T) {
 	for address, c := range map[string]struct{ usual, narrow bool }{
 		"127.0.0.1": {}, "::1": {}, "169.254.169.254": {}, "fe80::1%eth0": {}, "0.0.0.0": {}, "::": {}, "::ffff:169.254.169.254": {},
 		"::ffff:127.0.0.1": {}, "64:ff9b::169.254.169.254": {}, "64:ff9b::127.0.0.1": {}, "fd00:ec2::254": {false, true},
+		"fd20:ce::254": {false, true}, "168.63.129.16": {}, "100.100.100.200": {},
 		"10.0.0.1": {true, true}, "10.1.0.1": {true, false}, "93.184.216.34": {true, false}, "2001:db8::1": {true, false},
 		"fd00::1": {true, true},
 	} {

@@ -2,6 +2,7 @@ package builtin_test
 
 import (
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 	"weir.dev/weir/pkg/metrics/builtin"
+	"weir.dev/weir/pkg/outbound"
 )
 
 func TestNew(t *testing.T) {
@@ -53,6 +55,51 @@ func TestNew(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+// TestOwnCredentials: what Weir runs with goes to the cloud's own address, and to none that a template names.
+func TestOwnCredentials(t *testing.T) {
+	ref := &v1beta1.ProviderSecretRef{Name: "reader"}
+	const address = "https://collector.example.com"
+	stackdriver := map[string][]byte{"project": []byte("shop")}
+	for name, c := range map[string]struct {
+		provider v1beta1.MetricProvider
+		secret   map[string][]byte
+	}{
+		"cloudwatch":  {v1beta1.MetricProvider{Type: "cloudwatch", Region: "eu-central-1"}, nil},
+		"stackdriver": {v1beta1.MetricProvider{Type: "stackdriver", SecretRef: ref}, stackdriver},
+	} {
+		_, err := builtin.New(c.provider, c.secret, "", nil)
+		require.NoError(t, err, name)
+		c.provider.Address = address
+		_, err = builtin.New(c.provider, c.secret, "", nil)
+		require.ErrorIs(t, err, metrics.Rejected, name)
+		require.ErrorContains(t, err, "the credentials that Weir runs with are not sent to spec.provider.address; remove it, or add ")
+	}
+	keys := map[string][]byte{"aws_access_key_id": []byte("a"), "aws_secret_access_key": []byte("b")}
+	own := v1beta1.MetricProvider{Type: "cloudwatch", Region: "eu-central-1", Address: address, SecretRef: ref}
+	_, err := builtin.New(own, keys, "", nil)
+	require.NoError(t, err, "its own credentials go where it says")
+}
+
+// TestOutOfReach: what a template names must be within reach, and what the operator's flag names may be anywhere.
+func TestOutOfReach(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"1"]}]}}`)
+	}))
+	defer server.Close()
+	reach, err := outbound.ParseReach(outbound.Private(), nil)
+	require.NoError(t, err)
+	asks := func(address string) error {
+		p, err := builtin.New(v1beta1.MetricProvider{Type: "prometheus", Address: address}, nil, server.URL, reach)
+		require.NoError(t, err)
+		_, err = p.Query(t.Context(), metrics.Query{Expr: "up"})
+		return err
+	}
+	require.NoError(t, asks(""))
+	err = asks(server.URL)
+	require.ErrorIs(t, err, metrics.Rejected)
+	require.ErrorContains(t, err, "cannot be asked: Weir may not call 127.0.0.1")
 }
 
 func TestNewRejects(t *testing.T) {
