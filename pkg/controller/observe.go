@@ -300,11 +300,16 @@ func (c *Controller) strangers(canary *v1beta1.Canary) []rollout.Problem {
 	return problems
 }
 
-// namespaceOf is that of the Service which a mesh knows by a host; empty where it is none.
+// namespaceOf is that of the Service which a mesh knows by a host; empty where it is none. A wildcard can stand for the
+// Services of all.
 func (c *caches) namespaceOf(host string) string {
 	words := strings.Split(strings.TrimSuffix(host, "."), ".")
 	const named = 2 // name and namespace, and perhaps svc and what comes after
+	const all = "every one"
+	within, wildcard := strings.CutPrefix(strings.TrimSuffix(host, "."), "*.")
 	switch {
+	case wildcard && (within == "svc" || strings.HasPrefix(within, "svc.") || within == "cluster.local" || within == "local"):
+		return all
 	case len(words) > named && words[named] == "svc":
 		return words[1]
 	case len(words) == named && c.service(words[1], words[0]) != nil:

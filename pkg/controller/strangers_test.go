@@ -27,6 +27,7 @@ func TestStrangers(t *testing.T) {
 	canary.Spec.Analysis.Alerts = []v1beta1.CanaryAlert{{ProviderRef: v1beta1.AlertProviderRef{Name: "slack", Namespace: "bank"}}}
 	canary.Spec.Service.Hosts = []gatewayv1.Hostname{
 		"cart.example.com", "cart.shop", "cart", "example.com", "pay.bank", "pay.bank.svc", "pay.bank.svc.cluster.local", "*.bank.svc",
+		"*.svc.cluster.local", "*.svc", "*.cluster.local", "*.example.com", "svc.example.com",
 	}
 	assert.Empty(t, c.strangers(canary))
 	c.options.NoCrossNamespaceRefs = true
@@ -36,6 +37,7 @@ func TestStrangers(t *testing.T) {
 		told = append(told, p.Message)
 	}
 	const says = " is bank, and the operator runs with --no-cross-namespace-refs; name one of namespace shop, or of the cluster"
+	const all = " is every one, and the operator runs with --no-cross-namespace-refs; name one of namespace shop, or of the cluster"
 	assert.Equal(t, []string{
 		"spec.analysis.metrics[2].templateRef.namespace" + says,
 		"spec.analysis.alerts[0].providerRef.namespace" + says,
@@ -43,5 +45,8 @@ func TestStrangers(t *testing.T) {
 		"spec.service.hosts[5]: the namespace of pay.bank.svc" + says,
 		"spec.service.hosts[6]: the namespace of pay.bank.svc.cluster.local" + says,
 		"spec.service.hosts[7]: the namespace of *.bank.svc" + says,
+		"spec.service.hosts[8]: the namespace of *.svc.cluster.local" + all,
+		"spec.service.hosts[9]: the namespace of *.svc" + all,
+		"spec.service.hosts[10]: the namespace of *.cluster.local" + all,
 	}, told)
 }
