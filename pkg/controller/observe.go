@@ -178,7 +178,13 @@ func (c *Controller) behind(o *observation) bool {
 			stale = stale || check(ref.Resource, ref.Name, present(o.found[ref]))
 		}
 	}
-	return stale
+	return stale || c.left(o.canary)
+}
+
+// left says that a Canary has gone since it was taken from the cache, and with it what was known of its last write.
+func (c *Controller) left(canary *v1beta1.Canary) bool {
+	now, err := c.caches.canary(keyOf(canary))
+	return err != nil || now.UID != canary.UID
 }
 
 // present keeps a nil pointer from becoming an interface that is not nil.

@@ -69,3 +69,21 @@ func TestRival(t *testing.T) {
 		assert.Equal(t, want, (&Controller{caches: cs}).rival(c), c.Name)
 	}
 }
+
+// TestLeft: a Canary that was taken from the cache can be gone when its last write is asked for, and what was known of that
+// write is gone with it.
+func TestLeft(t *testing.T) {
+	canary := func(uid types.UID) *v1beta1.Canary {
+		return &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", UID: uid}}
+	}
+	cs, err := newCaches(Clients{}, Options{Informers: Informers(nil, "")}, watchable{},
+		func(...types.NamespacedName) {}, kube.NewFreshness())
+	require.NoError(t, err)
+	c, store := &Controller{caches: cs}, cs.weir.Weir().V1beta1().Canaries().Informer().GetIndexer()
+	require.NoError(t, store.Add(canary("a")))
+	assert.False(t, c.left(canary("a")))
+	require.NoError(t, store.Delete(canary("a")))
+	assert.True(t, c.left(canary("a")))
+	require.NoError(t, store.Add(canary("b")))
+	assert.True(t, c.left(canary("a")), "another came after it")
+}
