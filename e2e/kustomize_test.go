@@ -62,6 +62,7 @@ components: [%[1]s/ha, %[1]s/admission, %[1]s/dashboard]
 			}
 			assert.Equal(t, 1, kinds["PodDisruptionBudget"])
 			assert.Equal(t, 2, kinds["ValidatingAdmissionPolicy"])
+			assert.Equal(t, 1, kinds["MutatingAdmissionPolicy"])
 			assert.Equal(t, 1, kinds["Deployment"])
 		})
 	}

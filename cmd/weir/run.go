@@ -33,6 +33,7 @@ type options struct {
 	ingressAnnotationsPrefix    string
 	refused, allowed            []string
 	noCrossNamespaceRefs        bool
+	pausePolicy                 string
 	port                        int
 	workers, metricWorkers      int
 	leaderElection              bool
@@ -66,6 +67,8 @@ func command() *cobra.Command {
 		"the only networks that they may be in; without any, all that are not refused")
 	f.BoolVar(&o.noCrossNamespaceRefs, "no-cross-namespace-refs", false,
 		"refuse Canaries that name a template or an alert provider of another namespace")
+	f.StringVar(&o.pausePolicy, "pause-policy", "",
+		"MutatingAdmissionPolicy that pauses a Deployment when its template changes; without it, they are paused at all times")
 	f.IntVar(&o.port, "port", 8080, "port of /healthz, /readyz and /metrics")
 	f.IntVar(&o.workers, "workers", 4, "Canaries that are looked at at the same time")
 	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that one server is asked at the same time")
@@ -121,7 +124,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	work := func(ctx context.Context, tap kube.Tap) error {
 		ctrl, err := controller.New(clients, controller.Options{
-			Namespace: o.namespace, MeshProvider: o.meshProvider, MetricsServer: o.metricsServer,
+			Namespace: o.namespace, MeshProvider: o.meshProvider, PausePolicy: o.pausePolicy, MetricsServer: o.metricsServer,
 			Workers: o.workers, MetricWorkers: o.metricWorkers, Informers: own, Tap: tap, Log: log, Now: time.Now,
 			ClusterName: o.telling.clusterName, Receivers: receivers, EventWebhook: events,
 			Reach: reach, NoCrossNamespaceRefs: o.noCrossNamespaceRefs,

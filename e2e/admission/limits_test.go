@@ -48,7 +48,7 @@ func start(t *testing.T) *cluster {
 	require.NoError(t, err)
 	files, err := filepath.Glob("../../artifacts/crds/weir.dev_*.yaml")
 	require.NoError(t, err)
-	for _, file := range append(files, "../../kustomize/admission/limits.yaml") {
+	for _, file := range append(files, "../../kustomize/admission/limits/limits.yaml") {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		c.apply(string(content))

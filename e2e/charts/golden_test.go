@@ -39,10 +39,13 @@ func everything(t *testing.T, chart string) string {
 	return string(content)
 }
 
+// served is what a cluster says of itself that pauses Deployments by a policy.
+const served = "--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy"
+
 // rendered are the objects of a release that has the chart's name.
 func rendered(t *testing.T, chart, namespace, values string) []*unstructured.Unstructured {
 	t.Helper()
-	manifests, err := open(t).Run(t.Context(), values, "template", filepath.Base(chart), chart, "--namespace="+namespace)
+	manifests, err := open(t).Run(t.Context(), values, "template", filepath.Base(chart), chart, "--namespace="+namespace, served)
 	require.NoError(t, err)
 	objects, err := charts.Objects(manifests)
 	require.NoError(t, err)
@@ -65,7 +68,7 @@ func TestGoldens(t *testing.T) {
 	helm := open(t)
 	for _, chart := range []string{weir, loadtester} {
 		for name, values := range map[string]string{"default": "{}", "everything": everything(t, chart)} {
-			said, err := helm.Run(t.Context(), values, "template", "blue", chart, "--namespace=delivery")
+			said, err := helm.Run(t.Context(), values, "template", "blue", chart, "--namespace=delivery", served)
 			require.NoError(t, err)
 			var kept bytes.Buffer
 			for document := range strings.SplitAfterSeq(string(said), "\n---\n") {

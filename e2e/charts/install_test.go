@@ -120,7 +120,7 @@ func TestLife(t *testing.T) {
 	require.NoError(t, sandbox.Apply(t.Context(), s.server.RESTConfig(), definitions))
 	for _, chart := range []string{weir, loadtester} {
 		for _, values := range []string{"{}", everything(t, chart)} {
-			manifests, err := s.helm.Run(t.Context(), values, "template", "blue", chart, "--namespace=delivery")
+			manifests, err := s.helm.Run(t.Context(), values, "template", "blue", chart, "--namespace=delivery", served)
 			require.NoError(t, err)
 			s.kubectl(manifests, "create", "--dry-run=server", "--validate=strict", "--filename=-")
 		}
@@ -182,6 +182,7 @@ func TestFromKustomize(t *testing.T) {
 		"deployment,service,poddisruptionbudget,serviceaccount,role,rolebinding")
 	s.kubectl(nil, "delete", "--selector="+ours,
 		"clusterrole,clusterrolebinding,validatingadmissionpolicy,validatingadmissionpolicybinding")
+	s.kubectl(nil, "delete", "--selector="+ours, "mutatingadmissionpolicy,mutatingadmissionpolicybinding")
 	s.kubectl(nil, "apply", "--kustomize=../../artifacts/crds", "--server-side", "--force-conflicts", "--field-manager=helm")
 	left := slices.DeleteFunc(s.objects(), func(object string) bool {
 		return !strings.Contains(object, "weir") || strings.HasPrefix(object, "CustomResourceDefinition ")

@@ -111,7 +111,7 @@ func strip(value any, prefix string) {
 		delete(v, "app.kubernetes.io/instance")
 		delete(v, "app.kubernetes.io/part-of")
 		if v["imagePullPolicy"] != nil {
-			stripContainer(v)
+			stripContainer(v, prefix)
 		}
 		for key, inner := range v {
 			if text, ok := inner.(string); ok {
@@ -123,16 +123,20 @@ func strip(value any, prefix string) {
 			strip(inner, prefix)
 		}
 	case []any:
-		for _, inner := range v {
+		for i, inner := range v {
+			if text, ok := inner.(string); ok {
+				v[i] = strings.TrimPrefix(text, prefix)
+			}
 			strip(inner, prefix)
 		}
 	}
 }
 
-func stripContainer(container map[string]any) {
+func stripContainer(container map[string]any, prefix string) {
 	var args []string
 	for _, arg := range list(container["args"]) {
-		args = append(args, strings.TrimSuffix(arg.(string), "=true"))
+		text := strings.TrimSuffix(arg.(string), "=true")
+		args = append(args, strings.Replace(text, "="+prefix, "=", 1))
 	}
 	for _, env := range list(container["env"]) {
 		variable := env.(map[string]any)

@@ -40,6 +40,8 @@ type application struct {
 	// gates are the webhooks of the Canary, where it has any.
 	gates    *gates
 	commands int
+	// rests says that the API server pauses the Deployment when its template changes, and that it is not paused until then.
+	rests bool
 }
 
 // seenPod is a pod that is or was.

@@ -287,8 +287,11 @@ func (a *application) ended(outcome v1beta1.Outcome) {
 // idle checks that the Deployment is what a user expects who knows nothing of Weir, but for the one field.
 func (a *application) idle(image string) {
 	a.t.Helper()
+	if a.rests {
+		a.awaitRest()
+	}
 	d := a.deployment()
-	assert.True(a.t, d.Spec.Paused)
+	assert.Equal(a.t, !a.rests, d.Spec.Paused)
 	assert.Equal(a.t, int32(replicas), d.Status.UpdatedReplicas)
 	assert.Equal(a.t, int32(replicas), d.Status.AvailableReplicas)
 	for _, name := range []string{"app", "app-primary", "app-canary"} {

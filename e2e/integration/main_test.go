@@ -29,14 +29,18 @@ import (
 
 // cluster is what the tests of this package share: an API server, its controllers, and a player.
 type cluster struct {
-	config  *rest.Config
-	kube    kubernetes.Interface
-	weir    versioned.Interface
-	dynamic dynamic.Interface
-	player  *player.Player
-	metrics *httptest.Server
-	program string // the operator's, where a test runs it in a process of its own
-	serial  atomic.Int32
+	config *rest.Config
+	// kubeconfig is the path of one for kubectl.
+	kubeconfig string
+	kube       kubernetes.Interface
+	weir       versioned.Interface
+	dynamic    dynamic.Interface
+	player     *player.Player
+	metrics    *httptest.Server
+	program    string // the operator's, where a test runs it in a process of its own
+	serial     atomic.Int32
+	// pausePolicy is that of the operators; empty for none.
+	pausePolicy string
 }
 
 // start brings a cluster up for one test and all that it starts in parallel.
@@ -45,7 +49,7 @@ func start(t *testing.T) *cluster {
 	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{ControllerManager: true, Progress: os.Stderr})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &cluster{config: server.RESTConfig(), metrics: httptest.NewServer(http.HandlerFunc(answer))}
+	c := &cluster{config: server.RESTConfig(), kubeconfig: server.Kubeconfig, metrics: httptest.NewServer(http.HandlerFunc(answer))}
 	c.kube, err = kubernetes.NewForConfig(c.config)
 	require.NoError(t, err)
 	c.weir, err = versioned.NewForConfig(c.config)
@@ -116,7 +120,7 @@ func (c *cluster) options(t *testing.T, namespace string) controller.Options {
 	t.Helper()
 	return controller.Options{
 		Namespace: namespace, MeshProvider: "gatewayapi", MetricsServer: c.metrics.URL + "/good",
-		Workers: 2, MetricWorkers: 4, Routers: builtin.Routers(builtin.Options{}), Now: time.Now,
+		PausePolicy: c.pausePolicy, Workers: 2, MetricWorkers: 4, Routers: builtin.Routers(builtin.Options{}), Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }

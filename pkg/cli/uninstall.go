@@ -89,7 +89,12 @@ func (k *cluster) held(ctx context.Context, namespace string) ([]heldWorkload, e
 		return nil, err
 	}
 	for i := range deployments.Items {
-		if d := &deployments.Items[i]; workload.PauseHeld(d) {
+		d := &deployments.Items[i]
+		if workload.AtRest(d) {
+			all = append(all, heldWorkload{d.Namespace, "Deployment", d.Name, "its next template would pause it, by the " +
+				"MutatingAdmissionPolicy weir-pause; delete that policy"})
+		}
+		if workload.PauseHeld(d) {
 			all = append(all, heldWorkload{d.Namespace, "Deployment", d.Name, fmt.Sprintf("it is paused, because its template is not "+
 				"what serves; apply the one that does, and `kubectl -n %s rollout resume deployment/%s`", d.Namespace, d.Name)})
 		}

@@ -52,6 +52,9 @@ type Options struct {
 	Reach *outbound.Reach
 	// NoCrossNamespaceRefs refuses Canaries that name templates or alert providers of another namespace than their own.
 	NoCrossNamespaceRefs bool
+	// PausePolicy is the name of a MutatingAdmissionPolicy, and of its binding, that pauses a Deployment of Weir's in the
+	// request that changes its template. While it does, Deployments at rest are not paused. Empty for none.
+	PausePolicy string
 	// Routers that can be named.
 	Routers []router.Router
 	// Informers are those of Weir's own kinds, made by Informers, where somebody else looks at them, too; nil for some of
@@ -78,6 +81,7 @@ type Controller struct {
 	configs *configs
 	outbox  *outbox
 	adopter *adopter
+	policy  *policy
 	seen    *splits
 	metrics *Metrics
 	// lacking says of each router that cannot be used what it lacks.
@@ -106,6 +110,9 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 	if err != nil {
 		return nil, err
 	}
+	if c.policy, err = newPolicy(clients.Kube, c.writer, c.options, c.lookAtAll); err != nil {
+		return nil, err
+	}
 	c.asker = newAsker(clients.Kube, c.writer, c.caches, options, metrics, c.queue.Add)
 	c.configs = newConfigs(clients.Kube, c.queue.Add)
 	c.caller = newCaller(clients.Kube, options, metrics, c.queue.Add)
@@ -119,7 +126,8 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 func (c *Controller) Run(ctx context.Context) error {
 	defer c.queue.ShutDown()
 	c.caches.start(ctx)
-	if !cache.WaitForCacheSync(ctx.Done(), c.caches.synced()...) {
+	c.policy.start(ctx)
+	if !cache.WaitForCacheSync(ctx.Done(), c.synced()...) {
 		return fmt.Errorf("filling the caches: %w", context.Cause(ctx))
 	}
 	defer c.metrics.canaries.lead(c.caches.canaries, c.options.MeshProvider)()
@@ -148,12 +156,23 @@ func (c *Controller) Run(ctx context.Context) error {
 
 // Synced says whether the caches are filled.
 func (c *Controller) Synced() bool {
-	for _, synced := range c.caches.synced() {
+	for _, synced := range c.synced() {
 		if !synced() {
 			return false
 		}
 	}
 	return true
+}
+
+func (c *Controller) synced() []cache.InformerSynced {
+	return append(c.caches.synced(), c.policy.synced()...)
+}
+
+// lookAtAll has every Canary looked at.
+func (c *Controller) lookAtAll() {
+	for _, canary := range c.caches.canaries() {
+		c.queue.Add(keyOf(canary))
+	}
 }
 
 func (c *Controller) wake(keys ...types.NamespacedName) {

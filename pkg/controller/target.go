@@ -46,8 +46,9 @@ func (c *Controller) targetOf(canary *v1beta1.Canary) target {
 
 // deploymentTarget is released by a ReplicaSet beside the one that serves.
 type deploymentTarget struct {
-	c      *Controller
-	deploy *appsv1.Deployment
+	c        *Controller
+	deploy   *appsv1.Deployment
+	complete bool
 	// The ReplicaSets of status.primary, status.canary and status.retiring.
 	primary, candidate, retiring *appsv1.ReplicaSet
 }
@@ -74,8 +75,9 @@ func (t *deploymentTarget) observe(o *observation) error {
 		if err != nil {
 			return err
 		}
+		t.complete = workload.Complete(d, sets)
 		s.Target = rollout.Target{
-			Found: true, Paused: d.Spec.Paused, Complete: workload.Complete(d, sets),
+			Found: true, Paused: d.Spec.Paused || workload.AtRest(d) && rev.IsPrimary, Complete: t.complete,
 			Replicas: workload.Replicas(d), Revision: rev,
 		}
 	}
@@ -113,6 +115,9 @@ func (t *deploymentTarget) behind(o *observation) bool {
 func (t *deploymentTarget) problems(*observation) []rollout.Problem { return nil }
 
 func (t *deploymentTarget) annotate(ctx context.Context, key, value string) error {
+	if !t.deploy.Spec.Paused {
+		return nil // it is paused first
+	}
 	return t.c.writer.AnnotateTemplate(ctx, t.deploy, key, value)
 }
 
@@ -120,8 +125,24 @@ func (t *deploymentTarget) pause(ctx context.Context, d rollout.Decision) error 
 	switch d.Pause {
 	case rollout.PauseSet:
 		return t.c.writer.Pause(ctx, t.deploy)
+	case rollout.PauseAtRest:
+		return t.rest(ctx)
 	case rollout.PauseRelease:
 		return t.c.writer.ReleasePause(ctx, t.deploy)
+	}
+	return nil
+}
+
+// rest pauses the Deployment, unless it will be with its next template.
+func (t *deploymentTarget) rest(ctx context.Context) error {
+	held, err := t.c.policy.holds(ctx, t.deploy)
+	switch {
+	case err != nil:
+		return err
+	case held == no || !t.deploy.Spec.Paused && !workload.AtRest(t.deploy): // a person's doing, and nobody's now
+		return t.c.writer.Pause(ctx, t.deploy)
+	case held == yes && t.complete && workload.PauseHeld(t.deploy): // a person's own pause stays
+		return t.c.writer.Rest(ctx, t.deploy)
 	}
 	return nil
 }

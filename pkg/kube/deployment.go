@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -23,6 +24,29 @@ func (w *Writer) Pause(ctx context.Context, d *appsv1.Deployment) error {
 	}
 	intent := appsv1ac.Deployment(d.Name, d.Namespace).WithSpec(appsv1ac.DeploymentSpec().WithPaused(true))
 	return w.applyDeployment(ctx, d, "pausing", intent)
+}
+
+// Rest keeps the field and takes its effect away. It is for a Deployment that the API server pauses by itself, in the
+// request that changes its template; it does so by who owns the field.
+func (w *Writer) Rest(ctx context.Context, d *appsv1.Deployment) error {
+	if !d.Spec.Paused {
+		return nil
+	}
+	intent := appsv1ac.Deployment(d.Name, d.Namespace).WithSpec(appsv1ac.DeploymentSpec().WithPaused(false))
+	return w.applyDeployment(ctx, d, "letting rest", intent)
+}
+
+// PausedWithTemplate asks the API server whether it would pause a Deployment whose field Weir owns in the very request that
+// changes its template. Nothing is stored of that.
+func (w *Writer) PausedWithTemplate(ctx context.Context, d *appsv1.Deployment) (bool, error) {
+	patch := fmt.Appendf(nil, `{"metadata": {"uid": %q}, "spec": {"paused": false, "template": {"metadata": {"annotations": {%q: "1"}}}}}`,
+		d.UID, v1beta1.GroupName+"/trial")
+	answer, err := w.kube.AppsV1().Deployments(d.Namespace).Patch(ctx, d.Name, types.MergePatchType, patch,
+		metav1.PatchOptions{FieldManager: v1beta1.FieldManager, DryRun: []string{metav1.DryRunAll}})
+	if err != nil {
+		return false, fmt.Errorf("trying a template of Deployment %s/%s: %w", d.Namespace, d.Name, err)
+	}
+	return answer.Spec.Paused, nil
 }
 
 // ReleasePause gives the field up by applying an intent without it: what another manager set stays,

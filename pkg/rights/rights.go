@@ -20,10 +20,21 @@ import (
 func MayWatch(
 	ctx context.Context, client kubernetes.Interface, namespace string, gvr schema.GroupVersionResource,
 ) (bool, error) {
+	return mayWatch(ctx, client, namespace, "", gvr)
+}
+
+// MayWatchNamed is MayWatch for the one object of that name, of a kind that is in no namespace.
+func MayWatchNamed(ctx context.Context, client kubernetes.Interface, gvr schema.GroupVersionResource, name string) (bool, error) {
+	return mayWatch(ctx, client, metav1.NamespaceAll, name, gvr)
+}
+
+func mayWatch(
+	ctx context.Context, client kubernetes.Interface, namespace, name string, gvr schema.GroupVersionResource,
+) (bool, error) {
 	for _, verb := range []string{"list", "watch"} {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Namespace: namespace, Verb: verb, Group: gvr.Group, Version: gvr.Version, Resource: gvr.Resource,
+				Namespace: namespace, Name: name, Verb: verb, Group: gvr.Group, Version: gvr.Version, Resource: gvr.Resource,
 			},
 		}}
 		answer, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})

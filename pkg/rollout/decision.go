@@ -52,6 +52,9 @@ const (
 	PauseLeave Pause = ""
 	// PauseSet owns the field and sets it.
 	PauseSet Pause = "Set"
+	// PauseAtRest owns the field. It is set unless the API server pauses the target in the request that changes its
+	// template: until then there is nothing to hold.
+	PauseAtRest Pause = "AtRest"
 	// PauseRelease gives the field up, so that it is again what it was.
 	PauseRelease Pause = "Release"
 )

@@ -194,6 +194,7 @@ func (k *walker) plan() {
 	if k.rnd.IntN(5) == 0 {
 		k.planInPlace()
 	}
+	k.policy = k.inPlace == nil && k.rnd.IntN(3) == 0
 }
 
 // planInPlace makes it one of a target whose pods are replaced in place, with a plan that can be carried out there.
@@ -282,13 +283,14 @@ func (k *walker) do(e event) { //nolint:cyclop // one line an event
 	case changesTemplate:
 		k.newTemplate()
 	case revertsTemplate:
-		k.target.template = fmt.Sprintf("v%d", 1+k.rnd.IntN(k.template))
+		k.apply(fmt.Sprintf("v%d", 1+k.rnd.IntN(k.template)))
 	case scales:
 		k.target.replicas = int32(1 + k.rnd.IntN(12))
 	case scalesToZero:
 		k.target.replicas = 0
 	case resumesTarget:
 		k.target.paused = k.target.paused && !k.target.found
+		k.target.resting = k.target.resting && !k.target.found
 		if k.inPlace != nil {
 			k.inPlace.held, k.inPlace.partition = false, 0
 		}
@@ -331,15 +333,16 @@ func (k *walker) do(e event) { //nolint:cyclop // one line an event
 
 func (k *walker) newTemplate() {
 	k.template++
-	k.target.template = fmt.Sprintf("v%d", k.template)
+	next := fmt.Sprintf("v%d", k.template)
 	if k.annotated != "" { // the annotation is Weir's, and stays
-		k.target.template += "#" + k.annotated
+		next += "#" + k.annotated
 	}
+	k.apply(next)
 }
 
 // deleteTarget deletes the target, and with it the ReplicaSets that are its own.
 func (k *walker) deleteTarget() {
-	k.target.found, k.lost = false, true
+	k.target.found, k.target.resting, k.lost = false, false, true
 	for name, s := range k.sets {
 		if s.owner == OwnerTarget {
 			delete(k.sets, name)
@@ -349,7 +352,7 @@ func (k *walker) deleteTarget() {
 
 // restore makes the target anew, as a person who applies its manifest again.
 func (k *walker) restore() {
-	k.target.found, k.target.paused, k.target.pausedByWeir, k.annotated = true, false, false, ""
+	k.target.found, k.target.paused, k.target.pausedByWeir, k.target.resting, k.annotated = true, false, false, false, ""
 	if k.inPlace != nil { // all of its pods are made of the template that there is
 		*k.inPlace = *newToyPods(0, k.inPlace.oneWay)
 		k.inPlace.current, k.inPlace.known = k.target.template, map[string]bool{}

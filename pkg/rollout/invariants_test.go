@@ -180,7 +180,7 @@ func (k *walker) atRest() {
 	}
 	if k.inPlace != nil {
 		k.inPlaceAtRest(st)
-	} else if !k.target.paused {
+	} else if !k.held(k.policy) {
 		k.fail("the target is not paused at rest")
 	}
 	for _, g := range st.Gates {
@@ -213,6 +213,9 @@ func (k *walker) leftBehind() {
 		k.fail("the target is held for ever")
 	}
 	own := k.own(k.target.template)
+	if k.target.resting && k.target.found {
+		k.fail("the target's field is left behind")
+	}
 	if k.pins != (Pins{}) || k.target.pausedByWeir && k.target.paused && own != nil && own.desired > 0 {
 		k.fail("pins %s, paused=%t are left behind", k.pins, k.target.paused)
 	}

@@ -172,7 +172,7 @@ func (k *walker) calm() {
 		k.edit(func(s *v1beta1.CanarySpec) { s.Suspend = false })
 	}
 	// Whoever resumed it thinks better of it. What Weir itself has let go nobody pauses.
-	resumed := k.target.pausedByWeir && !k.target.paused
+	resumed := k.target.pausedByWeir && !k.target.paused && !k.target.resting
 	if resumed && k.canary.Status.Phase != v1beta1.PhaseInitializing {
 		k.target.paused, k.target.pausedByWeir = true, false
 	}

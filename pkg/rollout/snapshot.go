@@ -65,8 +65,8 @@ type Problem struct {
 type Target struct {
 	// Found is false where there is no such workload.
 	Found bool
-	// Paused says that a new template rolls nothing out: spec.paused of a Deployment, and of the other kinds an
-	// update strategy that is Weir's.
+	// Paused says that a new template rolls nothing out: spec.paused of a Deployment, or that the API server would set it
+	// in the same request; and of the other kinds an update strategy that is Weir's.
 	Paused bool
 	// Complete says that every replica is of the current template, available, and no other is left.
 	Complete bool

@@ -187,7 +187,7 @@ func (w *toy) change(t *testing.T, arg datadriven.CmdArg) {
 	v := arg.Vals[0]
 	switch arg.Key {
 	case "template":
-		w.target.template = v
+		w.apply(v)
 	case "replicas":
 		w.target.replicas = int32(number(t, v))
 	case "paused":

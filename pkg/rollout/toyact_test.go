@@ -125,11 +125,13 @@ func (w *toy) announce(d Decision) error {
 
 // ensureConfig makes the target's template carry a digest, and so a new one.
 func (w *toy) ensureConfig(_ *Snapshot, d Decision) error {
-	if d.ConfigDigest == "" || d.ConfigDigest == w.annotated || !w.target.found || w.inPlace != nil && !w.inPlace.held {
+	if d.ConfigDigest == "" || d.ConfigDigest == w.annotated || !w.target.found || w.inPlace != nil && !w.inPlace.held ||
+		w.target.resting {
 		return nil
 	}
 	base, _, _ := strings.Cut(w.target.template, "#")
-	w.annotated, w.target.template = d.ConfigDigest, base+"#"+d.ConfigDigest
+	w.annotated = d.ConfigDigest
+	w.apply(base + "#" + d.ConfigDigest)
 	return w.wrote(annotate, d.ConfigDigest)
 }
 
@@ -139,10 +141,12 @@ func (w *toy) ensurePause(s *Snapshot, d Decision) error {
 		return w.inPlace.pause(w, s, d)
 	case w.inPlace != nil:
 	case d.Pause == PauseSet && !w.target.paused:
-		w.target.paused, w.target.pausedByWeir = true, true
+		w.target.paused, w.target.pausedByWeir, w.target.resting = true, true, false
 		return w.wrote(pause)
+	case d.Pause == PauseAtRest:
+		return w.rest(s)
 	case d.Pause == PauseRelease && w.target.pausedByWeir:
-		w.target.paused, w.target.pausedByWeir = false, false
+		w.target.paused, w.target.pausedByWeir, w.target.resting = false, false, false
 		return w.wrote(releasePause)
 	}
 	return nil

@@ -18,6 +18,10 @@ func world(s *Snapshot, d *Decision) {
 	switch st.Phase {
 	case v1beta1.PhaseInitializing:
 		initializingWorld(s, d)
+	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded:
+		if atRest(s, st) {
+			d.Pause = PauseAtRest
+		}
 	case v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting:
 		if st.Retiring == nil && committed(s, st.Canary) {
 			d.Candidate = candidatePlan(s, st)
@@ -57,6 +61,12 @@ func world(s *Snapshot, d *Decision) {
 	if len(s.Problems) > 0 && st.Phase != v1beta1.PhaseTerminating {
 		withProblems(d)
 	}
+}
+
+// atRest says that there is nothing but the primary, and nothing to come that Weir knows of.
+func atRest(s *Snapshot, st *v1beta1.CanaryStatus) bool {
+	return !s.Target.InPlace && s.Target.Revision.IsPrimary && st.Run == nil && st.Canary == nil && st.Retiring == nil &&
+		(st.Config == nil || !st.Config.Changed)
 }
 
 // scaledApart says that the target was scaled in the very moment after the hand-over. Its controller then

@@ -80,6 +80,8 @@ type toy struct {
 	command *Command
 	// mail is how people are told by alerts.
 	mail toyMail
+	// policy says that the API server pauses what is Weir's in the request that changes its template.
+	policy bool
 	// config is the digest of the configuration, and annotated the one that the template carries.
 	config, annotated string
 }
@@ -91,6 +93,8 @@ type trail struct {
 
 type toyTarget struct {
 	found, paused, pausedByWeir bool
+	// resting says that it is not paused, and that the field is Weir's all the same.
+	resting bool
 	template                    string
 	replicas                    int32
 }
@@ -138,6 +142,7 @@ const (
 	pin             write = "pin"
 	pause           write = "pause"
 	releasePause    write = "release pause"
+	letRest         write = "let rest"
 	annotate        write = "annotate"
 	createSet       write = "create"
 	borrowSet       write = "borrow"
@@ -252,16 +257,17 @@ func (w *toy) snapshot() *Snapshot {
 	}
 	young := w.facts(candidate)
 	young.Younger = primary != nil && candidate != nil && candidate.born > primary.born
+	isPrimary := primary != nil && primary.template == w.target.template
 	s := &Snapshot{
 		Now: w.now, Canary: w.canary, Problems: w.problems, Settle: w.settle,
 		Primary: w.facts(primary), Serving: w.facts(w.sole()), Candidate: young, Retiring: w.facts(w.set(st.Retiring)),
 		Services: w.services, Route: w.route, FollowsPods: w.followsPods, ConfigDigest: w.config,
 		Receivers: w.mail.receivers, Delivered: w.mail.told,
 		Target: Target{
-			Found: w.target.found, Paused: w.target.paused, Complete: w.complete(), Replicas: w.target.replicas,
+			Found: w.target.found, Paused: w.held(isPrimary), Complete: w.complete(), Replicas: w.target.replicas,
 			Revision: Revision{
 				Hash: w.target.template, ReplicaSet: name, Images: []string{w.target.template},
-				IsPrimary:   primary != nil && primary.template == w.target.template,
+				IsPrimary:   isPrimary,
 				IsCandidate: candidate != nil && candidate.template == w.target.template,
 			},
 		},

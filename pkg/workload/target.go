@@ -54,6 +54,11 @@ func PauseHeld(d *appsv1.Deployment) bool {
 	return d.Spec.Paused && owns(d, v1beta1.FieldManager, "f:spec", "f:paused")
 }
 
+// AtRest says that the Deployment is not paused, and that this is Weir's doing: it will be with its next template.
+func AtRest(d *appsv1.Deployment) bool {
+	return !d.Spec.Paused && owns(d, v1beta1.FieldManager, "f:spec", "f:paused")
+}
+
 // owns says that a manager owns a field by having applied it. The path is as in "f:spec", "f:updateStrategy".
 func owns(obj metav1.Object, manager string, path ...string) bool {
 	for _, m := range obj.GetManagedFields() {

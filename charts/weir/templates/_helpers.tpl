@@ -33,3 +33,9 @@ subjects:
     name: {{ include "weir.account" . }}
     namespace: {{ .Release.Namespace }}
 {{- end }}
+
+{{/* Whether the API server pauses Deployments when their template changes. */}}
+{{- define "weir.pauses" -}}
+{{- $served := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" }}
+{{- if and .Values.admission.enabled .Values.admission.pause $served }}true{{ end }}
+{{- end }}

@@ -46,7 +46,7 @@ files=charts/weir/files
 rm -rf charts/*/files
 mkdir -p "$files/crds" "$files/rights" charts/weir-loadtester/files
 cp artifacts/crds/weir.dev_*.yaml "$files/crds/"
-cp artifacts/prometheus/rules.yaml kustomize/admission/limits.yaml "$files/"
+cp artifacts/prometheus/rules.yaml kustomize/admission/limits/limits.yaml kustomize/admission/pause.yaml "$files/"
 for rights in kustomize/*/rights.yaml; do
   cp "$rights" "$files/rights/$(basename "$(dirname "$rights")").yaml"
 done
