@@ -72,6 +72,7 @@ func TestStories(t *testing.T) {
 		{"blue-green", false, blueGreen},
 		{"steps-and-commands", false, stepsAndCommands},
 		{"annotated", false, byAnnotations},
+		{"at-rest", false, atRest},
 		{"first-day-gatewayapi", false, firstDay("gatewayapi")},
 		{"first-day-kubernetes", false, firstDay("kubernetes")},
 		{"first-day-nginx", false, firstDay("nginx")},
