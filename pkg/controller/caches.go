@@ -3,13 +3,11 @@ package controller
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -73,26 +71,6 @@ func newCaches(
 	return c, c.listen()
 }
 
-// slim drops what nobody here looks at. Managed fields stay of targets, where they say what is Weir's, and of a
-// Service, whose selector keeps its owner; of a route there stays which are Weir's.
-func slim(obj any) (any, error) {
-	if accessor, err := meta.Accessor(obj); err == nil {
-		switch o := obj.(type) {
-		case *appsv1.Deployment, *appsv1.StatefulSet, *appsv1.DaemonSet, *corev1.Service:
-		case *unstructured.Unstructured:
-			o.SetManagedFields(slices.DeleteFunc(o.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
-				return m.Manager != v1beta1.FieldManager
-			}))
-		case *appsv1.ControllerRevision:
-			accessor.SetManagedFields(nil)
-			workload.SlimRevision(o)
-		default:
-			accessor.SetManagedFields(nil)
-		}
-	}
-	return obj, nil
-}
-
 func (c *caches) index() error {
 	canaries := c.weir.Weir().V1beta1().Canaries().Informer()
 	err := canaries.AddIndexers(cache.Indexers{
@@ -107,8 +85,7 @@ func (c *caches) index() error {
 		return fmt.Errorf("indexing Canaries: %w", err)
 	}
 	for _, informer := range []cache.SharedIndexInformer{
-		c.kube.Apps().V1().ReplicaSets().Informer(), c.kube.Core().V1().Pods().Informer(),
-		c.kube.Apps().V1().ControllerRevisions().Informer(),
+		c.kube.Apps().V1().ReplicaSets().Informer(), c.kube.Apps().V1().ControllerRevisions().Informer(),
 	} {
 		if err := informer.AddIndexers(cache.Indexers{byOwner: indexOwner}); err != nil {
 			return fmt.Errorf("indexing by owner: %w", err)
@@ -155,7 +132,6 @@ func (c *caches) listen() error {
 		{apps.DaemonSets().Informer(), appsv1.SchemeGroupVersion.WithResource("daemonsets"), c.canariesOf(v1beta1.KindDaemonSet)},
 		{apps.ControllerRevisions().Informer(), appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), c.canariesOfOwner},
 		{apps.ReplicaSets().Informer(), appsv1.SchemeGroupVersion.WithResource("replicasets"), c.canariesOfOwner},
-		{core.Pods().Informer(), corev1.SchemeGroupVersion.WithResource("pods"), c.canariesOfPod},
 		{core.Services().Informer(), corev1.SchemeGroupVersion.WithResource("services"), c.canariesBy(byService)},
 	}
 	if c.noClusterTemplates == "" {
@@ -266,19 +242,6 @@ func (c *caches) canariesOfOwner(m metav1.Object) []types.NamespacedName {
 	}
 }
 
-// canariesOfPod are those of its ReplicaSet, or of what else controls it.
-func (c *caches) canariesOfPod(m metav1.Object) []types.NamespacedName {
-	owner := metav1.GetControllerOf(m)
-	if owner == nil || owner.Kind != "ReplicaSet" {
-		return c.canariesOfOwner(m)
-	}
-	rs := c.replicaSet(m.GetNamespace(), owner.Name)
-	if rs == nil {
-		return nil
-	}
-	return c.canariesOfOwner(rs)
-}
-
 func (c *caches) start(ctx context.Context) {
 	c.kube.Start(ctx.Done())
 	c.weir.Start(ctx.Done())
@@ -292,7 +255,7 @@ func (c *caches) synced() []cache.InformerSynced {
 		apps.Deployments().Informer().HasSynced, apps.ReplicaSets().Informer().HasSynced,
 		apps.StatefulSets().Informer().HasSynced, apps.DaemonSets().Informer().HasSynced,
 		apps.ControllerRevisions().Informer().HasSynced,
-		core.Pods().Informer().HasSynced, core.Services().Informer().HasSynced,
+		core.Services().Informer().HasSynced,
 	}
 	if c.noClusterTemplates == "" {
 		all = append(all, weir.ClusterMetricTemplates().Informer().HasSynced)
@@ -363,7 +326,7 @@ func targetKey(can *v1beta1.Canary) string {
 	return can.Namespace + "/" + rollout.KindOf(can) + "/" + can.Spec.TargetRef.Name
 }
 
-// owned are the ReplicaSets, the revisions or the pods that an object controls.
+// owned are the ReplicaSets or the revisions that an object controls.
 func owned[T any](informer cache.SharedIndexInformer, owner types.UID) []T {
 	objs, err := informer.GetIndexer().ByIndex(byOwner, string(owner))
 	if err != nil {
@@ -384,8 +347,4 @@ func (c *caches) replicaSetsOf(owner types.UID) []*appsv1.ReplicaSet {
 
 func (c *caches) revisionsOf(owner types.UID) []*appsv1.ControllerRevision {
 	return owned[*appsv1.ControllerRevision](c.kube.Apps().V1().ControllerRevisions().Informer(), owner)
-}
-
-func (c *caches) podsOf(owner types.UID) []*corev1.Pod {
-	return owned[*corev1.Pod](c.kube.Core().V1().Pods().Informer(), owner)
 }

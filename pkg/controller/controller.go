@@ -82,6 +82,7 @@ type Controller struct {
 	outbox  *outbox
 	adopter *adopter
 	policy  *policy
+	pods    *pods
 	seen    *splits
 	metrics *Metrics
 	// lacking says of each router that cannot be used what it lacks.
@@ -110,6 +111,7 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 	if err != nil {
 		return nil, err
 	}
+	c.pods = newPods(clients.Kube, fresh, options.Now, c.wake)
 	if c.policy, err = newPolicy(clients.Kube, c.writer, c.options, c.lookAtAll); err != nil {
 		return nil, err
 	}
@@ -132,6 +134,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	defer c.metrics.canaries.lead(c.caches.canaries, c.options.MeshProvider)()
 	c.options.Log.Info("caches are filled, work begins", "workers", c.options.Workers)
+	c.pods.start(ctx)
 	c.asker.start(ctx)
 	c.caller.start(ctx)
 	c.configs.start(ctx)
@@ -244,6 +247,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 
 func (c *Controller) forget(key types.NamespacedName) {
 	c.seen.forget(key)
+	c.pods.forget(key)
 	c.asker.forget(key)
 	c.caller.forget(key)
 	c.configs.forget(key)

@@ -2,9 +2,12 @@ package controller
 
 import (
 	"context"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/workload"
@@ -15,6 +18,8 @@ type statefulSetTarget struct {
 	c    *Controller
 	set  *appsv1.StatefulSet
 	pods []*corev1.Pod
+	// podsKnown is false while they are not.
+	podsKnown bool
 }
 
 func (t *statefulSetTarget) observe(o *observation) error {
@@ -23,7 +28,10 @@ func (t *statefulSetTarget) observe(o *observation) error {
 	if s == nil || s.DeletionTimestamp != nil {
 		return nil
 	}
-	t.set, o.workload, t.pods = s, workload.OfStatefulSet(s), t.c.caches.podsOf(s.UID)
+	t.set, o.workload = s, workload.OfStatefulSet(s)
+	if t.pods, t.podsKnown = t.c.podsOf(keyOf(o.canary), s, s.Spec.Selector); !t.podsKnown {
+		return nil
+	}
 	seen, err := workload.ObserveStatefulSet(s, t.c.caches.revisionsOf(s.UID), t.pods, &o.canary.Status, o.snapshot.Now)
 	return o.seesInPlace(seen, err)
 }
@@ -45,7 +53,13 @@ func (t *statefulSetTarget) behind(_ *observation) bool {
 		return false
 	}
 	gvr := appsv1.SchemeGroupVersion.WithResource("statefulsets")
-	return t.c.fresh.Behind(gvr, t.set.Namespace, t.set.Name, t.set) || t.c.behindPods(t.pods)
+	return t.c.fresh.Behind(gvr, t.set.Namespace, t.set.Name, t.set) || !t.podsKnown || t.c.behindPods(t.pods)
+}
+
+// podsOf are the pods that a target in place controls; false while they are not known.
+func (c *Controller) podsOf(key types.NamespacedName, set metav1.Object, selector *metav1.LabelSelector) ([]*corev1.Pod, bool) {
+	selected, known := c.pods.of(key, selector)
+	return slices.DeleteFunc(selected, func(p *corev1.Pod) bool { return !metav1.IsControlledBy(p, set) }), known
 }
 
 // behindPods says that the cache has not seen yet that Weir has deleted one of these pods.
@@ -113,6 +127,8 @@ type daemonSetTarget struct {
 	c    *Controller
 	set  *appsv1.DaemonSet
 	pods []*corev1.Pod
+	// podsKnown is false while they are not.
+	podsKnown bool
 }
 
 func (t *daemonSetTarget) observe(o *observation) error {
@@ -121,7 +137,10 @@ func (t *daemonSetTarget) observe(o *observation) error {
 	if d == nil || d.DeletionTimestamp != nil {
 		return nil
 	}
-	t.set, o.workload, t.pods = d, workload.OfDaemonSet(d), t.c.caches.podsOf(d.UID)
+	t.set, o.workload = d, workload.OfDaemonSet(d)
+	if t.pods, t.podsKnown = t.c.podsOf(keyOf(o.canary), d, d.Spec.Selector); !t.podsKnown {
+		return nil
+	}
 	seen, err := workload.ObserveDaemonSet(d, t.c.caches.revisionsOf(d.UID), t.pods, &o.canary.Status, o.snapshot.Now)
 	return o.seesInPlace(seen, err)
 }
@@ -131,7 +150,7 @@ func (t *daemonSetTarget) behind(_ *observation) bool {
 		return false
 	}
 	gvr := appsv1.SchemeGroupVersion.WithResource("daemonsets")
-	return t.c.fresh.Behind(gvr, t.set.Namespace, t.set.Name, t.set) || t.c.behindPods(t.pods)
+	return t.c.fresh.Behind(gvr, t.set.Namespace, t.set.Name, t.set) || !t.podsKnown || t.c.behindPods(t.pods)
 }
 
 func (t *daemonSetTarget) problems(*observation) []rollout.Problem { return nil }

@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
@@ -49,6 +50,9 @@ type deploymentTarget struct {
 	c        *Controller
 	deploy   *appsv1.Deployment
 	complete bool
+	// pods are the canary's, if they are known.
+	pods      []*corev1.Pod
+	podsKnown bool
 	// The ReplicaSets of status.primary, status.canary and status.retiring.
 	primary, candidate, retiring *appsv1.ReplicaSet
 }
@@ -81,13 +85,8 @@ func (t *deploymentTarget) observe(o *observation) error {
 			Replicas: workload.Replicas(d), Revision: rev,
 		}
 	}
-	facts := func(rs *appsv1.ReplicaSet) rollout.ReplicaSet {
-		var pods []*corev1.Pod
-		if rs != nil {
-			pods = caches.podsOf(rs.UID)
-		}
-		return workload.Facts(rs, t.deploy, o.canary, pods)
-	}
+	facts := func(rs *appsv1.ReplicaSet) rollout.ReplicaSet { return workload.Facts(rs, t.deploy, o.canary, t.pods) }
+	t.observePods(keyOf(o.canary))
 	if serving != nil && (primary == nil || serving.UID != primary.UID) {
 		s.Serving = facts(serving)
 	}
@@ -98,10 +97,21 @@ func (t *deploymentTarget) observe(o *observation) error {
 	return nil
 }
 
+// observePods reads those of the canary: they are looked at for what is wrong with them, and since when they are ready.
+func (t *deploymentTarget) observePods(key types.NamespacedName) {
+	if rs := t.candidate; rs == nil || rs.Status.Replicas == 0 && rs.Spec.Replicas != nil && *rs.Spec.Replicas == 0 {
+		t.podsKnown = true
+		t.c.pods.forget(key)
+		return
+	}
+	t.pods, t.podsKnown = t.c.pods.of(key, t.candidate.Spec.Selector)
+	t.podsKnown = t.podsKnown || t.c.pods.overdue(key)
+}
+
 func (t *deploymentTarget) behind(o *observation) bool {
-	ns, apps, stale := o.canary.Namespace, appsv1.SchemeGroupVersion, false
+	ns, apps, stale := o.canary.Namespace, appsv1.SchemeGroupVersion, !t.podsKnown
 	if t.deploy != nil {
-		stale = t.c.fresh.Behind(apps.WithResource("deployments"), ns, t.deploy.Name, t.deploy)
+		stale = stale || t.c.fresh.Behind(apps.WithResource("deployments"), ns, t.deploy.Name, t.deploy)
 	}
 	for _, r := range []*v1beta1.RevisionStatus{o.canary.Status.Canary, o.canary.Status.Retiring} {
 		if r != nil {
