@@ -41,6 +41,7 @@ func sourceRules() map[string]func(source) []string {
 		"clock":        noClock,
 		"writes":       noWrites,
 		"fieldManager": oneFieldManager,
+		"reasons":      namedReason,
 	}
 }
 
@@ -382,6 +383,12 @@ func TestSourceRulesBite(t *testing.T) {
 		{"writes", "pkg/kube/apply.go", "package a" + meta + "var o = meta.ApplyOptions{}", false},
 		{"fieldManager", "pkg/kube/a.go", "package a; var o = v1.ApplyOptions{FieldManager: `weir`}", true},
 		{"fieldManager", "pkg/kube/a.go", "package a; var o = v1.ApplyOptions{FieldManager: v1beta1.FieldManager}", false},
+		{"reasons", "pkg/router/smi/a.go", "package a; var p = rollout.Problem{Reason: `x`, Message: `No`}", false},
+		{"reasons", "pkg/router/smi/a.go", `package a; var p = rollout.Problem{Reason: "Odd"}`, true},
+		{"reasons", "pkg/alert/slack/a.go", `package a; var p = alert.Message{Reason: "Odd"}`, false},
+		{"reasons", "pkg/workload/a.go", `package a; var p = problem("Odd", "it is")`, true},
+		{"reasons", "pkg/workload/a.go", `package a; var p = problem(rollout.ReasonOdd, "it is")`, false},
+		{"reasons", "pkg/controller/a.go", `package a; func f() { a.refuse(ctx, w, "Odd", "it is") }`, true},
 	} {
 		s, _, err := parse(c.path, []byte(c.code))
 		require.NoError(t, err)

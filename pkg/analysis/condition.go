@@ -100,7 +100,7 @@ func Problems(spec *v1beta1.CanarySpec) []rollout.Problem {
 			continue
 		}
 		if _, err := compile(m.Condition); err != nil {
-			return []rollout.Problem{{Reason: "ConditionInvalid", Message: fmt.Sprintf(
+			return []rollout.Problem{{Reason: rollout.ReasonConditionInvalid, Message: fmt.Sprintf(
 				"metric %s: condition %q cannot be used: %s; correct it", m.Name, m.Condition, err)}}
 		}
 	}

@@ -222,7 +222,7 @@ func (a *adopter) sync(ctx context.Context, key annotatedKey) error {
 	asks, err := annotated.Asks(annotations)
 	switch {
 	case err != nil:
-		return a.refuse(ctx, w, "AnnotationInvalid", err.Error())
+		return a.refuse(ctx, w, rollout.ReasonAnnotationInvalid, err.Error())
 	case canary != nil && (canary.DeletionTimestamp != nil || !own && annotated.Controls(canary)):
 		return nil // it is on its way, or belongs to a workload that was here before and goes after it; its end is told here
 	case !asks && own:
@@ -232,12 +232,12 @@ func (a *adopter) sync(ctx context.Context, key annotatedKey) error {
 		a.accept(key)
 		return nil
 	case canary != nil && !own:
-		return a.refuse(ctx, w, "CanaryExists", fmt.Sprintf("Canary %s was not made for the annotation %s; remove the annotation, "+
-			"or delete that Canary", canary.Name, v1beta1.AnnotationCanary))
+		return a.refuse(ctx, w, rollout.ReasonCanaryExists, fmt.Sprintf("Canary %s was not made for the annotation %s; "+
+			"remove the annotation, or delete that Canary", canary.Name, v1beta1.AnnotationCanary))
 	}
 	if other := a.other(key); other != "" {
-		return a.refuse(ctx, w, "CanaryExists", fmt.Sprintf("%s %s is the target of Canary %s already; remove the annotation %s, "+
-			"or delete that Canary", w.Kind, w.Name, other, v1beta1.AnnotationCanary))
+		return a.refuse(ctx, w, rollout.ReasonCanaryExists, fmt.Sprintf("%s %s is the target of Canary %s already; "+
+			"remove the annotation %s, or delete that Canary", w.Kind, w.Name, other, v1beta1.AnnotationCanary))
 	}
 	return a.make(ctx, w, annotations, canary)
 }
@@ -273,18 +273,18 @@ func (a *adopter) other(key annotatedKey) string {
 
 func (a *adopter) make(ctx context.Context, w *workload.Target, annotations map[string]string, found *v1beta1.Canary) error {
 	if a.c.caches.noProfiles != "" && annotations[v1beta1.AnnotationProfile] != "" {
-		return a.refuse(ctx, w, "ProfileNotReadable", fmt.Sprintf("CanaryProfile %s cannot be read: %s",
+		return a.refuse(ctx, w, rollout.ReasonProfileNotReadable, fmt.Sprintf("CanaryProfile %s cannot be read: %s",
 			annotations[v1beta1.AnnotationProfile], a.c.caches.noProfiles))
 	}
 	profile, err := annotated.Profile(annotations, a.c.caches.profiles())
 	if err != nil {
-		return a.refuse(ctx, w, "ProfileNotFound", err.Error())
+		return a.refuse(ctx, w, rollout.ReasonProfileNotFound, err.Error())
 	}
 	intent, err := annotated.Canary(annotated.Asking{
 		Target: *w, Annotations: annotations, Service: a.c.caches.service(w.Namespace, w.Name), Provider: a.c.options.MeshProvider,
 	}, profile)
 	if err != nil {
-		return a.refuse(ctx, w, "AnnotationInvalid", err.Error())
+		return a.refuse(ctx, w, rollout.ReasonAnnotationInvalid, err.Error())
 	}
 	locked := func(string) bool { return false }
 	if profile != nil {
@@ -292,14 +292,14 @@ func (a *adopter) make(ctx context.Context, w *workload.Target, annotations map[
 	}
 	kept, err := a.c.writer.ApplyCanary(ctx, intent, found, locked)
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
-		return a.refuse(ctx, w, "CanaryRefused", "the API server does not take its Canary: "+reasonOf(err))
+		return a.refuse(ctx, w, rollout.ReasonCanaryRefused, "the API server does not take its Canary: "+reasonOf(err))
 	}
 	if err != nil {
 		return err
 	}
 	a.accept(keyOfWorkload(w))
 	for _, k := range kept {
-		a.tell(ctx, w, rollout.Notice{Reason: "FieldKept", Message: fmt.Sprintf(
+		a.tell(ctx, w, rollout.Notice{Reason: rollout.ReasonFieldKept, Message: fmt.Sprintf(
 			"%s of Canary %s was set by %s, and stays so", k.Field, w.Name, k.Manager)})
 	}
 	if found == nil {
@@ -307,7 +307,7 @@ func (a *adopter) make(ctx context.Context, w *workload.Target, annotations map[
 		if profile != nil {
 			by = "by CanaryProfile " + profile.Name
 		}
-		a.tell(ctx, w, rollout.Notice{Reason: "CanaryMade", Message: fmt.Sprintf("Canary %s is made %s", w.Name, by)})
+		a.tell(ctx, w, rollout.Notice{Reason: rollout.ReasonCanaryMade, Message: fmt.Sprintf("Canary %s is made %s", w.Name, by)})
 	}
 	return nil
 }
@@ -329,7 +329,7 @@ func (a *adopter) remove(ctx context.Context, w *workload.Target, canary *v1beta
 	if err := a.c.writer.DeleteCanary(ctx, canary); err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	a.tell(ctx, w, rollout.Notice{Reason: "CanaryRemoved", Message: fmt.Sprintf(
+	a.tell(ctx, w, rollout.Notice{Reason: rollout.ReasonCanaryRemoved, Message: fmt.Sprintf(
 		"the annotation %s is gone, and so is Canary %s; the %s is let go", v1beta1.AnnotationCanary, canary.Name, w.Kind)})
 	return nil
 }

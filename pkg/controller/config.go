@@ -195,7 +195,7 @@ func (c *configs) problem(key types.NamespacedName) *rollout.Problem {
 		denied := t.denied
 		t.mu.Unlock()
 		if denied != "" {
-			return &rollout.Problem{Reason: "ConfigNotReadable", Message: "spec.configTracking is Restart, but " + denied +
+			return &rollout.Problem{Reason: rollout.ReasonConfigNotReadable, Message: "spec.configTracking is Restart, but " + denied +
 				"; bind ClusterRole weir-config in this namespace, or set configTracking to Ignore"}
 		}
 	}

@@ -202,10 +202,10 @@ func present[T any, P interface {
 func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 	canary := o.canary
 	if err != nil {
-		return []rollout.Problem{{Reason: "TargetNotUsable", Message: err.Error()}}
+		return []rollout.Problem{{Reason: rollout.ReasonTargetNotUsable, Message: err.Error()}}
 	}
 	if rival := c.rival(canary); rival != "" {
-		return []rollout.Problem{{Reason: "TargetTaken", Message: fmt.Sprintf(
+		return []rollout.Problem{{Reason: rollout.ReasonTargetTaken, Message: fmt.Sprintf(
 			"%s %s is the target of Canary %s already; delete one of the two", rollout.KindOf(canary), canary.Spec.TargetRef.Name, rival)}}
 	}
 	if o.router == nil {
@@ -232,7 +232,7 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 	}
 	if _, err := o.router.Render(o.app, rollout.SplitOf(&canary.Status), o.found); err != nil {
 		o.unrenderable = true
-		return []rollout.Problem{{Reason: "RouteNotUsable", Message: err.Error()}}
+		return []rollout.Problem{{Reason: rollout.ReasonRouteNotUsable, Message: err.Error()}}
 	}
 	return c.metricProblems(canary)
 }
@@ -251,7 +251,7 @@ func (c *Controller) noRouter(canary *v1beta1.Canary) rollout.Problem {
 		provider = c.options.MeshProvider
 	}
 	if provider == "" {
-		return rollout.Problem{Reason: "ProviderMissing", Message: fmt.Sprintf(
+		return rollout.Problem{Reason: rollout.ReasonProviderMissing, Message: fmt.Sprintf(
 			"Canary %s names no provider and the operator has no --mesh-provider; set spec.provider", canary.Name)}
 	}
 	name, _, _ := strings.Cut(provider, ":")
@@ -259,7 +259,7 @@ func (c *Controller) noRouter(canary *v1beta1.Canary) rollout.Problem {
 	if lacks == "" {
 		return router.Unknown(provider, c.options.Routers)
 	}
-	return rollout.Problem{Reason: "ProviderNotServed", Message: fmt.Sprintf(
+	return rollout.Problem{Reason: rollout.ReasonProviderNotServed, Message: fmt.Sprintf(
 		"provider %s cannot be used: %s; or set another spec.provider", provider, lacks)}
 }
 
@@ -287,7 +287,7 @@ func (c *Controller) strangers(canary *v1beta1.Canary) []rollout.Problem {
 	var problems []rollout.Problem
 	look := func(field, namespace string) {
 		if namespace != "" && namespace != canary.Namespace {
-			problems = append(problems, rollout.Problem{Reason: "CrossNamespaceRef", Message: fmt.Sprintf(
+			problems = append(problems, rollout.Problem{Reason: rollout.ReasonCrossNamespaceRef, Message: fmt.Sprintf(
 				"%s is %s, and the operator runs with --no-cross-namespace-refs; name one of namespace %s, or of the cluster",
 				field, namespace, canary.Namespace)})
 		}
@@ -333,7 +333,8 @@ func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
 				return []rollout.Problem{{Reason: problem.Reason, Message: fmt.Sprintf("metric %s: %s", m.Name, problem.Message)}}
 			}
 			if err := fitting(m, t); err != nil {
-				return []rollout.Problem{{Reason: "TemplateInvalid", Message: fmt.Sprintf("metric %s: %s: %s", m.Name, t.called, err)}}
+				return []rollout.Problem{{Reason: rollout.ReasonTemplateInvalid, Message: fmt.Sprintf(
+					"metric %s: %s: %s", m.Name, t.called, err)}}
 			}
 			server, asked = t.Provider.Address, t.Provider.Type
 		}
@@ -342,7 +343,7 @@ func (c *Controller) metricProblems(canary *v1beta1.Canary) []rollout.Problem {
 			if m.TemplateRef != nil {
 				field = "spec.provider.address of its template"
 			}
-			return []rollout.Problem{{Reason: "MetricsServerMissing", Message: fmt.Sprintf(
+			return []rollout.Problem{{Reason: rollout.ReasonMetricsServerMissing, Message: fmt.Sprintf(
 				"metric %s: there is no Prometheus to ask; set %s or the operator's --metrics-server", m.Name, field)}}
 		}
 	}

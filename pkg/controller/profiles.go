@@ -45,16 +45,16 @@ func (c *Controller) profileProblems(canary *v1beta1.Canary) []rollout.Problem {
 		return nil
 	}
 	if c.caches.noProfiles != "" {
-		return []rollout.Problem{{Reason: "ProfileNotReadable", Message: fmt.Sprintf(
+		return []rollout.Problem{{Reason: rollout.ReasonProfileNotReadable, Message: fmt.Sprintf(
 			"CanaryProfile %s cannot be read: %s", name, c.caches.noProfiles)}}
 	}
 	profile, err := annotated.Profile(canary.Annotations, c.caches.profiles())
 	if err != nil {
-		return []rollout.Problem{{Reason: "ProfileNotFound", Message: err.Error()}}
+		return []rollout.Problem{{Reason: rollout.ReasonProfileNotFound, Message: err.Error()}}
 	}
 	var problems []rollout.Problem
 	for _, message := range annotated.Exceeds(&canary.Spec, c.options.MeshProvider, profile) {
-		problems = append(problems, rollout.Problem{Reason: "ProfileLimit", Message: message})
+		problems = append(problems, rollout.Problem{Reason: rollout.ReasonProfileLimit, Message: message})
 	}
 	return problems
 }

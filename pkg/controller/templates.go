@@ -43,7 +43,7 @@ func (c *caches) template(canary *v1beta1.Canary, ref *v1beta1.TemplateRef) (*te
 func (c *caches) clusterTemplate(name string) (*template, *rollout.Problem) {
 	called := v1beta1.KindClusterMetricTemplate + " " + name
 	if c.noClusterTemplates != "" {
-		return nil, &rollout.Problem{Reason: "TemplateNotReadable", Message: fmt.Sprintf(
+		return nil, &rollout.Problem{Reason: rollout.ReasonTemplateNotReadable, Message: fmt.Sprintf(
 			"%s cannot be read: %s; or name a MetricTemplate", called, c.noClusterTemplates)}
 	}
 	t, err := c.weir.Weir().V1beta1().ClusterMetricTemplates().Lister().Get(name)
@@ -59,7 +59,8 @@ func (c *caches) clusterTemplate(name string) (*template, *rollout.Problem) {
 
 // missing is a template that is not there: a lister's only error is that.
 func missing(called string) *rollout.Problem {
-	return &rollout.Problem{Reason: "TemplateNotFound", Message: called + " does not exist; create it or correct templateRef"}
+	return &rollout.Problem{Reason: rollout.ReasonTemplateNotFound,
+		Message: called + " does not exist; create it or correct templateRef"}
 }
 
 // templatesOf are the keys of the templates that a Canary names.

@@ -9,57 +9,6 @@ import (
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
-// The reasons of conditions, events and history. What a kubelet says of a broken pod is passed on as it
-// is.
-const (
-	ReasonInitializing     = "Initializing"
-	ReasonInitialized      = "Initialized"
-	ReasonAccepted         = "Accepted"
-	ReasonTargetNotFound   = "TargetNotFound"
-	ReasonTargetRolling    = "TargetRollingOut"
-	ReasonRouteRefused     = "RouteNotAccepted"
-	ReasonNewRevision      = "NewRevision"
-	ReasonWaitingForPods   = "WaitingForPods"
-	ReasonPodsReady        = "PodsReady"
-	ReasonScaledToZero     = "ScaledToZero"
-	ReasonWeightChanged    = "WeightChanged"
-	ReasonAnalysing        = "Analysing"
-	ReasonNoData           = "NoData"
-	ReasonCheckErrored     = "CheckErrored"
-	ReasonCheckFailed      = "CheckFailed"
-	ReasonProgressDeadline = "ProgressDeadlineExceeded"
-	ReasonPassed           = "Passed"
-	ReasonNotAnalysed      = "NotAnalysed"
-	ReasonFull             = "PromotedInFull"
-	ReasonPromoting        = "Promoting"
-	ReasonSettling         = "Settling"
-	ReasonHandingOver      = "HandingOver"
-	ReasonHandedOver       = "HandedOver"
-	ReasonRetiring         = "Retiring"
-	ReasonOutOfBand        = "OutOfBand"
-	ReasonDeleted          = "Deleted"
-	ReasonLeftPaused       = "LeftPaused"
-	ReasonPrimaryMoved     = "PrimaryMoved"
-	ReasonTargetReplaced   = "TargetReplaced"
-	ReasonGateClosed       = "GateClosed"
-	ReasonGateTimeout      = "GateTimeout"
-	ReasonRollbackGate     = "RollbackGate"
-	ReasonPostRollout      = "PostRolloutFailed"
-	ReasonCommand          = "Command"
-	ReasonCommandRefused   = "CommandRefused"
-	ReasonAborted          = "Aborted"
-	ReasonPaused           = "Paused"
-	ReasonSuspended        = "Suspended"
-	ReasonBaking           = "Baking"
-	ReasonScaleDownDelay   = "ScaleDownDelay"
-	ReasonIndivisible      = "TooFewPods"
-	ReasonReplacing        = "ReplacingPods"
-	ReasonSplitChanged     = "SplitChanged"
-	ReasonStalled          = "Stalled"
-	ReasonStallEnded       = "StallEnded"
-	ReasonAlertNotTold     = "AlertNotTold"
-)
-
 // conditions writes the conditions from the status and what the phase waits for.
 func (l *look) conditions() {
 	w := l.waiting

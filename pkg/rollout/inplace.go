@@ -223,8 +223,8 @@ func PlanProblems(spec *v1beta1.CanarySpec) []Problem {
 	}
 	for _, f := range besideOnly(spec) {
 		if f.asked {
-			return []Problem{{Reason: "NotInPlace", Message: fmt.Sprintf("%s asks for a canary beside the whole primary, and the pods "+
-				"of a %s are replaced in place; remove it (docs/targets.md)", f.name, spec.TargetRef.Kind)}}
+			return []Problem{{Reason: ReasonNotInPlace, Message: fmt.Sprintf("%s asks for a canary beside the whole primary, and the "+
+				"pods of a %s are replaced in place; remove it (docs/targets.md)", f.name, spec.TargetRef.Kind)}}
 		}
 	}
 	return nil

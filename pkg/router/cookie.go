@@ -67,8 +67,8 @@ func CookieProblems(c *v1beta1.Canary) []rollout.Problem {
 	isCookie := func(name string) bool { return strings.EqualFold(name, setCookie) }
 	if slices.ContainsFunc(h.Response.Remove, isCookie) ||
 		slices.ContainsFunc(slices.Collect(maps.Keys(h.Response.Set)), isCookie) {
-		return []rollout.Problem{{Reason: "FieldNotServed", Message: "spec.service.headers.response sets or removes Set-Cookie, " +
-			"by which spec.analysis.sessionAffinity keeps users with the canary; remove one of the two"}}
+		return []rollout.Problem{{Reason: rollout.ReasonFieldNotServed, Message: "spec.service.headers.response sets or removes " +
+			"Set-Cookie, by which spec.analysis.sessionAffinity keeps users with the canary; remove one of the two"}}
 	}
 	return nil
 }

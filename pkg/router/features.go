@@ -89,21 +89,21 @@ func (f Features) Refuse(router string, c *v1beta1.Canary) []rollout.Problem {
 	var problems []rollout.Problem
 	switch kind := rollout.KindOf(c); {
 	case kind == v1beta1.KindKnativeService && !f.Has(OwnRevisions):
-		problems = append(problems, rollout.Problem{Reason: "ProviderNotKnative", Message: fmt.Sprintf(
+		problems = append(problems, rollout.Problem{Reason: rollout.ReasonProviderNotKnative, Message: fmt.Sprintf(
 			"spec.targetRef.kind %s is Knative's, which shares out traffic among revisions of its own, and provider %s knows "+
 				"none; set spec.provider to knative", kind, router)})
 	case kind != v1beta1.KindKnativeService && f.Has(OwnRevisions):
-		problems = append(problems, rollout.Problem{Reason: "ProviderNotKnative", Message: fmt.Sprintf(
+		problems = append(problems, rollout.Problem{Reason: rollout.ReasonProviderNotKnative, Message: fmt.Sprintf(
 			"spec.targetRef.kind %s has no revisions by which provider %s could share out traffic; set spec.targetRef to a "+
 				"Service of serving.knative.dev/v1, or choose another spec.provider", kind, router)})
 	case (kind == v1beta1.KindStatefulSet || kind == v1beta1.KindDaemonSet) && !f.Has(FollowsPods):
-		problems = append(problems, rollout.Problem{Reason: "ProviderNotInPlace", Message: fmt.Sprintf(
+		problems = append(problems, rollout.Problem{Reason: rollout.ReasonProviderNotInPlace, Message: fmt.Sprintf(
 			"spec.targetRef.kind %s has pods that are replaced in place, and traffic can only follow them, which is not what "+
 				"provider %s does; set spec.provider to kubernetes", kind, router)})
 	}
 	for _, a := range asks(c) {
 		if a.asked && !f.Has(a.feature) {
-			problems = append(problems, rollout.Problem{Reason: "FieldNotServed", Lacks: string(a.feature), Message: fmt.Sprintf(
+			problems = append(problems, rollout.Problem{Lacks: string(a.feature), Reason: rollout.ReasonFieldNotServed, Message: fmt.Sprintf(
 				"%s asks for %s, which router %s does not offer; remove the field or %s",
 				a.field, a.feature, router, elsewhere)})
 		}
@@ -141,7 +141,7 @@ func Unknown(provider string, routers []Router) rollout.Problem {
 		names = append(names, r.Name())
 	}
 	slices.Sort(names)
-	return rollout.Problem{Reason: "ProviderNotServed", Message: fmt.Sprintf(
+	return rollout.Problem{Reason: rollout.ReasonProviderNotServed, Message: fmt.Sprintf(
 		"spec.provider: this version of Weir has no router %s; set it to one of %s", provider, strings.Join(names, ", "))}
 }
 

@@ -39,7 +39,7 @@ func NamesNoIngress(router string, c *v1beta1.Canary) []rollout.Problem {
 	if c.Spec.IngressRef != nil {
 		return nil
 	}
-	return []rollout.Problem{{Reason: "IngressMissing", Message: fmt.Sprintf("router %s shifts the traffic "+
+	return []rollout.Problem{{Reason: rollout.ReasonIngressMissing, Message: fmt.Sprintf("router %s shifts the traffic "+
 		"of an Ingress, and spec.ingressRef names none; set it to the Ingress that leads to the apex Service", router)}}
 }
 

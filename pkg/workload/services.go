@@ -123,7 +123,7 @@ func ServiceProblems(
 	names := ServiceNames(c)
 	for _, svc := range []*corev1.Service{primary, canary} {
 		if svc != nil && !Made(svc, c) {
-			return problem("ServiceNotOurs", "Service %s exists and is not Weir's; delete it, or make this Canary anew "+
+			return problem(rollout.ReasonServiceNotOurs, "Service %s exists and is not Weir's; delete it, or make this Canary anew "+
 				"with another spec.service.name, because Weir makes %s and %s itself", svc.Name, names.Primary, names.Canary)
 		}
 	}
@@ -131,7 +131,7 @@ func ServiceProblems(
 		return apexProblems(c, target, apex)
 	}
 	if len(target.Selector.MatchLabels) == 0 {
-		return problem("SelectorNotSupported", "%s %s selects its pods by expressions alone, of which Weir can "+
+		return problem(rollout.ReasonSelectorNotSupported, "%s %s selects its pods by expressions alone, of which Weir can "+
 			"make no Service; create Service %s yourself", target.Kind, target.Name, names.Apex)
 	}
 	return nil
@@ -139,16 +139,16 @@ func ServiceProblems(
 
 func apexProblems(c *v1beta1.Canary, target *Target, apex *corev1.Service) []rollout.Problem {
 	if len(apex.Spec.Selector) == 0 {
-		return problem("SelectorMissing", "Service %s has no selector; Weir can split only a Service that selects the "+
+		return problem(rollout.ReasonSelectorMissing, "Service %s has no selector; Weir can split only a Service that selects the "+
 			"pods of %s %s", apex.Name, target.Kind, target.Name)
 	}
 	if !labels.SelectorFromSet(pinned(apex.Spec.Selector, PinLabel(target.Kind), "")).Matches(labels.Set(target.Template.Labels)) {
-		return problem("SelectorMismatch", "Service %s does not select the pods of %s %s; correct its selector, "+
+		return problem(rollout.ReasonSelectorMismatch, "Service %s does not select the pods of %s %s; correct its selector, "+
 			"or make this Canary anew with another spec.service.name", apex.Name, target.Kind, target.Name)
 	}
 	hasPort := func(p corev1.ServicePort) bool { return p.Port == c.Spec.Service.Port }
 	if !slices.ContainsFunc(apex.Spec.Ports, hasPort) {
-		return problem("PortNotFound", "Service %s has no port %d; set spec.service.port to one of its ports",
+		return problem(rollout.ReasonPortNotFound, "Service %s has no port %d; set spec.service.port to one of its ports",
 			apex.Name, c.Spec.Service.Port)
 	}
 	return nil

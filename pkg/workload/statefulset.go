@@ -52,12 +52,12 @@ func replicasOf(s *appsv1.StatefulSet) int32 {
 // StatefulSetProblems are the reasons why a StatefulSet cannot be released step by step.
 func StatefulSetProblems(s *appsv1.StatefulSet) []rollout.Problem {
 	if t := s.Spec.UpdateStrategy.Type; t != "" && t != appsv1.RollingUpdateStatefulSetStrategyType {
-		return problem("StrategyNotSupported", "StatefulSet %s has spec.updateStrategy.type %s, with which it has no partition; "+
-			"set it to RollingUpdate", s.Name, t)
+		return problem(rollout.ReasonStrategyNotSupported, "StatefulSet %s has spec.updateStrategy.type %s, with which it has no "+
+			"partition; set it to RollingUpdate", s.Name, t)
 	}
 	if p := Partition(s); p > 0 && !PartitionHeld(s) {
-		return problem("PartitionInUse", "StatefulSet %s has spec.updateStrategy.rollingUpdate.partition %d, which is not Weir's; "+
-			"set it to 0", s.Name, p)
+		return problem(rollout.ReasonPartitionInUse, "StatefulSet %s has spec.updateStrategy.rollingUpdate.partition %d, which is "+
+			"not Weir's; set it to 0", s.Name, p)
 	}
 	return nil
 }

@@ -120,13 +120,19 @@ func pack(command string, content []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// Command is how a main package is built into a static binary: what is set in the environment, and the words.
+func Command(pkg, binary string) (environment, words []string) {
+	return []string{"CGO_ENABLED=0", "GOWORK=off"},
+		[]string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", binary, pkg}
+}
+
 // Compile builds the main package pkg, seen from the module folder dir, into a
 // static binary.
 func Compile(ctx context.Context, dir, pkg, binary string) error {
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w", "-o", binary, pkg)
+	environment, words := Command(pkg, binary)
+	build := exec.CommandContext(ctx, words[0], words[1:]...)
 	build.Dir = dir
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	build.Env = append(os.Environ(), environment...)
 	if said, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("compiling %s: %w\n%s", pkg, err, said)
 	}

@@ -101,13 +101,13 @@ func upstreamRef(app router.App, service string) router.Ref {
 func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 	problems := r.Features().Refuse(r.Name(), c)
 	if c.Spec.RouteRef == nil {
-		problems = append(problems, rollout.Problem{Reason: "RouteMissing", Message: "router apisix shifts the traffic of an " +
-			"ApisixRoute, and spec.routeRef names none; set it to the ApisixRoute that leads to the apex Service"})
+		problems = append(problems, rollout.Problem{Reason: rollout.ReasonRouteMissing, Message: "router apisix shifts the traffic " +
+			"of an ApisixRoute, and spec.routeRef names none; set it to the ApisixRoute that leads to the apex Service"})
 	}
 	for _, m := range router.PlannedMatches(c) {
 		if err := sayable(m.Match); err != nil {
 			problems = append(problems, rollout.Problem{
-				Reason: "MatchNotServed", Message: fmt.Sprintf("%s.headers cannot be said to APISIX: %s", m.Field, err),
+				Reason: rollout.ReasonMatchNotServed, Message: fmt.Sprintf("%s.headers cannot be said to APISIX: %s", m.Field, err),
 			})
 		}
 	}

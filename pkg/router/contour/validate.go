@@ -29,7 +29,7 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 }
 
 func notServed(format string, args ...any) []rollout.Problem {
-	return []rollout.Problem{{Reason: "FieldNotServed", Message: fmt.Sprintf(format, args...)}}
+	return []rollout.Problem{{Reason: rollout.ReasonFieldNotServed, Message: fmt.Sprintf(format, args...)}}
 }
 
 func rewriteProblems(s *v1beta1.CanaryService) []rollout.Problem {

@@ -122,7 +122,7 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 	}
 	if k == r.lacks {
 		field, protocol := router.Protocol(&c.Spec.Service)
-		problems = append(problems, rollout.Problem{Reason: "FieldNotServed", Message: fmt.Sprintf(
+		problems = append(problems, rollout.Problem{Reason: rollout.ReasonFieldNotServed, Message: fmt.Sprintf(
 			"%s says that the port speaks %q, which goes by a %s, and the cluster serves none; install the CRD and restart Weir",
 			field, protocol, k)})
 	}

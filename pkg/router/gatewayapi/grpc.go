@@ -30,7 +30,7 @@ func callProblems(s *v1beta1.CanaryService) []rollout.Problem {
 	var problems []rollout.Problem
 	for i, m := range s.Match {
 		refuse := func(field, why string) {
-			problems = append(problems, rollout.Problem{Reason: "FieldNotServed", Message: fmt.Sprintf(
+			problems = append(problems, rollout.Problem{Reason: rollout.ReasonFieldNotServed, Message: fmt.Sprintf(
 				"spec.service.match[%d].%s %s; correct it, or write a GRPCRoute of the apex Service's name, which Weir adopts",
 				i, field, why)})
 		}

@@ -34,7 +34,7 @@ func apexOf(c *v1beta1.Canary) string {
 }
 
 func notServed(format string, args ...any) rollout.Problem {
-	return rollout.Problem{Reason: "FieldNotServed", Message: fmt.Sprintf(format, args...)}
+	return rollout.Problem{Reason: rollout.ReasonFieldNotServed, Message: fmt.Sprintf(format, args...)}
 }
 
 // protocolProblems refuses a port that an Upstream of Weir's would speak wrongly to.

@@ -33,7 +33,7 @@ func overTCP() router.Features {
 }
 
 func notServed(format string, args ...any) []rollout.Problem {
-	return []rollout.Problem{{Reason: "FieldNotServed", Message: fmt.Sprintf(format, args...)}}
+	return []rollout.Problem{{Reason: rollout.ReasonFieldNotServed, Message: fmt.Sprintf(format, args...)}}
 }
 
 func protocolProblems(s *v1beta1.CanaryService) []rollout.Problem {

@@ -18,7 +18,7 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 	for _, f := range foreign(c) {
 		if f.said {
 			problems = append(problems, rollout.Problem{
-				Reason: "FieldNotServed", Message: fmt.Sprintf("%s is said of a Knative Service, and %s", f.name, f.why),
+				Reason: rollout.ReasonFieldNotServed, Message: fmt.Sprintf("%s is said of a Knative Service, and %s", f.name, f.why),
 			})
 		}
 	}

@@ -28,7 +28,7 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 }
 
 func notServed(format string, args ...any) []rollout.Problem {
-	return []rollout.Problem{{Reason: "FieldNotServed", Message: fmt.Sprintf(format, args...)}}
+	return []rollout.Problem{{Reason: rollout.ReasonFieldNotServed, Message: fmt.Sprintf(format, args...)}}
 }
 
 // protocolProblems refuses a protocol that Kuma takes for TCP. Whether there has to be one depends on the Service, so

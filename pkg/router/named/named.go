@@ -56,11 +56,11 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 		k, ok := r.kindOf(ref)
 		switch {
 		case !ok:
-			problems = append(problems, rollout.Problem{Reason: "RouteNotServed", Message: fmt.Sprintf(
+			problems = append(problems, rollout.Problem{Reason: rollout.ReasonRouteNotServed, Message: fmt.Sprintf(
 				"%s names a %s of %s, which router %s does not shift; it shifts %s",
 				field, ref.Kind, ref.APIVersion, r.Name(), r.kindsInWords())})
 		case len(ref.Rules) > 0 && k.title == "":
-			problems = append(problems, rollout.Problem{Reason: "RouteNotServed", Message: fmt.Sprintf(
+			problems = append(problems, rollout.Problem{Reason: rollout.ReasonRouteNotServed, Message: fmt.Sprintf(
 				"%s.rules names rules, and those of a %s have no names; leave it out", field, ref.Kind)})
 		}
 	}

@@ -79,7 +79,7 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 		}
 		if _, err := r.matched(matches[field]); err != nil {
 			problems = append(problems, rollout.Problem{
-				Reason: "MatchNotServed", Message: fmt.Sprintf("%s.match cannot be said by annotations: %s", field, err),
+				Reason: rollout.ReasonMatchNotServed, Message: fmt.Sprintf("%s.match cannot be said by annotations: %s", field, err),
 			})
 		}
 	}

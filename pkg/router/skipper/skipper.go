@@ -84,7 +84,7 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 	for _, p := range planned(c) {
 		if _, err := predicatesOf(p.match); err != nil {
 			problems = append(problems, rollout.Problem{
-				Reason: "MatchNotServed", Message: fmt.Sprintf("%s cannot be said by predicates: %s", p.field, err),
+				Reason: rollout.ReasonMatchNotServed, Message: fmt.Sprintf("%s cannot be said by predicates: %s", p.field, err),
 			})
 		}
 	}

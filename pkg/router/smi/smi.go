@@ -112,7 +112,7 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 		for _, version := range r.served() {
 			ways = append(ways, r.Name()+":"+version)
 		}
-		problems = append(problems, rollout.Problem{Reason: "VersionNotServed", Message: fmt.Sprintf(
+		problems = append(problems, rollout.Problem{Reason: rollout.ReasonVersionNotServed, Message: fmt.Sprintf(
 			"spec.provider %s names a version of TrafficSplits that is not served; set it to %s",
 			c.Spec.Provider, strings.Join(ways, " or "))})
 	}

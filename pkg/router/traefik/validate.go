@@ -13,7 +13,7 @@ func (r Router) Validate(c *v1beta1.Canary) []rollout.Problem {
 	problems := r.Features().Refuse(r.Name(), c)
 	switch field, protocol := router.Protocol(&c.Spec.Service); protocol {
 	case "tls", "udp":
-		problems = append(problems, rollout.Problem{Reason: "FieldNotServed", Message: fmt.Sprintf("%s says that the port "+
+		problems = append(problems, rollout.Problem{Reason: rollout.ReasonFieldNotServed, Message: fmt.Sprintf("%s says that the port "+
 			"speaks %s, and a TraefikService carries requests of HTTP alone; set spec.provider to kubernetes", field, protocol)})
 	}
 	return problems

@@ -34,10 +34,16 @@ type Outcome string
 
 // The outcomes.
 const (
-	OutcomePromoted   Outcome = "Promoted"
+	// OutcomePromoted is there when the last run was promoted. It is an event, too, on the target as well.
+	OutcomePromoted Outcome = "Promoted"
+	// OutcomeRolledBack is there when the last run was rolled back and the template is still the refused one, with which the
+	// Canary is Stalled. It is a warning, too, on the target as well.
 	OutcomeRolledBack Outcome = "RolledBack"
+	// OutcomeSuperseded is there when the last run gave way to another template. It is an event, too, on the target as well.
 	OutcomeSuperseded Outcome = "Superseded"
-	OutcomeAborted    Outcome = "Aborted"
+	// OutcomeAborted is there when the last run was given up, by a person or by a gate's timeout, or because the target or
+	// the Canary went. It is an event, too, on the target as well.
+	OutcomeAborted Outcome = "Aborted"
 )
 
 // The condition types.

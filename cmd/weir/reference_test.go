@@ -1,0 +1,15 @@
+package main
+
+import (
+	"flag"
+	"testing"
+
+	"weir.dev/weir/e2e/reference"
+)
+
+var _ = flag.Bool("rewrite", false, "write the page of flags anew")
+
+// TestReference holds docs/reference/flags-weir.md to the flags.
+func TestReference(t *testing.T) {
+	reference.Hold(t, "flags-weir.md", reference.Flags("weir", "./cmd/weir", command().Flags()), "./cmd/weir")
+}
