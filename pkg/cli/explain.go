@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -133,6 +134,10 @@ func (e explanation) place() []string {
 	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded:
 		return e.idle()
 	case v1beta1.PhaseWaiting:
+		if run := e.canary.Status.Run; run != nil && run.Queue != nil {
+			return []string{fmt.Sprintf("It is at place %d of those that wait for their turn, since %s.", run.Queue.Position,
+				run.Queue.Since.UTC().Format(time.RFC3339))}
+		}
 		return []string{"It has not begun with its first step, and the canary has no pods."}
 	case v1beta1.PhaseProgressing:
 		return append([]string{e.atStep(), gets}, e.nextRound()...)

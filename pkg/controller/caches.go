@@ -80,6 +80,7 @@ func (c *caches) index() error {
 			return []string{can.Namespace + "/" + names.Apex, can.Namespace + "/" + names.Primary, can.Namespace + "/" + names.Canary}
 		}),
 		byTemplate: indexCanary(templatesOf), byRoute: indexCanary(c.routesOf), byProfile: indexCanary(profileOf),
+		byRun: indexCanary(indexRun),
 	})
 	if err != nil {
 		return fmt.Errorf("indexing Canaries: %w", err)
@@ -160,7 +161,7 @@ func (c *caches) listen() error {
 			return fmt.Errorf("watching %s: %w", w.gvr.Resource, err)
 		}
 	}
-	return nil
+	return c.listenForTurns()
 }
 
 func (c *caches) handler(

@@ -57,6 +57,7 @@ func (c *Controller) observe(canary *v1beta1.Canary) *observation {
 	o.canarySvc = c.caches.service(ns, o.names.Canary)
 	o.snapshot = rollout.Snapshot{
 		Now: c.options.Now(), Canary: canary, Command: commandOf(canary), ConfigDigest: c.configs.digest(keyOf(canary)),
+		Turn: c.caches.turn(canary),
 	}
 	o.snapshot.Services = servicesOf(o)
 	err := o.target.observe(o)

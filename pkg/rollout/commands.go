@@ -173,6 +173,9 @@ func approveGate(g *v1beta1.GateStatus, c *Command) {
 // agree agrees to all that the run waits for now.
 func (l *look) agree(c *Command) (done, refusal string) {
 	agreed := l.unpause()
+	if l.st.Run.Queue != nil {
+		l.st.Run.Queue, agreed = nil, true
+	}
 	for i := range l.st.Gates {
 		if g := &l.st.Gates[i]; g.Run == l.st.Run.ID && l.waitsFor(g) {
 			approveGate(g, c)
@@ -189,7 +192,7 @@ func (l *look) promoteFull() (done, refusal string) {
 	if l.st.Phase == v1beta1.PhasePromoting {
 		return "", "it is being promoted already"
 	}
-	l.st.Run.Full, l.st.Run.Paused = true, nil
+	l.st.Run.Full, l.st.Run.Paused, l.st.Run.Queue = true, nil, nil
 	return "promoted in full", ""
 }
 

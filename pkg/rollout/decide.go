@@ -30,6 +30,8 @@ type look struct {
 	d  *Decision
 	// waiting says in words what the phase waits for.
 	waiting waiting
+	// inherited is the run whose place in a queue the one that begins now takes.
+	inherited *v1beta1.RunStatus
 }
 
 // waiting is why a phase stands where it stands.

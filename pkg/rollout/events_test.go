@@ -194,6 +194,9 @@ func (k *walker) plan() {
 	if k.rnd.IntN(5) == 0 {
 		k.planInPlace()
 	}
+	if k.rnd.IntN(6) == 0 {
+		k.place = &Turn{Position: 2, Limit: "the toy lets one run be on"}
+	}
 	k.policy = k.inPlace == nil && k.rnd.IntN(3) == 0
 }
 

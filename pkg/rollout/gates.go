@@ -85,6 +85,8 @@ func rollbackCall(c Call) Call {
 // awaited is the type of gate that a run may be waiting for: one whose step is not in force waits for that first.
 func awaited(st *v1beta1.CanaryStatus) string {
 	switch {
+	case st.Run != nil && st.Run.Queue != nil: // nobody is asked before its turn
+		return ""
 	case st.Phase == v1beta1.PhaseWaiting:
 		return v1beta1.WebhookConfirmRollout
 	case st.Phase != v1beta1.PhaseProgressing && st.Phase != v1beta1.PhaseWaitingPromotion:

@@ -115,6 +115,7 @@ func (l *look) waitingToStart() {
 	case l.retire():
 	case l.st.Run.Full:
 		l.start()
+	case !l.itsTurn():
 	case l.agreed(v1beta1.WebhookConfirmRollout, nil) && !l.held():
 		l.start()
 	}

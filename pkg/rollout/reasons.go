@@ -119,6 +119,8 @@ const (
 	ReasonCheckFailed = "CheckFailed"
 	// ReasonGateClosed is there while a webhook, or a person, has not agreed yet. It is an event, too, once a step.
 	ReasonGateClosed = "GateClosed"
+	// ReasonQueued is there while a run waits for its turn, because its CanaryProfile lets so many be on at once.
+	ReasonQueued = "Queued"
 	// ReasonPaused is there while a person has paused the run, or its step waits for one. It is an event, too, once a step.
 	ReasonPaused = "Paused"
 	// ReasonSuspended is there while `spec.suspend` keeps everything as it is. It is that of the condition Suspended, too.

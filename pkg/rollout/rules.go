@@ -79,6 +79,7 @@ func (l *look) superseded() bool {
 	if !l.Target.Found || l.isCandidate() || l.queued() {
 		return false
 	}
+	l.inherited = l.st.Run
 	l.endRun(v1beta1.OutcomeSuperseded, ReasonNewRevision,
 		fmt.Sprintf("revision %s took its place", l.Target.Revision.Hash))
 	tookBack := l.st.Phase == v1beta1.PhaseFinalising
@@ -208,9 +209,14 @@ func (l *look) primaryMoved() bool {
 	}
 	s := l.Serving
 	if l.st.Primary == nil || !l.Target.Found || !l.Target.Paused || l.handedOver() || l.Primary.Desired > 0 ||
-		!s.Found || s.Desired == 0 || s.Name == l.st.Primary.ReplicaSet ||
-		l.st.Canary != nil && s.Name == l.st.Canary.ReplicaSet {
+		!s.Found || s.Desired == 0 || s.Name == l.st.Primary.ReplicaSet {
 		return false
+	}
+	if l.st.Canary != nil && s.Name == l.st.Canary.ReplicaSet {
+		if l.st.Phase != v1beta1.PhaseFailed {
+			return false
+		}
+		l.st.Canary = nil // it was refused before it was Weir's, and the target runs it now
 	}
 	l.notify(Notice{
 		ID:     fmt.Sprintf("%s/primarymoved/%s/%d", l.Canary.UID, s.Hash, l.Now.Unix()),

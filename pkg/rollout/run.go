@@ -37,7 +37,8 @@ func (l *look) beginRun() {
 	}
 	l.notify(started(l.Canary, l.st))
 	l.st.Phase, l.st.Step = v1beta1.PhaseWaiting, nil
-	if l.agreed(v1beta1.WebhookConfirmRollout, nil) {
+	l.queue()
+	if l.itsTurn() && l.agreed(v1beta1.WebhookConfirmRollout, nil) {
 		l.start()
 	}
 }

@@ -119,6 +119,9 @@ func (k *walker) turn() {
 		k.happens(conflicts)
 		k.conflict = true
 	}
+	if k.place != nil && k.rnd.IntN(4) == 0 {
+		k.place = &Turn{Position: int32(1 + k.rnd.IntN(9)), Granted: k.rnd.IntN(2) == 0, Limit: k.place.Limit}
+	}
 	if k.rnd.IntN(10) == 0 {
 		k.mail.deaf["slack"] = !k.mail.deaf["slack"]
 	}
@@ -175,6 +178,9 @@ func (k *walker) calm() {
 	resumed := k.target.pausedByWeir && !k.target.paused && !k.target.resting
 	if resumed && k.canary.Status.Phase != v1beta1.PhaseInitializing {
 		k.target.paused, k.target.pausedByWeir = true, false
+	}
+	if k.place != nil {
+		k.place = &Turn{Position: 1, Granted: true, Limit: k.place.Limit}
 	}
 	for turn := range 400 {
 		k.steady()

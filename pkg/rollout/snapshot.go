@@ -42,6 +42,8 @@ type Snapshot struct {
 	Replies []Reply
 	// Command is what a person wants done, nil where there is nothing new.
 	Command *Command
+	// Turn is the Canary's place among those whose runs a profile limits; nil where none does.
+	Turn *Turn
 	// Receivers are who is told by alerts.
 	Receivers []Receiver
 	// Delivered are alerts that somebody has been told.
@@ -49,6 +51,16 @@ type Snapshot struct {
 	// ConfigDigest stands for the content of the ConfigMaps and Secrets that the target's template mentions;
 	// empty where it is not tracked or not known.
 	ConfigDigest string
+}
+
+// Turn is a place in the queue of a profile.
+type Turn struct {
+	// Granted says that a run may be on now, beside those that are.
+	Granted bool
+	// Position among those that wait, counted from 1.
+	Position int32
+	// Limit in words, as in "CanaryProfile careful allows 5 runs at once".
+	Limit string
 }
 
 // Problem is a reason why a spec cannot be carried out.

@@ -24,6 +24,8 @@ import (
 //	set template=v2 replicas=8 paused=false found=false refused="…" problem=… verdict=Failed alarm=true proven=true broken=v2
 //	set split=60                 somebody else changes the route
 //	set receivers=(slack,info,pager,error)   who is told by alerts; set deaf=slack, hears=slack: who cannot be reached, and can
+//	set policy=true              the API server pauses what is Weir's in the request that changes its template
+//	set turn=4, turn=granted, turn=free   the place in a profile's queue; that it may begin; that there is no queue
 //	set ready=-1                 one canary pod is not ready
 //	play [max=40]                look, let the controllers work, wait, until nothing changes; every write
 //	look                         one look
@@ -195,6 +197,10 @@ func (w *toy) change(t *testing.T, arg datadriven.CmdArg) {
 		if w.inPlace != nil && !w.target.paused {
 			w.inPlace.held, w.inPlace.partition = false, 0
 		}
+	case "policy":
+		w.policy = v == "true"
+	case "turn":
+		w.place = w.turnOf(t, v)
 	case "mended":
 		delete(w.broken, v)
 	case "found":

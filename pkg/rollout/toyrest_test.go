@@ -1,6 +1,9 @@
 package rollout
 
-import "errors"
+import (
+	"errors"
+	"testing"
+)
 
 // apply gives the target a template. Where there is a policy, the API server pauses what is Weir's in that request.
 func (w *toy) apply(template string) {
@@ -30,3 +33,26 @@ func (w *toy) rest(s *Snapshot) error {
 
 // held says that a new template rolls nothing out.
 func (w *toy) held(isPrimary bool) bool { return w.target.paused || w.target.resting && isPrimary }
+
+// turnOf is a place in a profile's queue, in words.
+func (w *toy) turnOf(t *testing.T, place string) *Turn {
+	t.Helper()
+	turn := &Turn{Limit: "CanaryProfile careful allows 1 run at once"}
+	switch place {
+	case "free":
+		return nil
+	case "granted":
+		turn.Granted, turn.Position = true, 1
+	default:
+		turn.Position = int32(number(t, place))
+	}
+	return turn
+}
+
+// waitsItsTurn gives the place to a Canary whose run is not on.
+func (w *toy) waitsItsTurn() *Turn {
+	if run := w.canary.Status.Run; run != nil && run.Queue == nil {
+		return nil
+	}
+	return w.place
+}

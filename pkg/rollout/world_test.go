@@ -82,6 +82,8 @@ type toy struct {
 	mail toyMail
 	// policy says that the API server pauses what is Weir's in the request that changes its template.
 	policy bool
+	// place is its turn in a profile's queue; nil where there is none.
+	place *Turn
 	// config is the digest of the configuration, and annotated the one that the template carries.
 	config, annotated string
 }
@@ -94,9 +96,9 @@ type trail struct {
 type toyTarget struct {
 	found, paused, pausedByWeir bool
 	// resting says that it is not paused, and that the field is Weir's all the same.
-	resting bool
-	template                    string
-	replicas                    int32
+	resting  bool
+	template string
+	replicas int32
 }
 
 type toySet struct {
@@ -262,7 +264,7 @@ func (w *toy) snapshot() *Snapshot {
 		Now: w.now, Canary: w.canary, Problems: w.problems, Settle: w.settle,
 		Primary: w.facts(primary), Serving: w.facts(w.sole()), Candidate: young, Retiring: w.facts(w.set(st.Retiring)),
 		Services: w.services, Route: w.route, FollowsPods: w.followsPods, ConfigDigest: w.config,
-		Receivers: w.mail.receivers, Delivered: w.mail.told,
+		Turn: w.waitsItsTurn(), Receivers: w.mail.receivers, Delivered: w.mail.told,
 		Target: Target{
 			Found: w.target.found, Paused: w.held(isPrimary), Complete: w.complete(), Replicas: w.target.replicas,
 			Revision: Revision{

@@ -24,6 +24,9 @@ func InRun(c *v1beta1.Canary) []Order {
 		}
 		add("agree in the name of gate "+g.Name, v1beta1.Command{Verb: v1beta1.VerbApprove, Gate: g.Name})
 	}
+	if st.Run.Queue != nil {
+		add("let it begin before its turn", v1beta1.Command{Verb: v1beta1.VerbPromote})
+	}
 	step, atStep := StepOf(c)
 	switch stepHolds := atStep && step.Manual && !st.Step.Resumed; {
 	case st.Run.Paused != nil || stepHolds:

@@ -128,6 +128,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &weirv1beta1.ProfileServiceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ProviderSecretRef"):
 		return &weirv1beta1.ProviderSecretRefApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("QueueStatus"):
+		return &weirv1beta1.QueueStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RequestMatch"):
 		return &weirv1beta1.RequestMatchApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Retries"):

@@ -206,4 +206,15 @@ type ProfileLimits struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=63
 	Providers []string `json:"providers,omitempty"`
+	// MaxRuns is how many Canaries of the profile may have a run at the same time. Others wait in the order in which their
+	// revisions were detected, before anything of their runs begins.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	MaxRuns *int32 `json:"maxRuns,omitempty"`
+	// MaxRunsPerNamespace is MaxRuns in each namespace.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	MaxRunsPerNamespace *int32 `json:"maxRunsPerNamespace,omitempty"`
 }

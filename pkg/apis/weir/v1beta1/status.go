@@ -192,6 +192,10 @@ type RunStatus struct {
 	// MaxWeight is the largest weight that it reached.
 	// +optional
 	MaxWeight int32 `json:"maxWeight"`
+	// Queue is the run's place among those that wait for their turn, by the limits of its CanaryProfile. It has none once its
+	// turn has come.
+	// +optional
+	Queue *QueueStatus `json:"queue,omitempty"`
 	// Paused says that a person has paused the run. A person who ends the pause takes it away.
 	// +optional
 	Paused *PauseStatus `json:"paused,omitempty"`
@@ -219,6 +223,15 @@ type RunStatus struct {
 
 // MaxCommands is the most commands that a status keeps of one run.
 const MaxCommands = 16
+
+// QueueStatus is the place of a run that waits for its turn.
+type QueueStatus struct {
+	// Since is when it began to wait. Whoever waits longer comes first.
+	Since metav1.MicroTime `json:"since"`
+	// Position is its place, counted from 1, when that was last written: each time that half of those before it are gone, and
+	// at each of the last three.
+	Position int32 `json:"position"`
+}
 
 // PauseStatus is who paused a run, and why.
 type PauseStatus struct {

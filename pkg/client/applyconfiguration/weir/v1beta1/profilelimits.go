@@ -19,6 +19,11 @@ type ProfileLimitsApplyConfiguration struct {
 	RequiredMetrics []string `json:"requiredMetrics,omitempty"`
 	// Providers are the routers that a Canary may name. Empty means all.
 	Providers []string `json:"providers,omitempty"`
+	// MaxRuns is how many Canaries of the profile may have a run at the same time. Others wait in the order in which their
+	// revisions were detected, before anything of their runs begins.
+	MaxRuns *int32 `json:"maxRuns,omitempty"`
+	// MaxRunsPerNamespace is MaxRuns in each namespace.
+	MaxRunsPerNamespace *int32 `json:"maxRunsPerNamespace,omitempty"`
 }
 
 // ProfileLimitsApplyConfiguration constructs a declarative configuration of the ProfileLimits type for use with
@@ -60,5 +65,21 @@ func (b *ProfileLimitsApplyConfiguration) WithProviders(values ...string) *Profi
 	for i := range values {
 		b.Providers = append(b.Providers, values[i])
 	}
+	return b
+}
+
+// WithMaxRuns sets the MaxRuns field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxRuns field is set to the value of the last call.
+func (b *ProfileLimitsApplyConfiguration) WithMaxRuns(value int32) *ProfileLimitsApplyConfiguration {
+	b.MaxRuns = &value
+	return b
+}
+
+// WithMaxRunsPerNamespace sets the MaxRunsPerNamespace field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxRunsPerNamespace field is set to the value of the last call.
+func (b *ProfileLimitsApplyConfiguration) WithMaxRunsPerNamespace(value int32) *ProfileLimitsApplyConfiguration {
+	b.MaxRunsPerNamespace = &value
 	return b
 }

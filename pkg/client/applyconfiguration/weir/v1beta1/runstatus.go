@@ -19,6 +19,9 @@ type RunStatusApplyConfiguration struct {
 	StartedAt *v1.Time `json:"startedAt,omitempty"`
 	// MaxWeight is the largest weight that it reached.
 	MaxWeight *int32 `json:"maxWeight,omitempty"`
+	// Queue is the run's place among those that wait for their turn, by the limits of its CanaryProfile. It has none once its
+	// turn has come.
+	Queue *QueueStatusApplyConfiguration `json:"queue,omitempty"`
 	// Paused says that a person has paused the run. A person who ends the pause takes it away.
 	Paused *PauseStatusApplyConfiguration `json:"paused,omitempty"`
 	// Metrics are what is remembered of metrics from one round to the next: of comparisons, of those with a
@@ -59,6 +62,14 @@ func (b *RunStatusApplyConfiguration) WithStartedAt(value v1.Time) *RunStatusApp
 // If called multiple times, the MaxWeight field is set to the value of the last call.
 func (b *RunStatusApplyConfiguration) WithMaxWeight(value int32) *RunStatusApplyConfiguration {
 	b.MaxWeight = &value
+	return b
+}
+
+// WithQueue sets the Queue field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Queue field is set to the value of the last call.
+func (b *RunStatusApplyConfiguration) WithQueue(value *QueueStatusApplyConfiguration) *RunStatusApplyConfiguration {
+	b.Queue = value
 	return b
 }
 
