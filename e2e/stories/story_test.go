@@ -110,6 +110,7 @@ func TestStories(t *testing.T) {
 		{"gitops-client-side", false, gitopsClientSide},
 		{"gitops-route-forced", false, gitopsRouteForced},
 		{"gitops-helm", false, gitopsHelm},
+		{"helm-install", false, helmInstall},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			if !story.always && os.Getenv("WEIR_E2E") != "1" {
