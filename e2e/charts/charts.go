@@ -45,9 +45,9 @@ func (h Helm) Run(ctx context.Context, values string, args ...string) (said []by
 	return h.run(command)
 }
 
-// Uninstall ends a release.
+// Uninstall ends a release, if it is there.
 func (h Helm) Uninstall(ctx context.Context, release, namespace string) error {
-	_, err := h.run(exec.CommandContext(ctx, h.program, "uninstall", release, "--namespace="+namespace))
+	_, err := h.run(exec.CommandContext(ctx, h.program, "uninstall", release, "--ignore-not-found", "--namespace="+namespace))
 	return err
 }
 

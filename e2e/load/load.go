@@ -160,8 +160,9 @@ func (c Config) send(client *http.Client) (a Answer) {
 	return a
 }
 
-// randomError knows what podinfo makes up under --random-error: three codes, and nothing said. A proxy that
-// has nobody to send a request to says so in the answer's body.
+// randomError knows what podinfo makes up under --random-error: three codes, and nothing said. A proxy that has nobody to
+// send a request to says so in the answer's body; but where a route names a Service that is not there, Traefik answers 500
+// and nothing else.
 func randomError(status int, body []byte) bool {
 	switch status {
 	case http.StatusInternalServerError, http.StatusBadRequest, http.StatusConflict:

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"text/template"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +31,8 @@ type Application struct {
 	// Port that the Canary names, and its name; the one of HTTP where they are empty.
 	Port     int
 	PortName string
+	// Faulty is when a version was first asked for that fails requests by itself; zero where none was.
+	Faulty time.Time
 }
 
 // Version is what a user changes of the Deployment's template.
@@ -39,7 +43,7 @@ type Version struct {
 	Image string
 	// Program that the image has; podinfo where it is empty.
 	Program string
-	// Args are added to the command.
+	// Args are added to the command. With --random-error podinfo fails requests by itself.
 	Args []string
 	// Pull is the imagePullPolicy; Never where it is empty.
 	Pull string
@@ -192,6 +196,9 @@ func (a *Application) manifests(part string, v Version) ([]byte, error) {
 	}
 	if v.Pull == "" {
 		v.Pull = "Never"
+	}
+	if a.Faulty.IsZero() && slices.Contains(v.Args, "--random-error") {
+		a.Faulty = time.Now()
 	}
 	t, err := template.New("").Parse(applicationYAML)
 	if err != nil {

@@ -100,7 +100,7 @@ func (s *Stage) Install(ctx context.Context, o Overlay) error {
 	}
 	tags := map[string]string{}
 	for _, program := range programs {
-		if tags[program], err = s.importProgram(ctx, tree, scratch, program); err != nil {
+		if tags[program], err = s.Image(ctx, program); err != nil {
 			return err
 		}
 	}
@@ -174,8 +174,9 @@ func copyRights(tree, overlay string, providers []string) error {
 	return nil
 }
 
-// importProgram gives an image a tag by its content, so that another program is another pod.
-func (s *Stage) importProgram(ctx context.Context, tree, scratch, program string) (tag string, err error) {
+// Image builds one of Weir's programs, as in weir-loadtester, and gives it to the cluster as an image of its name. The tag
+// is by its content, so that another program is another pod.
+func (s *Stage) Image(ctx context.Context, program string) (tag string, err error) {
 	if s.Sandbox.External {
 		tag = os.Getenv("WEIR_IMAGE_TAG")
 		if tag == "" {
@@ -184,6 +185,15 @@ func (s *Stage) importProgram(ctx context.Context, tree, scratch, program string
 		}
 		return tag, nil
 	}
+	tree, err := sandbox.Tree(ctx)
+	if err != nil {
+		return "", err
+	}
+	scratch, err := os.MkdirTemp("", "weir-image-")
+	if err != nil {
+		return "", fmt.Errorf("making room for the image: %w", err)
+	}
+	defer os.RemoveAll(scratch)
 	binary := filepath.Join(scratch, program)
 	if err := image.Compile(ctx, tree, "./cmd/"+program, binary); err != nil {
 		return "", err
@@ -200,9 +210,9 @@ func (s *Stage) importProgram(ctx context.Context, tree, scratch, program string
 	return tag, s.Sandbox.Import(ctx, file)
 }
 
-// uninstall removes what Install made. Canaries go first, while there is somebody to give back what
+// Uninstall removes what Install made. Canaries go first, while there is somebody to give back what
 // they have taken.
-func (s *Stage) uninstall(ctx context.Context) error {
+func (s *Stage) Uninstall(ctx context.Context) error {
 	for _, args := range [][]string{
 		{"delete", "canaries.weir.dev", "--all", "--all-namespaces", "--timeout=60s", "--ignore-not-found"},
 		{"delete", "namespace", "weir-system", "--timeout=60s", "--ignore-not-found"},

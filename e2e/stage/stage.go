@@ -68,7 +68,7 @@ func (s *Stage) Strike(ctx context.Context) error {
 	if !s.found && !s.Sandbox.External {
 		return s.Sandbox.Down(ctx)
 	}
-	return s.uninstall(ctx)
+	return s.Uninstall(ctx)
 }
 
 // Kubectl runs kubectl as a user would, and gives what it said.

@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -18,6 +19,9 @@ import (
 
 // dayOne is what differs in the first day of a user from one overlay to the other.
 type dayOne struct {
+	// port that traffic comes in by, that of HTTP where it is 0; and what the profile says of it, in YAML.
+	port    int
+	service string
 	// annotations of the Deployment, beside those that every one has.
 	annotations []string
 	// arrive sends users by the way whose traffic is shifted, and gives how they leave. Without it, they are those of the
@@ -25,6 +29,16 @@ type dayOne struct {
 	arrive func(*story) (users *load.Load, leave func())
 	// adopted is what a user does when the Canary is there.
 	adopted func(*story)
+	// tested: nobody counts what users get, so a version is judged by requests of testers, which go to it alone.
+	tested bool
+}
+
+// test has testers at the version that is under test, until end is called, where the day has any.
+func (d dayOne) test(s *story) (end func()) {
+	if !d.tested {
+		return func() {}
+	}
+	return s.test()
 }
 
 // profileYAML is what a platform team has for all.
@@ -34,6 +48,7 @@ metadata: {name: %s}
 spec:
   default: true
   canary:
+    service: {%s}
     analysis:
       interval: 12s
       stepWeights: [25, 50]
@@ -46,17 +61,18 @@ spec:
 func firstDay(overlay string) func(*story) {
 	return func(s *story) {
 		day := firstDays()[overlay]
-		chat := s.chat()
-		s.equip(stage.Overlay{Mesh: overlay, Secrets: []string{"WEIR_SLACK_URL=" + chat.URL + hook}})
-		s.profile(fmt.Sprintf(profileYAML, s.Namespace))
 		users := s.requests
 		if day.arrive != nil {
 			var leave func()
 			users, leave = day.arrive(s)
 			defer leave()
 		}
+		chat := s.chat()
+		s.equip(stage.Overlay{Mesh: overlay, Secrets: []string{"WEIR_SLACK_URL=" + chat.URL + hook}})
+		s.profile(fmt.Sprintf(profileYAML, s.Namespace, day.service))
 		pods, _ := s.pods()
-		annotations := append([]string{"weir.dev/canary=true", "weir.dev/port=9898"}, day.annotations...)
+		port := fmt.Sprintf("weir.dev/port=%d", cmp.Or(day.port, 9898))
+		annotations := append([]string{"weir.dev/canary=true", port}, day.annotations...)
 		s.kubectl(append([]string{"annotate", "deployment", s.Name}, annotations...)...)
 		s.await(stage.InPhase(v1beta1.PhaseInitialized))
 		now, _ := s.pods()
@@ -67,11 +83,16 @@ func firstDay(overlay string) func(*story) {
 
 		s.release(stage.Version{Label: "two", Image: sandbox.PodinfoNextImage})
 		c := s.await(stage.AtWeight(25))
+		end := day.test(s)
 		settled()
 		assert.InDelta(s.t, 25, s.share(users, c.Status.Canary.Hash, 4*time.Second), 8)
 		s.ended(1, v1beta1.OutcomePromoted)
+		end()
 		s.release(stage.Version{Label: "bad", Args: []string{"--random-error"}, OpenPort: true})
+		s.await(stage.AtWeight(25))
+		end = day.test(s)
 		c = s.ended(2, v1beta1.OutcomeRolledBack)
+		end()
 		assert.Contains(s.t, c.Status.History[0].Message, "request-success-rate")
 		require.Eventually(s.t, func() bool {
 			chat.mu.Lock()
@@ -114,12 +135,17 @@ func (s *story) letGo(annotations []string) {
 	assert.Equal(s.t, "", s.kubectl("get", "deployment", s.Name, "-o", "jsonpath={.spec.paused}"))
 }
 
-// firstDays are those of the overlays whose traffic is seen here with the real thing.
+// firstDays are those of the overlays whose traffic is seen here with the real thing. In the two meshes the real thing is
+// Istio's control plane, and callers of gRPC who do as it says: for linkerd by a GRPCRoute with the apex Service as its
+// parent, which Istio reads as Linkerd does. There are no proxies beside the pods, so there are none of the series that the
+// built-in metrics ask a mesh for: as in the stories istio and linkerd, they find what the gateway counts of testers' requests.
 func firstDays() map[string]dayOne {
 	ingress := []string{"weir.dev/ingress=podinfo"}
 	return map[string]dayOne{
 		"gatewayapi": {},
+		"istio":      {arrive: (*story).joinIstio, tested: true},
 		"kubernetes": {},
+		"linkerd":    {port: 9999, service: "appProtocol: grpc", arrive: (*story).joinIstio, tested: true},
 		"nginx": {annotations: ingress, arrive: func(s *story) (*load.Load, func()) {
 			return s.comeByIngress("nginx", s.Stage.Sandbox.TraefikURL)
 		}},

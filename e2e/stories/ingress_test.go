@@ -45,12 +45,7 @@ func (s *story) comeByIngress(class, url string) (guests *load.Load, leave func(
 	defer cancel()
 	require.NoError(s.t, load.AwaitOK(ctx, config))
 	guests = load.Start(s.t.Context(), config)
-	return guests, func() {
-		sum := load.Summarise(guests.Stop(), time.Time{})
-		s.t.Logf("by the Ingress: %s", sum)
-		assert.Greater(s.t, sum.Total, rate*5)
-		assert.Zero(s.t, sum.Lost, "requests were lost: %v", sum.Examples)
-	}
+	return guests, func() { s.count("by the Ingress", guests.Stop()) }
 }
 
 // usersIngress is the user's part of his Ingress.

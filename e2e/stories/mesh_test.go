@@ -67,7 +67,8 @@ func inLinkerd(s *story) {
 // promotion, rollback, supersession and deletion, and somebody's edit of the route is put right. The load of
 // every story comes by the user's HTTPRoute meanwhile, which is nobody's business, and meets the apex alone.
 func inMesh(s *story, m meshed) {
-	calls, testers := s.joinIstio()
+	calls, leave := s.joinIstio()
+	defer leave()
 	weights := func() string { return s.kubectl("get", m.kind, s.Name, "-o", "jsonpath="+m.weights) }
 	pods, _ := s.pods()
 	s.adoptWith(fmt.Sprintf(meshPlan, m.router))
@@ -80,7 +81,7 @@ func inMesh(s *story, m meshed) {
 	s.release(stage.Version{Label: "two"})
 	c := s.await(stage.AtWeight(10))
 	hash := c.Status.Canary.Hash
-	end := testers()
+	end := s.test()
 	settled()
 	s.divided(calls, hash, 10)
 	s.kubectl("patch", m.kind, s.Name, "--type=json", "-p", m.edit)
@@ -99,7 +100,7 @@ func inMesh(s *story, m meshed) {
 
 	s.release(stage.Version{Label: "bad", Args: []string{"--random-error"}, OpenPort: true})
 	s.await(stage.AtWeight(10))
-	end = testers()
+	end = s.test()
 	c = s.ended(2, v1beta1.OutcomeRolledBack)
 	end()
 	assert.Equal(s.t, int32(10), c.Status.History[0].MaxWeight, "it was seen at the smallest weight")
@@ -124,9 +125,9 @@ func inMesh(s *story, m meshed) {
 	assert.Equal(s.t, 100, s.share(calls, hash, 2*time.Second), "the version that was proven")
 }
 
-// joinIstio starts Istio's control plane and calls the application as a caller in the mesh, until the story is told.
-// What is started by testers is a load on the canary alone, by the gateway.
-func (s *story) joinIstio() (calls *load.Load, testers func() (end func())) {
+// joinIstio starts Istio's control plane and calls the application as a caller in the mesh, of whom none may have been lost
+// when they leave.
+func (s *story) joinIstio() (calls *load.Load, leave func()) {
 	s.t.Helper()
 	ctx, box := s.t.Context(), s.Stage.Sandbox
 	if box.External {
@@ -139,9 +140,8 @@ func (s *story) joinIstio() (calls *load.Load, testers func() (end func())) {
 		_, err := s.Stage.Kubectl(ctx, append([]string{"-n", "weir-system"}, append(args, "deployment/weir")...)...)
 		require.NoError(s.t, err)
 	}
-	host := "testers." + s.Host
 	require.NoError(s.t, sandbox.Apply(ctx, box.RESTConfig(),
-		fmt.Appendf(nil, testersYAML, s.Name, s.Namespace, host, box.Gateway.Name, box.Gateway.Namespace)))
+		fmt.Appendf(nil, testersYAML, s.Name, s.Namespace, s.testers().Host, box.Gateway.Name, box.Gateway.Namespace)))
 	config := load.Calls{
 		ControlPlane: at, Target: fmt.Sprintf("%s.%s.svc.cluster.local:9999", s.Name, s.Namespace),
 		Namespace: s.Namespace, Rate: rate,
@@ -149,16 +149,18 @@ func (s *story) joinIstio() (calls *load.Load, testers func() (end func())) {
 	require.NoError(s.t, load.AwaitCalls(ctx, config))
 	calls, err = load.StartCalls(ctx, config)
 	require.NoError(s.t, err)
-	s.t.Cleanup(func() {
-		sum := load.Summarise(calls.Stop(), time.Time{})
-		s.t.Logf("by the mesh: %s", sum)
-		assert.Greater(s.t, sum.Total, rate*5)
-		assert.Zero(s.t, sum.Lost, "calls were lost: %v", sum.Examples)
-	})
-	return calls, func() func() {
-		l := load.Start(ctx, load.Config{URL: box.TraefikURL, Host: host, Path: "/", Rate: rate / 4})
-		return func() { s.t.Logf("by the testers' way: %s", load.Summarise(l.Stop(), time.Time{})) }
-	}
+	return calls, func() { s.count("by the mesh", calls.Stop()) }
+}
+
+// testers meet the canary alone, by the gateway, once there are callers in a mesh.
+func (s *story) testers() load.Config {
+	return load.Config{URL: s.Stage.Sandbox.TraefikURL, Host: "testers." + s.Host, Path: "/", Rate: rate / 4}
+}
+
+// test has testers at it until end is called.
+func (s *story) test() (end func()) {
+	l := load.Start(s.t.Context(), s.testers())
+	return func() { s.t.Logf("by the testers' way: %s", load.Summarise(l.Stop(), time.Time{})) }
 }
 
 // divided says that a revision answers its share of the calls, within what chance allows: five standard deviations.

@@ -86,12 +86,7 @@ func (s *story) comeByIngressRoute() (guests *load.Load, leave func()) {
 	defer cancel()
 	require.NoError(s.t, load.AwaitOK(ctx, config))
 	guests = load.Start(s.t.Context(), config)
-	return guests, func() {
-		sum := load.Summarise(guests.Stop(), time.Time{})
-		s.t.Logf("by the IngressRoute: %s", sum)
-		assert.Greater(s.t, sum.Total, rate*5)
-		assert.Zero(s.t, sum.Lost, "requests were lost: %v", sum.Examples)
-	}
+	return guests, func() { s.count("by the IngressRoute", guests.Stop()) }
 }
 
 // turnToWeir leads the IngressRoute to the TraefikService that Weir makes.
