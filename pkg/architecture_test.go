@@ -72,6 +72,8 @@ func layers() []layer {
 			why: "a registry lists the implementations beside it, and its metrics are counted as evidence takes them"},
 		{who: "pkg/metrics/stackdriver", own: []string{"pkg/metrics", "pkg/metrics/prometheus", "pkg/outbound", apis},
 			why: "Google's monitoring answers as a Prometheus does, and is asked by the same code"},
+		{who: "pkg/metrics/shared", own: []string{"pkg/metrics", "pkg/outbound", apis},
+			why: "it asks whoever can be asked, and a server so much at a time"},
 		{who: "pkg/metrics/*", own: []string{"pkg/metrics", apis}, why: plugin},
 		{who: "pkg/metrics", own: []string{"pkg/fill", "pkg/outbound", apis}, why: "a contract knows nobody who keeps it"},
 		{who: "pkg/alert/builtin", own: []string{"pkg/alert", "pkg/alert/*", "pkg/outbound", apis}, why: registry},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -16,10 +17,11 @@ import (
 	"weir.dev/weir/pkg/alert"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/gate"
+	"weir.dev/weir/pkg/outbound"
 	"weir.dev/weir/pkg/rollout"
 )
 
-// caller calls webhooks, a bounded number at a time and one webhook of a Canary never twice at once, and keeps
+// caller calls webhooks, of each server a bounded number at a time and one webhook of a Canary never twice at once, and keeps
 // the latest answer of each for as long as the rollout asks for it.
 type caller struct {
 	kube    kubernetes.Interface
@@ -30,11 +32,10 @@ type caller struct {
 	events  alert.Channel
 	cluster string
 	wake    func(types.NamespacedName)
-	slots   chan struct{}
-	// rollbacks are the slots of webhooks of type rollback, and telling those of type event, and of events: no call on which
-	// a run depends waits for one that hangs and on which none does.
-	rollbacks, telling chan struct{}
-	pending            sync.WaitGroup
+	// rooms are by server and by kind of call: no call on which a run depends waits for one that hangs and on which none
+	// does.
+	rooms   *outbound.Rooms
+	pending sync.WaitGroup
 
 	mu    sync.Mutex
 	ctx   context.Context //nolint:containedctx // the life of the pool, set once by start
@@ -52,10 +53,8 @@ func newCaller(kube kubernetes.Interface, options Options, m *Metrics, wake func
 	return &caller{
 		kube: kube, client: gate.New(options.Reach), metrics: m, now: options.Now, wake: wake,
 		events: options.EventWebhook, cluster: options.ClusterName,
-		slots:     make(chan struct{}, max(1, options.MetricWorkers)),
-		rollbacks: make(chan struct{}, max(1, options.MetricWorkers)),
-		telling:   make(chan struct{}, max(1, options.MetricWorkers)),
-		lines:     map[types.NamespacedName]map[string]*line{},
+		rooms: outbound.NewRooms(options.MetricWorkers),
+		lines: map[types.NamespacedName]map[string]*line{},
 	}
 }
 
@@ -130,20 +129,16 @@ func (c *caller) due(l *line, call rollout.Call) bool {
 
 func (c *caller) call(ctx context.Context, key types.NamespacedName, canary *v1beta1.Canary, call rollout.Call, l *line) {
 	defer c.pending.Done()
-	reply, slots := rollout.Reply{ID: call.ID}, c.slots
-	if call.ID.Type == v1beta1.WebhookRollback {
-		slots = c.rollbacks
-	}
-	select {
-	case slots <- struct{}{}:
-		answer, err := c.do(ctx, canary, call.Webhook, payloadOf(canary, call))
-		<-slots
-		reply.Reached, reply.Agreed, reply.Message = err == nil, answer.Agreed, answer.Message
-		if err != nil {
-			reply.Message = err.Error()
-		}
-	case <-ctx.Done():
+	reply := rollout.Reply{ID: call.ID}
+	leave, err := c.rooms.Enter(ctx, room(call.Webhook))
+	if err != nil {
 		return
+	}
+	answer, err := c.do(ctx, canary, call.Webhook, payloadOf(canary, call))
+	leave()
+	reply.Reached, reply.Agreed, reply.Message = err == nil, answer.Agreed, answer.Message
+	if err != nil {
+		reply.Message = err.Error()
 	}
 	reply.At = c.now()
 	c.mu.Lock()
@@ -153,6 +148,19 @@ func (c *caller) call(ctx context.Context, key types.NamespacedName, canary *v1b
 	}
 	c.mu.Unlock()
 	c.wake(key)
+}
+
+// room is where the calls of a webhook wait for each other.
+func room(w v1beta1.CanaryWebhook) string {
+	kind := ""
+	if w.Type == v1beta1.WebhookRollback || w.Type == v1beta1.WebhookEvent {
+		kind = w.Type
+	}
+	server := w.URL
+	if u, err := url.Parse(w.URL); err == nil {
+		server = u.Host
+	}
+	return kind + " " + server
 }
 
 // do makes a call, with the Secrets that the webhook names as they are now.
@@ -226,12 +234,12 @@ func (c *caller) tell(canary *v1beta1.Canary, st *v1beta1.CanaryStatus, n rollou
 			p.RunID = st.Run.ID
 		}
 		c.pending.Go(func() {
-			select {
-			case c.telling <- struct{}{}:
-				defer func() { <-c.telling }()
-				_, _ = c.do(ctx, canary, w, p) // counted in the metrics; there is nobody else to tell
-			case <-ctx.Done():
+			leave, err := c.rooms.Enter(ctx, room(w))
+			if err != nil {
+				return
 			}
+			defer leave()
+			_, _ = c.do(ctx, canary, w, p) // counted in the metrics; there is nobody else to tell
 		})
 	}
 }
@@ -259,12 +267,11 @@ func eventOf(canary *v1beta1.Canary, st *v1beta1.CanaryStatus, n rollout.Notice,
 
 // publish tells the event webhook, and tries again twice. One that is not reached then misses the event.
 func (c *caller) publish(ctx context.Context, m alert.Message) {
-	select {
-	case c.telling <- struct{}{}:
-		defer func() { <-c.telling }()
-	case <-ctx.Done():
+	leave, err := c.rooms.Enter(ctx, v1beta1.WebhookEvent)
+	if err != nil {
 		return
 	}
+	defer leave()
 	const attempts = 3
 	for i := range attempts {
 		start := time.Now()

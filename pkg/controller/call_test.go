@@ -84,3 +84,34 @@ func TestAGateWaitsForNoEvent(t *testing.T) {
 		require.Fail(t, "the gate was not asked")
 	}
 }
+
+// However many webhooks of one server hang, those of another are called.
+func TestAServerThatHangsHoldsUpNoOther(t *testing.T) {
+	done := make(chan struct{})
+	hangs := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))
+	agrees := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	woken := make(chan types.NamespacedName, 8)
+	c := newCaller(nil, Options{MetricWorkers: 2, Now: time.Now}, NewMetrics(prometheus.NewRegistry()),
+		func(key types.NamespacedName) { woken <- key })
+	ctx, cancel := context.WithCancel(t.Context())
+	c.start(ctx)
+	t.Cleanup(func() { cancel(); close(done); c.wait(); hangs.Close(); agrees.Close() })
+
+	asks := func(name, url string) {
+		canary := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
+		c.replies(keyOf(canary), canary, []rollout.Call{{
+			ID:      rollout.CallID{RoundID: rollout.RoundID{Run: "v2-1"}, Type: v1beta1.WebhookConfirmRollout, Webhook: "gate"},
+			Webhook: v1beta1.CanaryWebhook{Name: "gate", Type: v1beta1.WebhookConfirmRollout, URL: url},
+		}})
+	}
+	for _, tenant := range []string{"a", "b", "c", "d"} {
+		asks(tenant, hangs.URL)
+	}
+	asks("fine", agrees.URL)
+	select {
+	case key := <-woken:
+		require.Equal(t, "fine", key.Name)
+	case <-time.After(5 * time.Second):
+		require.Fail(t, "the gate was not asked")
+	}
+}

@@ -12,7 +12,6 @@ import (
 	"weir.dev/weir/pkg/annotated"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
-	"weir.dev/weir/pkg/words"
 )
 
 // byRun is the index of the Canaries that have a run, by their profile.
@@ -80,12 +79,12 @@ func (q *queue) granted() map[types.UID]bool {
 func (q *queue) allows(profile string) string {
 	var most []string
 	if n := q.limits.MaxRuns; n != nil {
-		most = append(most, fmt.Sprintf("%s at once", words.Count(*n, "run")))
+		most = append(most, fmt.Sprintf("maxRuns %d", *n))
 	}
 	if n := q.limits.MaxRunsPerNamespace; n != nil {
-		most = append(most, fmt.Sprintf("%s at once in a namespace", words.Count(*n, "run")))
+		most = append(most, fmt.Sprintf("maxRunsPerNamespace %d", *n))
 	}
-	return fmt.Sprintf("CanaryProfile %s allows %s", profile, strings.Join(most, ", and "))
+	return fmt.Sprintf("CanaryProfile %s has %s", profile, strings.Join(most, " and "))
 }
 
 // queueOf is that of a profile; nil where it limits no runs.

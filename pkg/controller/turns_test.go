@@ -32,12 +32,12 @@ func TestQueue(t *testing.T) {
 		words   string
 	}{
 		"all of them": {v1beta1.ProfileLimits{MaxRuns: new(int32(3))}, []types.UID{"early", "twin-a"},
-			"CanaryProfile p allows 3 runs at once"},
+			"CanaryProfile p has maxRuns 3"},
 		"in a namespace": {v1beta1.ProfileLimits{MaxRunsPerNamespace: new(int32(1))}, []types.UID{"twin-a"},
-			"CanaryProfile p allows 1 run at once in a namespace"},
+			"CanaryProfile p has maxRunsPerNamespace 1"},
 		"both": {v1beta1.ProfileLimits{MaxRuns: new(int32(2)), MaxRunsPerNamespace: new(int32(1))}, []types.UID{"twin-a"},
-			"CanaryProfile p allows 2 runs at once, and 1 run at once in a namespace"},
-		"more are on than may be": {v1beta1.ProfileLimits{MaxRuns: new(int32(1))}, nil, "CanaryProfile p allows 1 run at once"},
+			"CanaryProfile p has maxRuns 2 and maxRunsPerNamespace 1"},
+		"more are on than may be": {v1beta1.ProfileLimits{MaxRuns: new(int32(1))}, nil, "CanaryProfile p has maxRuns 1"},
 		"room for all":            {v1beta1.ProfileLimits{MaxRuns: new(int32(9))}, []types.UID{"early", "twin-a", "twin-b", "late"}, ""},
 	} {
 		q := newQueue(&tt.limits, runs)

@@ -59,7 +59,7 @@ type Turn struct {
 	Granted bool
 	// Position among those that wait, counted from 1.
 	Position int32
-	// Limit in words, as in "CanaryProfile careful allows 5 runs at once".
+	// Limit in words, as in "CanaryProfile careful has maxRuns 5".
 	Limit string
 }
 

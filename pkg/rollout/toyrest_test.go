@@ -37,7 +37,7 @@ func (w *toy) held(isPrimary bool) bool { return w.target.paused || w.target.res
 // turnOf is a place in a profile's queue, in words.
 func (w *toy) turnOf(t *testing.T, place string) *Turn {
 	t.Helper()
-	turn := &Turn{Limit: "CanaryProfile careful allows 1 run at once"}
+	turn := &Turn{Limit: "CanaryProfile careful has maxRuns 1"}
 	switch place {
 	case "free":
 		return nil

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"weir.dev/weir/pkg/metrics"
+	"weir.dev/weir/pkg/outbound"
 )
 
 const (
@@ -63,15 +64,14 @@ type Source struct {
 
 // Desk is what all questions go through. It is safe for concurrent use.
 type Desk struct {
-	limit    int
 	patience time.Duration
 	now      func() time.Time
 	meter    Meter
 	flights  singleflight.Group
+	rooms    *outbound.Rooms
 
-	mu    sync.Mutex
-	kept  map[string]Answer
-	rooms map[string]*room
+	mu   sync.Mutex
+	kept map[string]Answer
 }
 
 // Answer is what a server said of a time.
@@ -82,44 +82,20 @@ type Answer struct {
 	err     error
 }
 
-// room is where those stand whose queries a server has.
-type room struct {
-	places chan struct{}
-	// users stand there or wait.
-	users int
-}
-
 // New makes a desk that asks a server for no more than limit things at a time, and gives up a query after patience.
 func New(limit int, patience time.Duration, now func() time.Time, meter Meter) *Desk {
 	return &Desk{
-		limit: max(1, limit), patience: patience, now: now, meter: meter, kept: map[string]Answer{}, rooms: map[string]*room{},
+		patience: patience, now: now, meter: meter, kept: map[string]Answer{}, rooms: outbound.NewRooms(limit),
 	}
 }
 
 // Enter waits until a server may be asked for one more thing. Who has entered asks, and leaves.
 func (d *Desk) Enter(ctx context.Context, server string) (leave func(), err error) {
-	d.mu.Lock()
-	r := d.rooms[server]
-	if r == nil {
-		r = &room{places: make(chan struct{}, d.limit)}
-		d.rooms[server] = r
-	}
-	r.users++
-	d.mu.Unlock()
-	gone := func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if r.users--; r.users == 0 {
-			delete(d.rooms, server)
-		}
-	}
-	select {
-	case r.places <- struct{}{}:
-		return func() { <-r.places; gone() }, nil
-	case <-ctx.Done():
-		gone()
+	leave, err = d.rooms.Enter(ctx, server)
+	if err != nil {
 		return nil, metrics.Transportf("there was no more time to ask")
 	}
+	return leave, nil
 }
 
 // Ask asks, for who has entered.
