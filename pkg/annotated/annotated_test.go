@@ -116,6 +116,26 @@ analysis:
 `, specOf(t, canary))
 }
 
+// TestLinks: those of a workload are its Canary's, and win over the profile's.
+func TestLinks(t *testing.T) {
+	annotations := map[string]string{
+		"weir.dev/canary": "true", "weir.dev/runbook-url": "https://wiki.example.com/cart",
+		"weir.dev/dashboard-url": "http://grafana/d/1?var-app=cart",
+	}
+	want := map[string]string{
+		"weir.dev/runbook-url": "https://wiki.example.com/cart", "weir.dev/dashboard-url": "http://grafana/d/1?var-app=cart",
+	}
+	canary, err := annotated.Canary(asking(annotations, 9898), nil)
+	require.NoError(t, err)
+	assert.Equal(t, want, canary.Annotations)
+	p := profile(t, careful)
+	canary, err = annotated.Canary(asking(annotations, 9898), p)
+	require.NoError(t, err)
+	want["weir.dev/profile"] = "careful"
+	assert.Equal(t, want, canary.Annotations)
+	assert.Equal(t, "https://runbooks.example.com", p.Spec.Canary.Annotations["weir.dev/runbook-url"], "the profile is as it was")
+}
+
 func TestWithoutAProfile(t *testing.T) {
 	a := asking(map[string]string{"weir.dev/canary": "true", "weir.dev/gateways": "public"}, 9898)
 	a.Provider = "istio:v1"
@@ -161,6 +181,9 @@ func TestWrongValues(t *testing.T) {
 		"weir.dev/provider":       {"", `it must be the name of a provider`},
 		"weir.dev/metrics-server": {"prometheus:9090", `it must be the URL of a Prometheus`},
 		"weir.dev/skip-analysis":  {"yes\n- x: y", `is "yes\n- x: y"; it must be "true" or "false"`},
+		"weir.dev/runbook-url":    {"HTTP://", `is "HTTP://"; it must be an http or https URL`},
+		"weir.dev/dashboard-url":  {"javascript:alert(1)", `it must be an http or https URL`},
+		"weir.dev/command":        {"promote", `the annotation weir.dev/command is not known`}, // it is the Canary's, once
 		"weir.dev/step-weight":    {"5", `the annotation weir.dev/step-weight is not known; there are weir.dev/canary, weir.dev/`},
 	} {
 		t.Run(annotation, func(t *testing.T) {

@@ -255,7 +255,8 @@ func TestLintTogether(t *testing.T) {
 			[]string{`the annotation weir.dev/step-weights is "50,5"; it must be percentages that rise, for example 5,20,50; ` +
 				"the annotation weir.dev/prot is not known; there are weir.dev/canary, weir.dev/profile, weir.dev/port, weir.dev/provider, " +
 				"weir.dev/hosts, weir.dev/gateways, weir.dev/ingress, weir.dev/step-weights, weir.dev/interval, weir.dev/threshold, " +
-				"weir.dev/success-rate, weir.dev/latency, weir.dev/metrics-server, weir.dev/skip-analysis"}},
+				"weir.dev/success-rate, weir.dev/latency, weir.dev/metrics-server, weir.dev/skip-analysis, " +
+				"weir.dev/runbook-url, weir.dev/dashboard-url"}},
 		"annotated, neither true nor false": {[]string{annotated("{weir.dev/canary: 'yes'}")}, []string{
 			`the annotation weir.dev/canary is "yes"; it must be "true" or "false"`}},
 		"annotated for what the API server does not take": {

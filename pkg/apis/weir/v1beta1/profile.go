@@ -17,6 +17,15 @@ const (
 	AnnotationProfile = "weir.dev/profile"
 )
 
+// The annotations of a Canary that say where people find help; they are shown with its alerts. That of an annotated
+// workload has them from the workload.
+const (
+	// AnnotationRunbook is a URL, http or https; another value is shown to nobody.
+	AnnotationRunbook = "weir.dev/runbook-url"
+	// AnnotationDashboard is another.
+	AnnotationDashboard = "weir.dev/dashboard-url"
+)
+
 // CanaryProfile is a platform team's policy for releases: what the Canaries of annotated workloads are like, and the
 // limits of every Canary that has the annotation weir.dev/profile with its name.
 //
