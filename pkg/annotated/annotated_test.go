@@ -285,9 +285,35 @@ func TestLimits(t *testing.T) {
 	} {
 		spec := &v1beta1.CanarySpec{}
 		require.NoError(t, yaml.UnmarshalStrict([]byte(text), spec))
-		assert.Equal(t, want, annotated.Exceeds(spec, "gatewayapi", p), text)
+		assert.Equal(t, want, annotated.Exceeds(spec, "gatewayapi", p, nobody), text)
 	}
-	assert.Empty(t, annotated.Exceeds(&v1beta1.CanarySpec{}, "smi", &v1beta1.CanaryProfile{}))
+	assert.Empty(t, annotated.Exceeds(&v1beta1.CanarySpec{}, "smi", &v1beta1.CanaryProfile{}, nobody))
+}
+
+// nobody knows a template.
+func nobody(*v1beta1.TemplateRef) string { return "" }
+
+func TestLimitOfMetricProviders(t *testing.T) {
+	spec := &v1beta1.CanarySpec{}
+	require.NoError(t, yaml.UnmarshalStrict([]byte(`{analysis: {stepWeight: 10, metrics: [
+	  {name: request-success-rate, thresholdRange: {min: 99}}, {name: request-duration, comparison: {}}, {name: queue, templateRef: {name: datadog}},
+	  {name: smoke, templateRef: {kind: ClusterMetricTemplate, name: job}}, {name: gone, templateRef: {name: ""}}]}}`), spec))
+	askedOf := func(ref *v1beta1.TemplateRef) string { return ref.Name }
+	for allowed, want := range map[string][]string{
+		"":                         nil,
+		"prometheus, datadog, job": nil,
+		"datadog, job": {
+			"spec.analysis.metrics[0] is asked of prometheus; CanaryProfile careful allows datadog, job",
+			"spec.analysis.metrics[1] is asked of prometheus; CanaryProfile careful allows datadog, job",
+		},
+		"prometheus": {
+			"spec.analysis.metrics[2] is asked of datadog by MetricTemplate datadog; CanaryProfile careful allows prometheus",
+			"spec.analysis.metrics[3] is asked of job by ClusterMetricTemplate job; CanaryProfile careful allows prometheus",
+		},
+	} {
+		p := profile(t, "{limits: {metricProviders: ["+allowed+"]}}")
+		assert.Equal(t, want, annotated.Exceeds(spec, "gatewayapi", p, askedOf), allowed)
+	}
 }
 
 func TestControls(t *testing.T) {

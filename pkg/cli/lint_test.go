@@ -266,6 +266,11 @@ func TestLintTogether(t *testing.T) {
 			annotated("{weir.dev/canary: 'true', weir.dev/profile: careful, weir.dev/step-weights: '40'}"), service, lintProfile,
 		}, []string{
 			"spec.analysis goes from 0 % of the traffic to 40 % at step 1; CanaryProfile careful lets a step add 20 % at most"}},
+		"asked of whom the profile does not allow": {[]string{
+			swapped(lintCanary, "  name: podinfo\n", "  name: podinfo\n  annotations: {weir.dev/profile: careful}\n") + byJob,
+			lintJob, swapped(lintProfile, "maxStep: 20", "metricProviders: [prometheus, web]"),
+		}, []string{
+			"spec.analysis.metrics[1] is asked of job by MetricTemplate smoke; CanaryProfile careful allows prometheus, web"}},
 		"annotated, and a Canary of somebody's": {[]string{
 			lintCanary, annotated("{weir.dev/canary: 'true', weir.dev/port: '80'}"),
 		}, []string{

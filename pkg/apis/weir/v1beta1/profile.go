@@ -215,4 +215,11 @@ type ProfileLimits struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=63
 	Providers []string `json:"providers,omitempty"`
+	// MetricProviders are the types of servers, as in spec.provider.type of a MetricTemplate, that the metrics of a Canary
+	// may be asked of. Metrics without a template are asked of a prometheus. Empty means all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:Enum=cloudwatch;datadog;dynatrace;externalmetrics;graphite;influxdb;job;newrelic;prometheus;splunk;stackdriver;web
+	MetricProviders []string `json:"metricProviders,omitempty"`
 }

@@ -1676,6 +1676,11 @@ func (in *ProfileLimits) DeepCopyInto(out *ProfileLimits) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.MetricProviders != nil {
+		in, out := &in.MetricProviders, &out.MetricProviders
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	return
 }
 

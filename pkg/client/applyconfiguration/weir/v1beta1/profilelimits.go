@@ -19,6 +19,9 @@ type ProfileLimitsApplyConfiguration struct {
 	RequiredMetrics []string `json:"requiredMetrics,omitempty"`
 	// Providers are the routers that a Canary may name. Empty means all.
 	Providers []string `json:"providers,omitempty"`
+	// MetricProviders are the types of servers, as in spec.provider.type of a MetricTemplate, that the metrics of a Canary
+	// may be asked of. Metrics without a template are asked of a prometheus. Empty means all.
+	MetricProviders []string `json:"metricProviders,omitempty"`
 }
 
 // ProfileLimitsApplyConfiguration constructs a declarative configuration of the ProfileLimits type for use with
@@ -59,6 +62,16 @@ func (b *ProfileLimitsApplyConfiguration) WithRequiredMetrics(values ...string) 
 func (b *ProfileLimitsApplyConfiguration) WithProviders(values ...string) *ProfileLimitsApplyConfiguration {
 	for i := range values {
 		b.Providers = append(b.Providers, values[i])
+	}
+	return b
+}
+
+// WithMetricProviders adds the given value to the MetricProviders field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the MetricProviders field.
+func (b *ProfileLimitsApplyConfiguration) WithMetricProviders(values ...string) *ProfileLimitsApplyConfiguration {
+	for i := range values {
+		b.MetricProviders = append(b.MetricProviders, values[i])
 	}
 	return b
 }
