@@ -3,6 +3,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -182,7 +183,7 @@ func (s shop) annotated(t *testing.T) {
 			Annotations: object.GetAnnotations(), Service: named[corev1.Service](t, s, "Service", object.GetName()),
 		}, profile)
 		require.NoError(t, err)
-		assert.Empty(t, annotated.Exceeds(&canary.Spec, "", profile))
+		assert.Empty(t, annotated.Exceeds(&canary.Spec, "", profile, s.askedOf(t)))
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(canary)
 		require.NoError(t, err)
 		delete(content, "status")
@@ -194,6 +195,13 @@ func (s shop) annotated(t *testing.T) {
 		made++
 	}
 	assert.Positive(t, made)
+}
+
+// askedOf tells whom a template of the examples asks.
+func (s shop) askedOf(t *testing.T) annotated.AskedOf {
+	return func(ref *v1beta1.TemplateRef) string {
+		return named[v1beta1.MetricTemplate](t, s, cmp.Or(ref.Kind, v1beta1.KindMetricTemplate), ref.Name).Spec.Provider.Type
+	}
 }
 
 // testServices wants the target and the Service that a Canary is about, and nothing amiss with them.

@@ -96,7 +96,7 @@ func TestLimits(t *testing.T) {
 	taken, refused := 0, 0
 	for range 400 {
 		made := canary(t, someSpec(random))
-		exceeds := annotated.Exceeds(&made.Spec, "gatewayapi", careful)
+		exceeds := annotated.Exceeds(&made.Spec, "gatewayapi", careful, nil)
 		err := c.create(made)
 		text, _ := yaml.Marshal(made.Spec)
 		if len(exceeds) == 0 {

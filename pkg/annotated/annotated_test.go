@@ -116,6 +116,26 @@ analysis:
 `, specOf(t, canary))
 }
 
+// TestLinks: those of a workload are its Canary's, and win over the profile's.
+func TestLinks(t *testing.T) {
+	annotations := map[string]string{
+		"weir.dev/canary": "true", "weir.dev/runbook-url": "https://wiki.example.com/cart",
+		"weir.dev/dashboard-url": "http://grafana/d/1?var-app=cart",
+	}
+	want := map[string]string{
+		"weir.dev/runbook-url": "https://wiki.example.com/cart", "weir.dev/dashboard-url": "http://grafana/d/1?var-app=cart",
+	}
+	canary, err := annotated.Canary(asking(annotations, 9898), nil)
+	require.NoError(t, err)
+	assert.Equal(t, want, canary.Annotations)
+	p := profile(t, careful)
+	canary, err = annotated.Canary(asking(annotations, 9898), p)
+	require.NoError(t, err)
+	want["weir.dev/profile"] = "careful"
+	assert.Equal(t, want, canary.Annotations)
+	assert.Equal(t, "https://runbooks.example.com", p.Spec.Canary.Annotations["weir.dev/runbook-url"], "the profile is as it was")
+}
+
 func TestWithoutAProfile(t *testing.T) {
 	a := asking(map[string]string{"weir.dev/canary": "true", "weir.dev/gateways": "public"}, 9898)
 	a.Provider = "istio:v1"
@@ -161,6 +181,9 @@ func TestWrongValues(t *testing.T) {
 		"weir.dev/provider":       {"", `it must be the name of a provider`},
 		"weir.dev/metrics-server": {"prometheus:9090", `it must be the URL of a Prometheus`},
 		"weir.dev/skip-analysis":  {"yes\n- x: y", `is "yes\n- x: y"; it must be "true" or "false"`},
+		"weir.dev/runbook-url":    {"HTTP://", `is "HTTP://"; it must be an http or https URL`},
+		"weir.dev/dashboard-url":  {"javascript:alert(1)", `it must be an http or https URL`},
+		"weir.dev/command":        {"promote", `the annotation weir.dev/command is not known`}, // it is the Canary's, once
 		"weir.dev/step-weight":    {"5", `the annotation weir.dev/step-weight is not known; there are weir.dev/canary, weir.dev/`},
 	} {
 		t.Run(annotation, func(t *testing.T) {
@@ -262,9 +285,35 @@ func TestLimits(t *testing.T) {
 	} {
 		spec := &v1beta1.CanarySpec{}
 		require.NoError(t, yaml.UnmarshalStrict([]byte(text), spec))
-		assert.Equal(t, want, annotated.Exceeds(spec, "gatewayapi", p), text)
+		assert.Equal(t, want, annotated.Exceeds(spec, "gatewayapi", p, nobody), text)
 	}
-	assert.Empty(t, annotated.Exceeds(&v1beta1.CanarySpec{}, "smi", &v1beta1.CanaryProfile{}))
+	assert.Empty(t, annotated.Exceeds(&v1beta1.CanarySpec{}, "smi", &v1beta1.CanaryProfile{}, nobody))
+}
+
+// nobody knows a template.
+func nobody(*v1beta1.TemplateRef) string { return "" }
+
+func TestLimitOfMetricProviders(t *testing.T) {
+	spec := &v1beta1.CanarySpec{}
+	require.NoError(t, yaml.UnmarshalStrict([]byte(`{analysis: {stepWeight: 10, metrics: [
+	  {name: request-success-rate, thresholdRange: {min: 99}}, {name: request-duration, comparison: {}}, {name: queue, templateRef: {name: datadog}},
+	  {name: smoke, templateRef: {kind: ClusterMetricTemplate, name: job}}, {name: gone, templateRef: {name: ""}}]}}`), spec))
+	askedOf := func(ref *v1beta1.TemplateRef) string { return ref.Name }
+	for allowed, want := range map[string][]string{
+		"":                         nil,
+		"prometheus, datadog, job": nil,
+		"datadog, job": {
+			"spec.analysis.metrics[0] is asked of prometheus; CanaryProfile careful allows datadog, job",
+			"spec.analysis.metrics[1] is asked of prometheus; CanaryProfile careful allows datadog, job",
+		},
+		"prometheus": {
+			"spec.analysis.metrics[2] is asked of datadog by MetricTemplate datadog; CanaryProfile careful allows prometheus",
+			"spec.analysis.metrics[3] is asked of job by ClusterMetricTemplate job; CanaryProfile careful allows prometheus",
+		},
+	} {
+		p := profile(t, "{limits: {metricProviders: ["+allowed+"]}}")
+		assert.Equal(t, want, annotated.Exceeds(spec, "gatewayapi", p, askedOf), allowed)
+	}
 }
 
 func TestControls(t *testing.T) {

@@ -15,4 +15,7 @@ func TestTheDocsHaveEveryAnnotation(t *testing.T) {
 	for _, k := range knobs() {
 		assert.Contains(t, string(docs), "| `"+k.annotation+"` | `"+k.path+"` | ")
 	}
+	for _, name := range links() {
+		assert.Contains(t, string(docs), "| `"+name+"` | annotation of that name | ")
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -71,6 +72,9 @@ func knobs() []knob {
 	}
 }
 
+// links are annotations of a workload that its Canary has, too: the URLs that its alerts show.
+func links() []string { return []string{v1beta1.AnnotationRunbook, v1beta1.AnnotationDashboard} }
+
 // turn sets what the annotations say, and says what is wrong with them.
 func (a Asking) turn(canary *v1beta1.Canary, profile *v1beta1.CanaryProfile) (problems []string) {
 	known := []string{v1beta1.AnnotationCanary, v1beta1.AnnotationProfile}
@@ -84,6 +88,17 @@ func (a Asking) turn(canary *v1beta1.Canary, profile *v1beta1.CanaryProfile) (pr
 				k.annotation, k.path, profile.Name))
 		case !k.set(a, &canary.Spec, strings.TrimSpace(value)):
 			problems = append(problems, fmt.Sprintf("the annotation %s is %q; it must be %s", k.annotation, value, k.says))
+		}
+	}
+	for _, name := range links() {
+		known = append(known, name)
+		value, there := a.Annotations[name]
+		switch {
+		case !there:
+		case !isURL(value):
+			problems = append(problems, fmt.Sprintf("the annotation %s is %q; it must be an http or https URL", name, value))
+		default:
+			metav1.SetMetaDataAnnotation(&canary.ObjectMeta, name, value)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Annotations)) { // in the same words each time, so that they are told once
@@ -201,6 +216,10 @@ func setRange(spec *v1beta1.CanarySpec, name string, r v1beta1.ThresholdRange) {
 
 func setMetricsServer(_ Asking, spec *v1beta1.CanarySpec, value string) bool {
 	spec.MetricsServer = value
+	return isURL(value)
+}
+
+func isURL(value string) bool {
 	u, err := url.Parse(value)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }

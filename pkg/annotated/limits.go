@@ -1,6 +1,7 @@
 package annotated
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,9 +10,13 @@ import (
 	"weir.dev/weir/pkg/rollout"
 )
 
+// AskedOf tells the type of the provider of a template that a Canary names; "" where there is no such template, which is
+// for others to complain of.
+type AskedOf func(*v1beta1.TemplateRef) string
+
 // Exceeds says by which fields a Canary does not keep to the limits of its profile, a sentence each. The provider is that
 // of Canaries that name none.
-func Exceeds(spec *v1beta1.CanarySpec, provider string, profile *v1beta1.CanaryProfile) []string {
+func Exceeds(spec *v1beta1.CanarySpec, provider string, profile *v1beta1.CanaryProfile, askedOf AskedOf) []string {
 	limits := profile.Spec.Limits
 	if limits == nil {
 		return nil
@@ -42,6 +47,16 @@ func Exceeds(spec *v1beta1.CanarySpec, provider string, profile *v1beta1.CanaryP
 	provider, _, _ = strings.Cut(provider, ":")
 	if len(limits.Providers) > 0 && !slices.Contains(limits.Providers, provider) {
 		exceeds("spec.provider is %s; CanaryProfile %s allows %s", provider, profile.Name, strings.Join(limits.Providers, ", "))
+	}
+	for i, m := range spec.Analysis.Metrics {
+		asked, by := "prometheus", "" // which answers what names no template
+		if ref := m.TemplateRef; ref != nil {
+			asked, by = askedOf(ref), fmt.Sprintf(" by %s %s", cmp.Or(ref.Kind, v1beta1.KindMetricTemplate), ref.Name)
+		}
+		if len(limits.MetricProviders) > 0 && asked != "" && !slices.Contains(limits.MetricProviders, asked) {
+			exceeds("spec.analysis.metrics[%d] is asked of %s%s; CanaryProfile %s allows %s",
+				i, asked, by, profile.Name, strings.Join(limits.MetricProviders, ", "))
+		}
 	}
 	return all
 }

@@ -61,11 +61,17 @@ func (l *linter) service(t targeted) *corev1.Service {
 
 // limits holds a Canary to those of its profile, where the input has it.
 func (l *linter) limits(c parsed[v1beta1.Canary], provider string) {
+	askedOf := func(ref *v1beta1.TemplateRef) string {
+		if t := l.templateOf(c, ref); t != nil {
+			return t.object.Spec.Provider.Type
+		}
+		return "" // it is not in the input, and that is noted
+	}
 	for _, p := range l.profiles {
 		if p.Name != c.object.Annotations[v1beta1.AnnotationProfile] {
 			continue
 		}
-		for _, sentence := range annotated.Exceeds(&c.object.Spec, provider, p) {
+		for _, sentence := range annotated.Exceeds(&c.object.Spec, provider, p, askedOf) {
 			l.add(c.problem(fieldOf(c.object, sentence), "%s", sentence))
 		}
 	}

@@ -187,38 +187,47 @@ func (l *linter) metric(c parsed[v1beta1.Canary], i int) {
 		return
 	}
 	path := fmt.Sprintf("spec.analysis.metrics[%d]", i)
-	called := cmp.Or(m.TemplateRef.Kind, v1beta1.KindMetricTemplate) + " " + m.TemplateRef.Name
-	for _, t := range l.templates {
-		fits := called == t.name() && (t.object.Kind == v1beta1.KindClusterMetricTemplate || t.object.Namespace == "" ||
-			m.TemplateRef.Namespace == "" && same(t.manifest, c.manifest) || t.object.Namespace == m.TemplateRef.Namespace)
-		if !fits {
-			continue
-		}
-		queries, err := providers.Asked(*m, analysis.KindOf(*m), &t.object.Spec)
-		if err != nil {
-			l.add(c.problem(path, "metric %s: %s: %s", m.Name, called, err))
-		}
-		vars := metrics.Vars{
-			Name: c.object.Name, Namespace: "default", Target: c.object.Spec.TargetRef.Name,
-			Service: workload.ServiceNames(c.object).Apex, Revision: "canary", Hash: "0000000000",
-			ReplicaSet: c.object.Spec.TargetRef.Name + "-0000000000", Interval: time.Minute, Variables: m.TemplateVariables,
-		}
-		if inPlace(c.object) {
-			vars.PodNames = []string{c.object.Spec.TargetRef.Name + "-0"}
-		}
-		for _, query := range queries {
-			if metrics.Parse(query) != nil {
-				continue // that is said of the template
-			}
-			if _, err := metrics.Render(query, vars); err != nil {
-				l.add(c.problem(path, "metric %s: %s: %s", m.Name, called, err))
-			}
+	called := calledBy(m.TemplateRef)
+	t := l.templateOf(c, m.TemplateRef)
+	if t == nil {
+		if !slices.ContainsFunc(l.templates, func(t parsed[v1beta1.MetricTemplate]) bool { return t.name() == called }) {
+			l.note(c.problem(path, "metric %s: %s is not in the input, and was not looked at", m.Name, called))
 		}
 		return
 	}
-	if !slices.ContainsFunc(l.templates, func(t parsed[v1beta1.MetricTemplate]) bool { return t.name() == called }) {
-		l.note(c.problem(path, "metric %s: %s is not in the input, and was not looked at", m.Name, called))
+	queries, err := providers.Asked(*m, analysis.KindOf(*m), &t.object.Spec)
+	if err != nil {
+		l.add(c.problem(path, "metric %s: %s: %s", m.Name, called, err))
 	}
+	vars := metrics.Vars{
+		Name: c.object.Name, Namespace: "default", Target: c.object.Spec.TargetRef.Name,
+		Service: workload.ServiceNames(c.object).Apex, Revision: "canary", Hash: "0000000000",
+		ReplicaSet: c.object.Spec.TargetRef.Name + "-0000000000", Interval: time.Minute, Variables: m.TemplateVariables,
+	}
+	if inPlace(c.object) {
+		vars.PodNames = []string{c.object.Spec.TargetRef.Name + "-0"}
+	}
+	for _, query := range queries {
+		if metrics.Parse(query) != nil {
+			continue // that is said of the template
+		}
+		if _, err := metrics.Render(query, vars); err != nil {
+			l.add(c.problem(path, "metric %s: %s: %s", m.Name, called, err))
+		}
+	}
+}
+
+func calledBy(ref *v1beta1.TemplateRef) string { return cmp.Or(ref.Kind, v1beta1.KindMetricTemplate) + " " + ref.Name }
+
+// templateOf is the one of the input that a Canary names, or nil.
+func (l *linter) templateOf(c parsed[v1beta1.Canary], ref *v1beta1.TemplateRef) *parsed[v1beta1.MetricTemplate] {
+	for i, t := range l.templates {
+		if calledBy(ref) == t.name() && (t.object.Kind == v1beta1.KindClusterMetricTemplate || t.object.Namespace == "" ||
+			ref.Namespace == "" && same(t.manifest, c.manifest) || t.object.Namespace == ref.Namespace) {
+			return &l.templates[i]
+		}
+	}
+	return nil
 }
 
 // template holds a MetricTemplate, or a ClusterMetricTemplate, to what the operator would say of it.

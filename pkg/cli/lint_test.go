@@ -255,7 +255,8 @@ func TestLintTogether(t *testing.T) {
 			[]string{`the annotation weir.dev/step-weights is "50,5"; it must be percentages that rise, for example 5,20,50; ` +
 				"the annotation weir.dev/prot is not known; there are weir.dev/canary, weir.dev/profile, weir.dev/port, weir.dev/provider, " +
 				"weir.dev/hosts, weir.dev/gateways, weir.dev/ingress, weir.dev/step-weights, weir.dev/interval, weir.dev/threshold, " +
-				"weir.dev/success-rate, weir.dev/latency, weir.dev/metrics-server, weir.dev/skip-analysis"}},
+				"weir.dev/success-rate, weir.dev/latency, weir.dev/metrics-server, weir.dev/skip-analysis, " +
+				"weir.dev/runbook-url, weir.dev/dashboard-url"}},
 		"annotated, neither true nor false": {[]string{annotated("{weir.dev/canary: 'yes'}")}, []string{
 			`the annotation weir.dev/canary is "yes"; it must be "true" or "false"`}},
 		"annotated for what the API server does not take": {
@@ -265,6 +266,11 @@ func TestLintTogether(t *testing.T) {
 			annotated("{weir.dev/canary: 'true', weir.dev/profile: careful, weir.dev/step-weights: '40'}"), service, lintProfile,
 		}, []string{
 			"spec.analysis goes from 0 % of the traffic to 40 % at step 1; CanaryProfile careful lets a step add 20 % at most"}},
+		"asked of whom the profile does not allow": {[]string{
+			swapped(lintCanary, "  name: podinfo\n", "  name: podinfo\n  annotations: {weir.dev/profile: careful}\n") + byJob,
+			lintJob, swapped(lintProfile, "maxStep: 20", "metricProviders: [prometheus, web]"),
+		}, []string{
+			"spec.analysis.metrics[1] is asked of job by MetricTemplate smoke; CanaryProfile careful allows prometheus, web"}},
 		"annotated, and a Canary of somebody's": {[]string{
 			lintCanary, annotated("{weir.dev/canary: 'true', weir.dev/port: '80'}"),
 		}, []string{

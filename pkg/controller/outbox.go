@@ -294,12 +294,6 @@ func digest(messages []alert.Message) alert.Message {
 	return m
 }
 
-// The annotations of a Canary that say where people find help; they are shown with its alerts.
-const (
-	runbookAnnotation   = "weir.dev/runbook-url"
-	dashboardAnnotation = "weir.dev/dashboard-url"
-)
-
 // messageOf is an alert as people are told it. The thread is the Canary: the release that mends a failed one is of another
 // run.
 func messageOf(l letter, cluster string) alert.Message {
@@ -318,7 +312,8 @@ func messageOf(l letter, cluster string) alert.Message {
 		m.Check = &alert.Check{Name: a.Check.Name, Value: a.Check.Value, Baseline: a.Check.Baseline, Message: a.Check.Message}
 	}
 	for _, link := range []alert.Link{
-		{Title: "Runbook", URL: c.Annotations[runbookAnnotation]}, {Title: "Dashboard", URL: c.Annotations[dashboardAnnotation]},
+		{Title: "Runbook", URL: c.Annotations[v1beta1.AnnotationRunbook]},
+		{Title: "Dashboard", URL: c.Annotations[v1beta1.AnnotationDashboard]},
 	} {
 		if strings.HasPrefix(link.URL, "https://") || strings.HasPrefix(link.URL, "http://") {
 			m.Links = append(m.Links, link)

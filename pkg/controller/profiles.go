@@ -52,8 +52,14 @@ func (c *Controller) profileProblems(canary *v1beta1.Canary) []rollout.Problem {
 	if err != nil {
 		return []rollout.Problem{{Reason: rollout.ReasonProfileNotFound, Message: err.Error()}}
 	}
+	askedOf := func(ref *v1beta1.TemplateRef) string {
+		if t, _ := c.caches.template(canary, ref); t != nil {
+			return t.Provider.Type
+		}
+		return ""
+	}
 	var problems []rollout.Problem
-	for _, message := range annotated.Exceeds(&canary.Spec, c.options.MeshProvider, profile) {
+	for _, message := range annotated.Exceeds(&canary.Spec, c.options.MeshProvider, profile, askedOf) {
 		problems = append(problems, rollout.Problem{Reason: rollout.ReasonProfileLimit, Message: message})
 	}
 	return problems

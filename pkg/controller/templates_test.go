@@ -15,6 +15,7 @@ import (
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	weirfake "weir.dev/weir/pkg/client/clientset/versioned/fake"
 	"weir.dev/weir/pkg/kube"
+	"weir.dev/weir/pkg/rollout"
 )
 
 // asksBy is a Canary with one metric, which names a template.
@@ -91,6 +92,27 @@ func TestTemplatesThatAreNamed(t *testing.T) {
 		assert.Equal(t, "TemplateNotFound", problems[0].Reason)
 		assert.Equal(t, says, problems[0].Message)
 	}
+}
+
+// TestAProfileLimitsWhomTemplatesAsk: what is accepted by it is not so any more when the template asks somebody else.
+func TestAProfileLimitsWhomTemplatesAsk(t *testing.T) {
+	none := func(...types.NamespacedName) {}
+	cs, err := newCaches(Clients{}, Options{Informers: Informers(nil, "")}, watchable{}, none, kube.NewFreshness())
+	require.NoError(t, err)
+	c := &Controller{caches: cs}
+	profile := &v1beta1.CanaryProfile{ObjectMeta: metav1.ObjectMeta{Name: "careful"}}
+	profile.Spec.Limits = &v1beta1.ProfileLimits{MetricProviders: []string{"prometheus", "datadog"}}
+	require.NoError(t, cs.weir.Weir().V1beta1().CanaryProfiles().Informer().GetIndexer().Add(profile))
+	template := clusterTemplate("rate")
+	require.NoError(t, cs.weir.Weir().V1beta1().ClusterMetricTemplates().Informer().GetIndexer().Add(template))
+	canary := asksBy("shop", "app", v1beta1.TemplateRef{Kind: v1beta1.KindClusterMetricTemplate, Name: "rate"})
+	canary.Annotations = map[string]string{v1beta1.AnnotationProfile: "careful"}
+	assert.Empty(t, c.profileProblems(canary))
+	template.Spec.Provider.Type = "web"
+	assert.Equal(t, []rollout.Problem{{Reason: "ProfileLimit", Message: "spec.analysis.metrics[0] is asked of web by " +
+		"ClusterMetricTemplate rate; CanaryProfile careful allows prometheus, datadog"}}, c.profileProblems(canary))
+	canary.Spec.Analysis.Metrics[0].TemplateRef.Name = "ghost"
+	assert.Empty(t, c.profileProblems(canary), "of what is not there it is said that it is not there")
 }
 
 // TestTemplatesOfJobs: what cannot be run, or would be judged by something else, is not accepted.

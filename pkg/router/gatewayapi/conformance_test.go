@@ -30,8 +30,17 @@ spec:
   - backendRefs: [{name: podinfo, port: 9898}]
 `
 
+// TestConformance has one server for all, which has the definitions of both kinds of routes.
 func TestConformance(t *testing.T) {
-	s := subject(t, gatewayapi.Router{})
+	server := routertest.StartServer(t, routertest.Module(t, "sigs.k8s.io/gateway-api",
+		"config/crd/standard/gateway.networking.k8s.io_[gh][rt][pt][cp]routes.yaml"))
+	t.Run("over HTTP", func(t *testing.T) { conformsOverHTTP(t, server) })
+	t.Run("over gRPC", func(t *testing.T) { conformsOverGRPC(t, server) })
+	t.Run("of Linkerd", func(t *testing.T) { conformsOfLinkerd(t, server) })
+}
+
+func conformsOverHTTP(t *testing.T, server *routertest.Server) {
+	s := subject(server, gatewayapi.Router{})
 	s.Damage = slices.Concat(damage(0), additions(), mirrorings(), cookies(), takeovers())
 	s.Users = []routertest.User{
 		{Name: "of one rule", Route: plainRoute, Edits: slices.Concat(damage(0), additions(), mirrorings(), cookies(), marks())},
@@ -40,8 +49,8 @@ func TestConformance(t *testing.T) {
 	routertest.Run(t, s)
 }
 
-func TestConformanceOverGRPC(t *testing.T) {
-	s := subject(t, overGRPC{})
+func conformsOverGRPC(t *testing.T, server *routertest.Server) {
+	s := subject(server, overGRPC{})
 	s.Always = speaksGRPC
 	s.Match = []gatewayv1.HTTPRouteMatch{
 		{Path: &gatewayv1.HTTPPathMatch{Value: new("/shop.Orders")}, Headers: []gatewayv1.HTTPHeaderMatch{
@@ -75,8 +84,8 @@ func (o overGRPC) Over(served []schema.GroupVersionResource) router.Router {
 
 func speaksGRPC(s *v1beta1.CanarySpec) { s.Service.PortName = "grpc" }
 
-func TestConformanceOfLinkerd(t *testing.T) {
-	s := subject(t, gatewayapi.Linkerd())
+func conformsOfLinkerd(t *testing.T, server *routertest.Server) {
+	s := subject(server, gatewayapi.Linkerd())
 	s.Needs, s.Accept, s.Unversioned = nil, acceptAsLinkerd, true
 	s.Damage = slices.Concat(damage(0), additions(), cookies(), takeovers())
 	s.Users = []routertest.User{{
@@ -87,12 +96,9 @@ func TestConformanceOfLinkerd(t *testing.T) {
 	routertest.Run(t, s)
 }
 
-func subject(t *testing.T, r router.Router) routertest.Subject {
-	t.Helper()
+func subject(server *routertest.Server, r router.Router) routertest.Subject {
 	return routertest.Subject{
-		Router: r,
-		Definitions: routertest.Module(t, "sigs.k8s.io/gateway-api",
-			"config/crd/standard/gateway.networking.k8s.io_[gh][rt][pt][cp]routes.yaml"),
+		Router: r, Server: server,
 		Needs: func(s *v1beta1.CanarySpec) {
 			s.Service.GatewayRefs = []gatewayv1.ParentReference{{Name: "edge"}}
 		},

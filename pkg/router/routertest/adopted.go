@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/dynamic"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/kube"
@@ -16,7 +15,7 @@ import (
 )
 
 // adopts holds a router to what it says of a user's route.
-func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
+func (s Subject) adopts(t *testing.T, server *Server, user User) {
 	adopted := func(t *testing.T, split rollout.Split) (b *bench, before []string) {
 		var shape func(*v1beta1.CanarySpec)
 		if s.Router.Features().Has(router.SessionAffinity) {
@@ -29,7 +28,7 @@ func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
 		b.inForce(split)
 		return b, before
 	}
-	t.Run("at every weight, and gives it back as found", func(t *testing.T) {
+	server.apart(t, "at every weight, and gives it back as found", func(t *testing.T) {
 		b, before := adopted(t, share(10))
 		for weight := int32(0); weight <= 100; weight++ {
 			b.apply(share(weight))
@@ -43,7 +42,7 @@ func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
 		b.release()
 		require.Equal(t, before, b.owns(), "another Canary has adopted it and given it back")
 	})
-	t.Run("with every split that it serves, and gives it back as found", func(t *testing.T) {
+	server.apart(t, "with every split that it serves, and gives it back as found", func(t *testing.T) {
 		b, before := adopted(t, share(0))
 		b.walk()
 		b.apply(s.fullest())
@@ -55,19 +54,19 @@ func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
 			require.Equal(t, before, b.owns())
 		}
 	})
-	t.Run("once", func(t *testing.T) {
+	server.apart(t, "once", func(t *testing.T) {
 		b, _ := adopted(t, share(10))
 		b.stands(share(10))
 	})
-	t.Run("and does not own it", func(t *testing.T) {
+	server.apart(t, "and does not own it", func(t *testing.T) {
 		b, _ := adopted(t, share(10))
 		for _, obj := range b.objects() {
 			require.Empty(t, obj.GetOwnerReferences())
 			require.True(t, applied(obj))
 		}
 	})
-	t.Run("that waits for acceptance of each version", func(t *testing.T) { s.waits(t, server, &user) })
-	t.Run("that its user applies again", func(t *testing.T) {
+	server.apart(t, "that waits for acceptance of each version", func(t *testing.T) { s.waits(t, server, &user) })
+	server.apart(t, "that its user applies again", func(t *testing.T) {
 		b, before := adopted(t, s.fullest())
 		b.create(user.Route)
 		b.accept()
@@ -78,7 +77,7 @@ func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
 		b.release()
 		require.Equal(t, before, b.owns(), "applied again right before the release")
 	})
-	t.Run("that others label", func(t *testing.T) {
+	server.apart(t, "that others label", func(t *testing.T) {
 		b, _ := adopted(t, share(10))
 		b.edit(adorn)
 		b.apply(share(20))
@@ -86,25 +85,25 @@ func (s Subject) adopts(t *testing.T, server dynamic.Interface, user User) {
 		b.release()
 		b.adorned()
 	})
-	t.Run("and does not bring it back as a fragment", func(t *testing.T) {
+	server.apart(t, "and does not bring it back as a fragment", func(t *testing.T) {
 		b, _ := adopted(t, share(10))
 		b.deletedBetween()
 	})
 	for _, edit := range user.Edits {
 		if edit.Stays {
-			t.Run("whose user makes "+edit.Name, func(t *testing.T) {
+			server.apart(t, "whose user makes "+edit.Name, func(t *testing.T) {
 				b, _ := adopted(t, s.fullest())
 				b.keep(user, edit)
 			})
 			continue
 		}
-		t.Run("that is put right after "+edit.Name, func(t *testing.T) {
+		server.apart(t, "that is put right after "+edit.Name, func(t *testing.T) {
 			b, before := adopted(t, s.fullest())
 			b.mend(edit)
 			b.release()
 			require.Equal(t, before, b.owns())
 		})
-		t.Run("that is given back after "+edit.Name, func(t *testing.T) {
+		server.apart(t, "that is given back after "+edit.Name, func(t *testing.T) {
 			b, before := adopted(t, s.fullest())
 			b.edit(edit.Do)
 			b.release()
@@ -143,7 +142,7 @@ func (b *bench) keep(user User, edit Edit) {
 // deletedBetween lets the user delete the route between the look and the write.
 func (b *bench) deletedBetween() {
 	b.Helper()
-	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), nil)
+	writer := kube.NewWriter(nil, nil, b.client, kube.NewFreshness(), nil)
 	intent := b.render(share(20))
 	for ref := range b.found() {
 		require.NoError(b, b.on(ref).Delete(b.Context(), ref.Name, metav1.DeleteOptions{}))

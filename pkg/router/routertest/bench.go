@@ -3,25 +3,21 @@ package routertest
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
-	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/rollout"
@@ -29,56 +25,16 @@ import (
 	"weir.dev/weir/pkg/workload"
 )
 
-// Module reads files of a Go module that the project's go.mod names.
-func Module(t *testing.T, module, files string) []byte {
-	t.Helper()
-	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
-	require.NoError(t, err, "finding module %s", module)
-	found, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), files))
-	require.NoError(t, err)
-	require.NotEmpty(t, found, "module %s has no files %s", module, files)
-	var all []byte
-	for _, file := range found {
-		content, err := os.ReadFile(file)
-		require.NoError(t, err)
-		all = append(append(all, "\n---\n"...), content...)
-	}
-	return all
-}
-
-// startServer starts an API server with the definitions. What is written by the client is strict: a
-// field that a definition does not know is an error.
-func startServer(t *testing.T, definitions []byte) dynamic.Interface {
-	t.Helper()
-	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{Progress: os.Stderr})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop()) })
-	require.NoError(t, sandbox.Apply(t.Context(), server.RESTConfig(), definitions))
-	config := rest.CopyConfig(server.RESTConfig())
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return strict{next} })
-	client, err := dynamic.NewForConfig(config)
-	require.NoError(t, err)
-	return client
-}
-
-type strict struct{ next http.RoundTripper }
-
-func (s strict) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodGet {
-		r = r.Clone(r.Context())
-		query := r.URL.Query()
-		query.Set("fieldValidation", "Strict")
-		r.URL.RawQuery = query.Encode()
-	}
-	return s.next.RoundTrip(r)
-}
-
 // bench is one application in a namespace of its own.
 type bench struct {
 	Subject
 	*testing.T
-	server dynamic.Interface
+	server *Server
+	client dynamic.Interface
 	app    router.App
+	// there are the objects that were read since they were last written, or nil where there is none: nobody else
+	// writes in this namespace.
+	there map[router.Ref]*unstructured.Unstructured
 	// split that was applied last.
 	split rollout.Split
 }
@@ -86,15 +42,20 @@ type bench struct {
 // share is a split by weight alone.
 func share(weight int32) rollout.Split { return rollout.Split{Weight: weight} }
 
-func (s Subject) bench(t *testing.T, server dynamic.Interface, shape ...func(*v1beta1.CanarySpec)) *bench {
+func (s Subject) bench(t *testing.T, server *Server, shape ...func(*v1beta1.CanarySpec)) *bench {
 	t.Helper()
 	namespace := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"generateName": "application-"},
 	}}
-	namespaces := server.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
+	b := &bench{Subject: s, T: t, server: server, there: map[router.Ref]*unstructured.Unstructured{}}
+	b.client = server.client(t, func(path string) {
+		maps.DeleteFunc(b.there, func(ref router.Ref, _ *unstructured.Unstructured) bool {
+			return strings.Contains(path+"/", "/"+ref.Resource.Resource+"/"+ref.Name+"/")
+		})
+	})
+	namespaces := b.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
 	made, err := namespaces.Create(t.Context(), namespace, metav1.CreateOptions{})
 	require.NoError(t, err)
-	b := &bench{Subject: s, T: t, server: server}
 	b.app = s.appOf(made.GetName(), "first", shape...)
 	for _, manifest := range s.Beside {
 		if _, reads := b.refOf(b.app, parse(b, manifest)); reads { // else the spec names it nowhere
@@ -154,25 +115,27 @@ func (s Subject) appOf(namespace, canary string, shape ...func(*v1beta1.CanarySp
 }
 
 func (b *bench) on(ref router.Ref) dynamic.ResourceInterface {
-	return b.server.Resource(ref.Resource).Namespace(ref.Namespace)
+	return b.client.Resource(ref.Resource).Namespace(ref.Namespace)
 }
 
 // found are the router's objects as the server has them.
 func (b *bench) found() router.Found {
 	b.Helper()
-	found, there := router.Found{}, map[schema.GroupVersionResource][]unstructured.Unstructured{}
+	found := router.Found{}
 	for _, ref := range b.Router.Refs(b.app) {
-		all, listed := there[ref.Resource]
-		if !listed {
-			list, err := b.on(ref).List(b.Context(), metav1.ListOptions{})
-			require.NoError(b, err)
-			all = list.Items
-			there[ref.Resource] = all
-		}
-		for i := range all {
-			if all[i].GetName() == ref.Name {
-				found[ref] = &all[i]
+		obj, known := b.there[ref]
+		if !known {
+			var err error
+			obj, err = b.on(ref).Get(b.Context(), ref.Name, metav1.GetOptions{})
+			unserved := apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+			if apierrors.IsNotFound(err) && !unserved {
+				obj, err = nil, nil
 			}
+			require.NoError(b, err)
+			b.there[ref] = obj
+		}
+		if obj != nil {
+			found[ref] = obj.DeepCopy() // it may be changed by who gets it
 		}
 	}
 	return found
@@ -209,7 +172,7 @@ func (b *bench) render(split rollout.Split) []router.Object {
 // that is told of nothing found sends everything.
 func (b *bench) apply(split rollout.Split) {
 	b.Helper()
-	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), nil)
+	writer := kube.NewWriter(nil, nil, b.client, kube.NewFreshness(), nil)
 	for _, obj := range b.render(split) {
 		require.NoError(b, writer.Apply(b.Context(), obj.Ref.Resource, obj.Intent, nil))
 	}
@@ -220,7 +183,7 @@ func (b *bench) apply(split rollout.Split) {
 func (b *bench) writes(split rollout.Split) []string {
 	b.Helper()
 	var writes []string
-	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), func(when kube.When, what string) error {
+	writer := kube.NewWriter(nil, nil, b.client, kube.NewFreshness(), func(when kube.When, what string) error {
 		if when == kube.Before {
 			writes = append(writes, what)
 		}
@@ -240,7 +203,7 @@ func (b *bench) release() {
 	released, err := b.Router.Release(b.app, found)
 	require.NoError(b, err)
 	require.NotEmpty(b, released, "there is something to give back")
-	writer := kube.NewWriter(nil, nil, b.server, kube.NewFreshness(), nil)
+	writer := kube.NewWriter(nil, nil, b.client, kube.NewFreshness(), nil)
 	for _, r := range released {
 		require.False(b, b.beside(r.Ref), "%s is the user's", r.Ref.Name)
 		if r.Object == nil {

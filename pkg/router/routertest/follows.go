@@ -6,7 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
@@ -16,7 +15,7 @@ const hashLabel = "pod-template-hash"
 
 // follows holds a router to what it says of Services alone: it writes nothing, and reads the split from what the
 // apex selects.
-func (s Subject) follows(t *testing.T, server dynamic.Interface) {
+func (s Subject) follows(t *testing.T, server *Server) {
 	b := s.bench(t, server, s.Needs)
 	require.Equal(t, rollout.Route{}, b.read(), "there is no Service yet")
 	b.writesNothing()

@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
@@ -14,14 +13,14 @@ import (
 )
 
 // makes holds a router to what it says of routes of its own.
-func (s Subject) makes(t *testing.T, server dynamic.Interface) {
-	t.Run("in the least form", func(t *testing.T) {
+func (s Subject) makes(t *testing.T, server *Server) {
+	server.apart(t, "in the least form", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs)
 		require.Equal(t, rollout.Route{}, b.read(), "there is no route yet")
 		b.apply(share(10))
 		b.inForce(share(10))
 	})
-	t.Run("with every field that it serves, at every weight", func(t *testing.T) {
+	server.apart(t, "with every field that it serves, at every weight", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs, s.everything)
 		for weight := int32(0); weight <= 100; weight++ {
 			b.apply(share(weight))
@@ -30,23 +29,23 @@ func (s Subject) makes(t *testing.T, server dynamic.Interface) {
 	})
 	for _, w := range aloneWishes() {
 		if s.Router.Features().Has(w.feature) {
-			t.Run("with "+w.field+" alone", func(t *testing.T) { s.makesAlone(t, server, w) })
+			server.apart(t, "with "+w.field+" alone", func(t *testing.T) { s.makesAlone(t, server, w) })
 		}
 	}
-	t.Run("that has every field that it serves", s.serves)
-	t.Run("once", func(t *testing.T) {
+	server.apart(t, "that has every field that it serves", s.serves)
+	server.apart(t, "once", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs, s.everything)
 		b.apply(share(30))
 		b.stands(share(30))
 	})
-	t.Run("with every split that it serves", func(t *testing.T) {
+	server.apart(t, "with every split that it serves", func(t *testing.T) {
 		s.bench(t, server, s.Needs).walk()
 		s.bench(t, server, s.Needs, s.everything).walk()
 	})
 	if s.Router.Features().Has(router.SessionAffinity) {
-		t.Run("that keeps users with the canary", func(t *testing.T) { s.bench(t, server, s.Needs, sticky).sticks() })
+		server.apart(t, "that keeps users with the canary", func(t *testing.T) { s.bench(t, server, s.Needs, sticky).sticks() })
 	}
-	t.Run("that is ours", func(t *testing.T) {
+	server.apart(t, "that is ours", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs)
 		b.apply(share(0))
 		for _, obj := range b.objects() {
@@ -59,7 +58,7 @@ func (s Subject) makes(t *testing.T, server dynamic.Interface) {
 			require.True(t, applied(obj), "field manager %s has applied it", v1beta1.FieldManager)
 		}
 	})
-	t.Run("on which what others add stays", func(t *testing.T) {
+	server.apart(t, "on which what others add stays", func(t *testing.T) {
 		b := s.bench(t, server, s.Needs)
 		b.apply(share(10))
 		b.edit(adorn)
@@ -67,22 +66,22 @@ func (s Subject) makes(t *testing.T, server dynamic.Interface) {
 		b.inForce(share(20))
 		b.adorned()
 	})
-	t.Run("that waits for acceptance of each version", func(t *testing.T) { s.waits(t, server, nil) })
+	server.apart(t, "that waits for acceptance of each version", func(t *testing.T) { s.waits(t, server, nil) })
 	for _, damage := range s.Damage {
-		t.Run("that is put right after "+damage.Name, func(t *testing.T) {
+		server.apart(t, "that is put right after "+damage.Name, func(t *testing.T) {
 			b := s.bench(t, server, s.Needs, s.everything)
 			b.apply(s.fullest())
 			b.mend(damage)
 		})
 	}
 	for _, change := range s.Changes {
-		t.Run("that follows "+change.Name, func(t *testing.T) { s.bench(t, server, s.Needs, s.everything).follow(change) })
+		server.apart(t, "that follows "+change.Name, func(t *testing.T) { s.bench(t, server, s.Needs, s.everything).follow(change) })
 	}
-	t.Run("that serves on when the Canary is gone", func(t *testing.T) { s.outlives(t, server) })
+	server.apart(t, "that serves on when the Canary is gone", func(t *testing.T) { s.outlives(t, server) })
 }
 
 // makesAlone makes a route with what cannot be wished for with all else.
-func (s Subject) makesAlone(t *testing.T, server dynamic.Interface, w wish) {
+func (s Subject) makesAlone(t *testing.T, server *Server, w wish) {
 	b := s.bench(t, server, s.Needs, w.set)
 	for _, weight := range []int32{0, 1, 50, 99, 100} {
 		b.apply(share(weight))
@@ -96,7 +95,7 @@ func (s Subject) makesAlone(t *testing.T, server dynamic.Interface, w wish) {
 }
 
 // outlives releases a route of Weir's, and lets later Canaries take it on.
-func (s Subject) outlives(t *testing.T, server dynamic.Interface) {
+func (s Subject) outlives(t *testing.T, server *Server) {
 	b := s.bench(t, server, s.Needs, s.everything)
 	b.apply(s.fullest())
 	b.release()
@@ -126,7 +125,7 @@ func (s Subject) outlives(t *testing.T, server dynamic.Interface) {
 }
 
 // waits says that a version of the objects is in force only once whoever serves it has said so.
-func (s Subject) waits(t *testing.T, server dynamic.Interface, user *User) {
+func (s Subject) waits(t *testing.T, server *Server, user *User) {
 	if s.Accept == nil {
 		t.Skip("nobody says whether its objects are accepted")
 	}

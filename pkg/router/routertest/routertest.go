@@ -36,6 +36,8 @@ type Subject struct {
 	Router router.Router
 	// Definitions are the CRDs of its objects, as upstream has them. Module finds them.
 	Definitions []byte
+	// Server has them already, where several subjects share one. It may be nil: then the suite starts one.
+	Server *Server
 	// Beside are manifests of the user's that a route is made from: the router reads them and never writes them.
 	// They name the Services; their namespace is added, and put in the place of ${namespace}. One that the spec does not
 	// name is not there.
@@ -101,7 +103,10 @@ const (
 func Run(t *testing.T, s Subject) {
 	t.Run("validates", s.validates)
 	t.Run("over what is served", s.overServed)
-	server := startServer(t, s.Definitions)
+	server := s.Server
+	if server == nil {
+		server = StartServer(t, s.Definitions)
+	}
 	if s.Router.Features().Has(router.FollowsPods) {
 		t.Run("follows pods", func(t *testing.T) { s.follows(t, server) })
 	}

@@ -17,6 +17,15 @@ const (
 	AnnotationProfile = "weir.dev/profile"
 )
 
+// The annotations of a Canary that say where people find help; they are shown with its alerts. That of an annotated
+// workload has them from the workload.
+const (
+	// AnnotationRunbook is a URL, http or https; another value is shown to nobody.
+	AnnotationRunbook = "weir.dev/runbook-url"
+	// AnnotationDashboard is another.
+	AnnotationDashboard = "weir.dev/dashboard-url"
+)
+
 // CanaryProfile is a platform team's policy for releases: what the Canaries of annotated workloads are like, and the
 // limits of every Canary that has the annotation weir.dev/profile with its name.
 //
@@ -217,4 +226,11 @@ type ProfileLimits struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	MaxRunsPerNamespace *int32 `json:"maxRunsPerNamespace,omitempty"`
+	// MetricProviders are the types of servers, as in spec.provider.type of a MetricTemplate, that the metrics of a Canary
+	// may be asked of. Metrics without a template are asked of a prometheus. Empty means all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:Enum=cloudwatch;datadog;dynatrace;externalmetrics;graphite;influxdb;job;newrelic;prometheus;splunk;stackdriver;web
+	MetricProviders []string `json:"metricProviders,omitempty"`
 }

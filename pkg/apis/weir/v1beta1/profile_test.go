@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
@@ -44,6 +45,12 @@ func profileRules() []rule {
 		between("spec.limits.maxStep", "limits: {maxStep: #}", 1, 100),
 		between("spec.limits.minChecks", "limits: {minChecks: #}", 1, 1000),
 		[]rule{
+			{
+				field: "spec.limits.metricProviders[0]",
+				yes:   each("limits: {metricProviders: [#]}", "prometheus", "web", "job"),
+				no:    each("limits: {metricProviders: [#]}", "istio", "''"),
+				says:  "supported values",
+			},
 			{
 				field: "spec.locks[0]",
 				yes:   each("locks: [#]", "analysis", "analysis.metrics", "service.hosts", "provider"),
@@ -85,6 +92,17 @@ func TestProfilesGiveFieldsOfACanary(t *testing.T) {
 	}
 	same(reflect.TypeFor[v1beta1.ProfileCanary](), reflect.TypeFor[v1beta1.CanarySpec](), "Annotations", "Service", "Analysis")
 	same(reflect.TypeFor[v1beta1.ProfileService](), reflect.TypeFor[v1beta1.CanaryService](), "Hosts")
+}
+
+// TestProfilesAllowWhatATemplateCanAsk: the types of providers stand in two places.
+func TestProfilesAllowWhatATemplateCanAsk(t *testing.T) {
+	crds := readCRDs(t)
+	spec := func(kind string) apiextensionsv1.JSONSchemaProps {
+		return crds[kind].Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+	}
+	types := spec("MetricTemplate").Properties["provider"].Properties["type"].Enum
+	assert.NotEmpty(t, types)
+	assert.Equal(t, types, spec("CanaryProfile").Properties["limits"].Properties["metricProviders"].Items.Schema.Enum)
 }
 
 func TestLocked(t *testing.T) {

@@ -1686,6 +1686,11 @@ func (in *ProfileLimits) DeepCopyInto(out *ProfileLimits) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.MetricProviders != nil {
+		in, out := &in.MetricProviders, &out.MetricProviders
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	return
 }
 

@@ -24,6 +24,9 @@ type ProfileLimitsApplyConfiguration struct {
 	MaxRuns *int32 `json:"maxRuns,omitempty"`
 	// MaxRunsPerNamespace is MaxRuns in each namespace.
 	MaxRunsPerNamespace *int32 `json:"maxRunsPerNamespace,omitempty"`
+	// MetricProviders are the types of servers, as in spec.provider.type of a MetricTemplate, that the metrics of a Canary
+	// may be asked of. Metrics without a template are asked of a prometheus. Empty means all.
+	MetricProviders []string `json:"metricProviders,omitempty"`
 }
 
 // ProfileLimitsApplyConfiguration constructs a declarative configuration of the ProfileLimits type for use with
@@ -81,5 +84,15 @@ func (b *ProfileLimitsApplyConfiguration) WithMaxRuns(value int32) *ProfileLimit
 // If called multiple times, the MaxRunsPerNamespace field is set to the value of the last call.
 func (b *ProfileLimitsApplyConfiguration) WithMaxRunsPerNamespace(value int32) *ProfileLimitsApplyConfiguration {
 	b.MaxRunsPerNamespace = &value
+	return b
+}
+
+// WithMetricProviders adds the given value to the MetricProviders field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the MetricProviders field.
+func (b *ProfileLimitsApplyConfiguration) WithMetricProviders(values ...string) *ProfileLimitsApplyConfiguration {
+	for i := range values {
+		b.MetricProviders = append(b.MetricProviders, values[i])
+	}
 	return b
 }
