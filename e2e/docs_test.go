@@ -1,10 +1,8 @@
 package e2e_test
 
 import (
-	"bytes"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -46,18 +44,18 @@ func pages(t *testing.T) []page {
 	return all
 }
 
-// blocks are the code blocks of a language.
+// blocks are the code blocks of a language; those within lists without their margin.
 func (p page) blocks(language string) []string {
 	var all []string
-	for _, block := range regexp.MustCompile("(?s)\n```"+language+"\n(.*?)\n```").FindAllStringSubmatch(p.text, -1) {
-		all = append(all, block[1])
+	for _, block := range regexp.MustCompile("(?s)\n( *)```"+language+"\n(.*?)\n *```").FindAllStringSubmatch(p.text, -1) {
+		all = append(all, strings.ReplaceAll("\n"+block[2], "\n"+block[1], "\n")[1:])
 	}
 	return all
 }
 
 // prose is the page without its code.
 func (p page) prose() string {
-	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(regexp.MustCompile("(?s)\n```.*?\n```").ReplaceAllString(p.text, ""), "")
+	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(regexp.MustCompile("(?s)\n *```.*?\n *```").ReplaceAllString(p.text, ""), "")
 }
 
 // anchors are the names that headings can be linked by.
@@ -251,42 +249,4 @@ func (s reader) namespace(t *testing.T, name string) {
 	if !apierrors.IsAlreadyExists(err) {
 		require.NoError(t, err)
 	}
-}
-
-// TestCommands: what the docs let people type exists: targets of make, packages of Go, folders of kustomize.
-func TestCommands(t *testing.T) {
-	makefile, err := os.ReadFile("../Makefile")
-	require.NoError(t, err)
-	typed := map[string]int{}
-	for _, p := range pages(t) {
-		for _, block := range p.blocks("sh") {
-			for line := range strings.Lines(block) {
-				line, _, _ = strings.Cut(line, " #")
-				words := strings.Fields(line)
-				if len(words) < 2 {
-					continue
-				}
-				typed[words[0]]++
-				switch words[0] {
-				case "make":
-					assert.True(t, bytes.Contains(makefile, []byte("\n"+words[1]+":")), "%s: make %s", p.file, words[1])
-				case "go":
-					for _, word := range words[2:] {
-						if strings.HasPrefix(word, "./") {
-							_, err := os.Stat(filepath.Join("..", strings.TrimSuffix(word, "/...")))
-							assert.NoError(t, err, "%s: %s", p.file, line)
-						}
-					}
-				case "kubectl":
-					for _, word := range words {
-						if strings.HasPrefix(word, "kustomize/") || strings.HasPrefix(word, "artifacts/") {
-							_, err := os.Stat(filepath.Join("..", word))
-							assert.NoError(t, err, "%s: %s", p.file, line)
-						}
-					}
-				}
-			}
-		}
-	}
-	assert.Positive(t, typed["make"]*typed["go"]*typed["kubectl"], "%v", slices.Sorted(maps.Keys(typed)))
 }

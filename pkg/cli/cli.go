@@ -28,9 +28,14 @@ type Terminal struct {
 	Now func() time.Time
 }
 
+// Command is all commands, with their flags. They work as far as the terminal has what they ask for.
+func Command(terminal Terminal) *cobra.Command {
+	return (&cli{Terminal: terminal, flags: genericclioptions.NewConfigFlags(true)}).root()
+}
+
 // Run carries out one command line and gives its exit code.
 func Run(ctx context.Context, args []string, terminal Terminal) int {
-	cmd := (&cli{Terminal: terminal, flags: genericclioptions.NewConfigFlags(true)}).root()
+	cmd := Command(terminal)
 	cmd.SetArgs(args)
 	cmd.SetIn(terminal.In)
 	cmd.SetOut(terminal.Out)

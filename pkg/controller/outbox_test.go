@@ -277,7 +277,7 @@ func TestADeletedCanarysAlertsAreTold(t *testing.T) {
 
 func TestAMessageSaysWhatItIsAbout(t *testing.T) {
 	c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", Annotations: map[string]string{
-		runbookAnnotation: "https://wiki/app", dashboardAnnotation: "javascript:alert(1)",
+		v1beta1.AnnotationRunbook: "https://wiki/app", v1beta1.AnnotationDashboard: "javascript:alert(1)",
 	}}}
 	c.Spec.TargetRef.Name = "app"
 	m := messageOf(letter{canary: c, alert: v1beta1.AlertStatus{
