@@ -34,6 +34,7 @@ type options struct {
 	refused, allowed            []string
 	noCrossNamespaceRefs        bool
 	port                        int
+	pprofAddress                string
 	workers, metricWorkers      int
 	leaderElection              bool
 	leaderElectionNamespace     string
@@ -67,6 +68,8 @@ func command() *cobra.Command {
 	f.BoolVar(&o.noCrossNamespaceRefs, "no-cross-namespace-refs", false,
 		"refuse Canaries that name a template or an alert provider of another namespace")
 	f.IntVar(&o.port, "port", 8080, "port of /healthz, /readyz and /metrics")
+	f.StringVar(&o.pprofAddress, "pprof-address", "",
+		"address of profiles for go tool pprof, as in 127.0.0.1:6060; without it there are none")
 	f.IntVar(&o.workers, "workers", 4, "Canaries that are looked at at the same time")
 	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that one server is asked at the same time")
 	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
@@ -115,6 +118,9 @@ func run(ctx context.Context, o *options) error {
 	numbers := controller.NewMetrics(registry)
 	stopServing := serve(log, o.port, registry)
 	defer stopServing()
+	if err := serveProfiles(ctx, o.pprofAddress, log); err != nil {
+		return err
+	}
 	own := controller.Informers(clients.Weir, o.namespace)
 	if err := o.dashboard.serve(ctx, clients, own, log); err != nil {
 		return err
