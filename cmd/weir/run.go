@@ -118,11 +118,8 @@ func run(ctx context.Context, o *options) error {
 	numbers := controller.NewMetrics(registry)
 	stopServing := serve(log, o.port, registry)
 	defer stopServing()
-	if err := serveProfiles(ctx, o.pprofAddress, log); err != nil {
-		return err
-	}
 	own := controller.Informers(clients.Weir, o.namespace)
-	if err := o.dashboard.serve(ctx, clients, own, log); err != nil {
+	if err := errors.Join(serveProfiles(ctx, o.pprofAddress, log), o.dashboard.serve(ctx, clients, own, log)); err != nil {
 		return err
 	}
 	work := func(ctx context.Context, tap kube.Tap) error {

@@ -155,7 +155,7 @@ func (m *measurement) checking(ctx context.Context, long time.Duration) error {
 	err = m.fleet.await(ctx, "canaries judged", func() (int, error) {
 		list, err := m.weir.WeirV1beta1().Canaries("").List(ctx, m.fleet.mine())
 		if err != nil {
-			return 0, errors.Join(err, m.crew.death())
+			return 0, errors.Join(err, m.crew.tend(ctx))
 		}
 		return count(list.Items, func(c v1beta1.Canary) bool { return c.Status.Step != nil && c.Status.Step.Round > 0 }), nil
 	})
@@ -193,8 +193,8 @@ func (p *punctuality) report(before, after usage) *checkingReport {
 	}
 	return &checkingReport{
 		Seconds: after.at.Sub(before.at).Seconds(), Rounds: len(p.late),
-		Queries: after.queries - before.queries, Shared: after.shared - before.shared,
-		LateMillis: [3]float64{at(0.5), at(0.99), at(1)}, CPUSeconds: after.cpu - before.cpu,
+		Queries: grown(before.queries, after.queries), Shared: grown(before.shared, after.shared),
+		LateMillis: [3]float64{at(0.5), at(0.99), at(1)}, CPUSeconds: grown(before.cpu, after.cpu),
 		Resident: mebibytes(uint64(after.resident)), //nolint:gosec // a size
 	}
 }

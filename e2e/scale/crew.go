@@ -31,7 +31,12 @@ type crew struct {
 	// size is how many are to run; on are those that do, all also those that have ended.
 	size    int
 	on, all []*operator
+	// lost is what those said last that have ended by themselves.
+	lost []string
 }
+
+// mostLost is how many operators may end by themselves before there is nothing to measure.
+const mostLost = 10
 
 // hire builds the operator and starts as many as are wanted.
 func (s *stand) hire(ctx context.Context, size int) (*crew, error) {
@@ -120,17 +125,23 @@ func (c *crew) end() {
 	c.on = nil
 }
 
-// death is an error if one has ended by itself.
-func (c *crew) death() error {
-	for _, op := range c.on {
+// tend starts another operator for each that has ended by itself, as a cluster does. One that could not renew its Lease
+// in time does, on a machine that is too busy.
+func (c *crew) tend(ctx context.Context) error {
+	for _, op := range slices.Clone(c.on) {
 		select {
 		case <-op.gone:
-			content, _ := os.ReadFile(op.log)
-			return fmt.Errorf("an operator ended, saying at last:\n%s", content[max(0, len(content)-2000):])
 		default:
+			continue
 		}
+		content, _ := os.ReadFile(op.log)
+		c.lost = append(c.lost, string(content[max(0, len(content)-500):]))
+		c.on = slices.DeleteFunc(c.on, func(o *operator) bool { return o == op })
 	}
-	return nil
+	if n := len(c.lost); n > mostLost {
+		return fmt.Errorf("%d operators ended by themselves, the last one saying:\n%s", n, c.lost[n-1])
+	}
+	return c.fill(ctx)
 }
 
 // complaints are what all of them logged as a warning or an error, with how often.

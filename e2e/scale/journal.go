@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -64,11 +65,13 @@ type journal struct {
 	mu     sync.Mutex
 	marks  map[types.NamespacedName][]mark
 	broken error
+	// tend is done while somebody waits.
+	tend func(context.Context) error
 }
 
 // keep begins a journal, which is kept until the context ends. Nothing of before is in it.
-func (s *stand) keep(ctx context.Context) (*journal, error) {
-	canaries := s.weir.WeirV1beta1().Canaries("")
+func (m *measurement) keep(ctx context.Context) (*journal, error) {
+	canaries := m.weir.WeirV1beta1().Canaries("")
 	now, err := canaries.List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
 		return nil, fmt.Errorf("beginning to watch Canaries: %w", err)
@@ -78,7 +81,7 @@ func (s *stand) keep(ctx context.Context) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("beginning to watch Canaries: %w", err)
 	}
-	j := &journal{marks: map[types.NamespacedName][]mark{}}
+	j := &journal{marks: map[types.NamespacedName][]mark{}, tend: m.crew.tend}
 	go func() {
 		for e := range watcher.ResultChan() {
 			j.note(e, time.Now())
@@ -139,7 +142,7 @@ func (j *journal) await(ctx context.Context, f *fleet, which []int, what string,
 			f.say("%s: %d of %d", what, n, need)
 			told = time.Now()
 		}
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+		if err := errors.Join(j.tend(ctx), sleep(ctx, 100*time.Millisecond)); err != nil {
 			return fmt.Errorf("waiting for %s: %d of %d: %w", what, n, need, err)
 		}
 	}

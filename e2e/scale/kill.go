@@ -29,7 +29,7 @@ func (m *measurement) killInTheMiddle(ctx context.Context, j *journal, which []i
 	}
 	leader := m.crew.leader()
 	if leader == nil {
-		return nil, errors.Join(errors.New("no operator leads"), m.crew.death())
+		return nil, errors.New("no operator leads")
 	}
 	m.say("killing the operator that leads")
 	at := m.crew.kill(leader)
@@ -79,7 +79,7 @@ func (m *measurement) taken(ctx context.Context) (*operator, time.Time, error) {
 			at, _ := op.said(leading)
 			return op, at, nil
 		}
-		if err := errors.Join(m.crew.death(), sleep(ctx, 50*time.Millisecond)); err != nil {
+		if err := errors.Join(m.crew.tend(ctx), sleep(ctx, 50*time.Millisecond)); err != nil {
 			return nil, time.Time{}, fmt.Errorf("waiting for an operator that leads: %w", err)
 		}
 	}
@@ -91,7 +91,12 @@ func (m *measurement) until(ctx context.Context, op *operator, message string) (
 		if at, ok := op.said(message); ok {
 			return at, nil
 		}
-		if err := errors.Join(m.crew.death(), sleep(ctx, 20*time.Millisecond)); err != nil {
+		select {
+		case <-op.gone:
+			return time.Time{}, fmt.Errorf("the operator ended before it said %q", message)
+		default:
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
 			return time.Time{}, fmt.Errorf("waiting for an operator to say %q: %w", message, err)
 		}
 	}

@@ -122,7 +122,7 @@ func run(ctx context.Context, o options, out, progress io.Writer) (err error) {
 	defer m.crew.end()
 	for _, p := range m.parts(names) {
 		if err := m.profiled(ctx, p); err != nil {
-			return errors.Join(err, m.crew.death())
+			return errors.Join(fmt.Errorf("%s: %w", p.name, err), m.conclude(out)) // what was measured until now may have taken hours
 		}
 	}
 	return m.conclude(out)
@@ -169,6 +169,9 @@ func (m *measurement) conclude(out io.Writer) (err error) {
 	r := m.report
 	if r.Complaints, err = m.crew.complaints(); err != nil {
 		return err
+	}
+	if n := len(m.crew.lost); n > 0 {
+		r.unexpected(fmt.Sprintf("%d operators ended by themselves, the last one saying: %s", n, m.crew.lost[n-1]))
 	}
 	r.Beside = beside()
 	r.Bounds = bounds(r)

@@ -106,7 +106,7 @@ func (m *measurement) adoption(ctx context.Context) error {
 // adopted waits until a fleet is taken over.
 func (m *measurement) adopted(ctx context.Context, f *fleet) error {
 	return f.await(ctx, "Canaries Initialized", func() (int, error) {
-		if err := m.crew.death(); err != nil {
+		if err := m.crew.tend(ctx); err != nil {
 			return 0, err
 		}
 		list, err := m.weir.WeirV1beta1().Canaries("").List(ctx, f.mine())
@@ -236,7 +236,7 @@ func (m *measurement) promoted(ctx context.Context) error {
 		if ended && c.Status.Phase == v1beta1.PhaseSucceeded {
 			return nil
 		}
-		if err := m.crew.death(); err != nil {
+		if err := m.crew.tend(ctx); err != nil {
 			return err
 		}
 		if err := sleep(ctx, time.Second); err != nil {
@@ -249,8 +249,8 @@ func (m *measurement) promoted(ctx context.Context) error {
 func between(before, after usage, events []event) costs {
 	return costs{
 		Seconds: after.at.Sub(before.at).Seconds(), Requests: tally(events),
-		Looks: after.looks - before.looks, Checks: after.checks - before.checks,
-		CPUSeconds: after.cpu - before.cpu, WakeUps: after.wakeUps - before.wakeUps,
+		Looks: grown(before.looks, after.looks), Checks: grown(before.checks, after.checks),
+		CPUSeconds: grown(before.cpu, after.cpu), WakeUps: grown(before.wakeUps, after.wakeUps),
 		ResidentMiB: mebibytes(uint64(after.resident)), PeakResidentMiB: mebibytes(after.peak), //nolint:gosec // a size
 		HeapMiB: after.heap / (1 << 20),
 	}

@@ -98,7 +98,7 @@ func (m *measurement) round(ctx context.Context, f *fleet, j *journal, r *soakRe
 		}
 	}
 	r.Runs += f.size
-	return m.crew.death()
+	return m.crew.tend(ctx)
 }
 
 func (m *measurement) sample(ctx context.Context, r *soakReport, begun time.Time) error {

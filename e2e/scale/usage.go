@@ -39,7 +39,7 @@ func (c *crew) usage(ctx context.Context) (usage, error) {
 	for _, op := range c.on {
 		u, err := op.usage(ctx)
 		if err != nil {
-			return sum, errors.Join(err, c.death())
+			return sum, err
 		}
 		sum.resident, sum.peak, sum.heap = max(sum.resident, u.resident), max(sum.peak, u.peak), max(sum.heap, u.heap)
 		sum.cpu, sum.wakeUps, sum.looks, sum.checks = sum.cpu+u.cpu, sum.wakeUps+u.wakeUps, sum.looks+u.looks, sum.checks+u.checks
@@ -47,6 +47,14 @@ func (c *crew) usage(ctx context.Context) (usage, error) {
 		sum.goroutines, sum.series = sum.goroutines+u.goroutines, sum.series+u.series
 	}
 	return sum, nil
+}
+
+// grown is how much a counter has grown; one that is lower than it was has begun anew.
+func grown[N uint64 | float64](before, after N) N {
+	if after < before {
+		return after
+	}
+	return after - before
 }
 
 // resident is the memory that the largest of them has now.

@@ -76,10 +76,7 @@ func (m *measurement) wave(ctx context.Context, k kind) error {
 		return err
 	}
 	r := &waveReport{Kind: k, Releases: len(which), Outcomes: map[v1beta1.Outcome]int{}, Wrong: map[string]int{}}
-	var asked [servers]int64
-	for i, p := range m.prometheus {
-		asked[i] = p.asked.Load()
-	}
+	asked := m.asked()
 	goOn := func() {}
 	if k == hanging {
 		goOn = sync.OnceFunc(m.prometheus[servers-1].hang())
@@ -104,27 +101,42 @@ func (m *measurement) wave(ctx context.Context, k kind) error {
 	if err := m.calm(ctx); err != nil {
 		return err
 	}
-	events, err := m.audit.from(place)
-	if err != nil {
+	if err := m.cost(ctx, r, place, before); err != nil {
 		return err
 	}
-	r.count(events)
-	after, err := m.crew.usage(ctx)
-	if err != nil {
-		return err
-	}
-	r.CPUSeconds, r.PeakResidentMiB = after.cpu-before.cpu, mebibytes(after.peak)
-	if k == killed {
-		r.CPUSeconds = after.cpu
-	}
-	for i, p := range m.prometheus {
-		r.Asked = append(r.Asked, p.asked.Load()-asked[i])
+	for i, n := range m.asked() {
+		r.Asked = append(r.Asked, n-asked[i])
 	}
 	m.report.Waves = append(m.report.Waves, r)
 	for what, n := range r.Wrong {
 		m.report.unexpected(fmt.Sprintf("%s: %d × %s", k, n, what))
 	}
 	return nil
+}
+
+// cost says what the operator took since a place in the audit log.
+func (m *measurement) cost(ctx context.Context, r *waveReport, place int64, before usage) error {
+	events, err := m.audit.from(place)
+	if err != nil {
+		return err
+	}
+	events = slices.DeleteFunc(events, event.background)
+	r.Requests = tally(events)
+	r.WritesARun = float64(count(events, event.writes)) / float64(r.Releases)
+	after, err := m.crew.usage(ctx)
+	if err != nil {
+		return err
+	}
+	r.CPUSeconds, r.PeakResidentMiB = grown(before.cpu, after.cpu), mebibytes(after.peak)
+	return nil
+}
+
+// asked is how often each of the servers of metrics was asked so far.
+func (s *stand) asked() (all [servers]int64) {
+	for i, p := range s.prometheus {
+		all[i] = p.asked.Load()
+	}
+	return all
 }
 
 // change gives applications a template that they never had, and says when that was sent of each.
@@ -157,7 +169,8 @@ func (m *measurement) see(ctx context.Context, j *journal, which []int, r *waveR
 	if r.AskHanging = len(hang); len(hang) == 0 {
 		return nil
 	}
-	if err := j.await(ctx, m.fleet, hang, "Canaries without answers hold", len(hang), func(m []mark) bool { return holds(m) || over(m) }); err != nil {
+	settled := func(marks []mark) bool { return holds(marks) || over(marks) }
+	if err := j.await(ctx, m.fleet, hang, "Canaries without answers hold", len(hang), settled); err != nil {
 		return err
 	}
 	for _, i := range hang {
@@ -200,12 +213,4 @@ func (m *measurement) judge(j *journal, which []int, changed map[int]time.Time, 
 		}
 	}
 	r.Noticed, r.Late, r.Decided = spreadOf(noticedAfter), spreadOf(seen), spreadOf(decided)
-}
-
-// count counts what was asked of the API server.
-func (r *waveReport) count(events []event) {
-	events = slices.DeleteFunc(events, event.background)
-	r.Requests = tally(events)
-	writes := count(events, event.writes)
-	r.WritesARun = float64(writes) / float64(r.Releases)
 }
