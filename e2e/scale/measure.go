@@ -124,6 +124,9 @@ func (m *measurement) calm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not come to rest within %s", patience))
 	defer cancel()
 	for {
+		if err := m.crew.tend(ctx); err != nil {
+			return err
+		}
 		place, err := m.audit.end()
 		if err != nil {
 			return err
@@ -159,11 +162,7 @@ func (m *measurement) rest(ctx context.Context, long time.Duration) error {
 			return fmt.Errorf("measuring at rest: %w", err)
 		}
 		if time.Now().Before(end) {
-			resident, err := m.crew.resident()
-			if err != nil {
-				return err
-			}
-			highest = max(highest, resident)
+			highest = max(highest, m.crew.resident())
 			continue
 		}
 		if after, err = m.crew.usage(ctx); err != nil {

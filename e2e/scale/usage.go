@@ -33,8 +33,23 @@ type usage struct {
 	queued int
 }
 
-// usage of all that run.
-func (c *crew) usage(ctx context.Context) (usage, error) {
+// usage of all that run. One that has just been started is waited for.
+func (c *crew) usage(ctx context.Context) (sum usage, err error) {
+	for range 100 {
+		if err := c.tend(ctx); err != nil {
+			return usage{}, err
+		}
+		if sum, err = c.sum(ctx); err == nil {
+			return sum, nil
+		}
+		if err := sleep(ctx, 300*time.Millisecond); err != nil {
+			return usage{}, err
+		}
+	}
+	return usage{}, err
+}
+
+func (c *crew) sum(ctx context.Context) (usage, error) {
 	sum := usage{at: time.Now()}
 	for _, op := range c.on {
 		u, err := op.usage(ctx)
@@ -57,21 +72,19 @@ func grown[N uint64 | float64](before, after N) N {
 	return after - before
 }
 
-// resident is the memory that the largest of them has now.
-func (c *crew) resident() (int, error) {
+// resident is the memory that the largest of them has now; one that has ended has none.
+func (c *crew) resident() int {
 	largest := 0
 	for _, op := range c.on {
 		p, err := procfs.NewProc(op.process.Process.Pid)
 		if err != nil {
-			return 0, fmt.Errorf("reading /proc of the operator: %w", err)
+			continue
 		}
-		stat, err := p.Stat()
-		if err != nil {
-			return 0, fmt.Errorf("reading /proc of the operator: %w", err)
+		if stat, err := p.Stat(); err == nil {
+			largest = max(largest, stat.ResidentMemory())
 		}
-		largest = max(largest, stat.ResidentMemory())
 	}
-	return largest, nil
+	return largest
 }
 
 func (op *operator) usage(ctx context.Context) (usage, error) {

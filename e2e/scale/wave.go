@@ -98,6 +98,7 @@ func (m *measurement) wave(ctx context.Context, k kind) error {
 	}
 	r.Seconds = time.Since(begun).Seconds()
 	m.judge(j, which, changed, r)
+	m.report.Waves = append(m.report.Waves, r)
 	if err := m.calm(ctx); err != nil {
 		return err
 	}
@@ -107,7 +108,6 @@ func (m *measurement) wave(ctx context.Context, k kind) error {
 	for i, n := range m.asked() {
 		r.Asked = append(r.Asked, n-asked[i])
 	}
-	m.report.Waves = append(m.report.Waves, r)
 	for what, n := range r.Wrong {
 		m.report.unexpected(fmt.Sprintf("%s: %d × %s", k, n, what))
 	}
