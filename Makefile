@@ -16,8 +16,14 @@ test: ## Run the tests; what they need is built and cached on the first run.
 e2e: ## Run every story on the real cluster; that takes an hour and a half.
 	WEIR_E2E=1 go test -count=1 -timeout 180m -p 1 -parallel 12 -v ./e2e/...
 
-bench: ## Measure what the operator costs with 1000 Canaries, for ten minutes at rest.
-	go run ./e2e/bench -canaries 1000 -for 10m
+bench: ## Measure the operator with 1000 Canaries, at rest, at 100 releases at once, and in trouble.
+	go run ./e2e/scale -canaries 1000 -releases 100 -for 10m -hanging -kill
+
+bench-large: ## The same with 10,000 Canaries and 500 releases at once; that takes hours and most of 24 GiB.
+	go run ./e2e/scale -canaries 10000 -releases 500 -for 10m -hanging -kill
+
+bench-soak: ## Have 100,000 short runs, and see whether anything grows; that takes many hours.
+	go run ./e2e/scale -canaries 50 -parts none -soak 100000
 
 bench-evidence: ## Release bad versions on a real cluster, with the guard and without, and count the users that they hurt.
 	go run ./e2e/evidence
@@ -51,4 +57,4 @@ site: ## Make a site of the documentation in bin/site; Hugo is built and cached 
 	cd e2e/tools/site && GOBIN=$(CACHE)/bin/site go install tool
 	$(CACHE)/bin/site/hugo --source e2e/tools/site --destination $(CURDIR)/bin/site --cleanDestinationDir --noBuildLock --panicOnWarning --quiet
 
-.PHONY: help demo test e2e bench bench-evidence bench-loadtester generate verify lint build kubectl-weir image image-loadtester site
+.PHONY: help demo test e2e bench bench-large bench-soak bench-evidence bench-loadtester generate verify lint build kubectl-weir image image-loadtester site

@@ -35,6 +35,7 @@ type options struct {
 	noCrossNamespaceRefs        bool
 	pausePolicy                 string
 	port                        int
+	pprofAddress                string
 	workers, metricWorkers      int
 	leaderElection              bool
 	leaderElectionNamespace     string
@@ -70,6 +71,8 @@ func command() *cobra.Command {
 	f.StringVar(&o.pausePolicy, "pause-policy", "",
 		"MutatingAdmissionPolicy that pauses a Deployment when its template changes; without it, they are paused at all times")
 	f.IntVar(&o.port, "port", 8080, "port of /healthz, /readyz and /metrics")
+	f.StringVar(&o.pprofAddress, "pprof-address", "",
+		"address of profiles for go tool pprof, as in 127.0.0.1:6060; without it there are none")
 	f.IntVar(&o.workers, "workers", 4, "Canaries that are looked at at the same time")
 	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that one server is asked at the same time")
 	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
@@ -119,7 +122,7 @@ func run(ctx context.Context, o *options) error {
 	stopServing := serve(log, o.port, registry)
 	defer stopServing()
 	own := controller.Informers(clients.Weir, o.namespace)
-	if err := o.dashboard.serve(ctx, clients, own, log); err != nil {
+	if err := errors.Join(serveProfiles(ctx, o.pprofAddress, log), o.dashboard.serve(ctx, clients, own, log)); err != nil {
 		return err
 	}
 	work := func(ctx context.Context, tap kube.Tap) error {

@@ -31,6 +31,9 @@ type APIServerOptions struct {
 	// AuthorizationWebhook is the path of a kubeconfig that leads to a server which is asked, each time anew, before
 	// RBAC is, whose word counts where the server has no opinion; empty for none.
 	AuthorizationWebhook string
+	// Arguments are further ones of a component, by its name, as in kube-controller-manager. They go before those that it
+	// has anyway.
+	Arguments map[string][]string
 	// Progress is told what is built; nil for silence.
 	Progress io.Writer
 }
@@ -154,6 +157,7 @@ func (s *APIServer) start(ctx context.Context, kitchen *kitchen, options APIServ
 		components = append(components, plane.controllers())
 	}
 	for _, c := range components {
+		c.args = append(c.args, options.Arguments[c.name]...) // of two that are alike the last one counts
 		if err := s.nursed.raise(ctx, c, filepath.Join(s.dir, c.name+".log")); err != nil {
 			return err
 		}

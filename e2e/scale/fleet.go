@@ -14,36 +14,53 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
-	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
 
 const (
-	// releasedNamespace holds the one application that is released, releasedName.
-	releasedNamespace = "bench-released"
+	// releasedNamespace holds the one application that is released alone, releasedName.
+	releasedNamespace = "scale-released"
 	releasedName      = "app-0"
+	// soakNamespace holds those that are released again and again.
+	soakNamespace = "soak-0"
 	// crowd is how many applications share a namespace: the Deployment controller goes through all ReplicaSets
 	// of a namespace at each of its looks.
 	crowd = 50
 	// makers is how many objects are made at a time.
-	makers = 8
+	makers = 16
 	// patience is how long anything may take.
-	patience = 30 * time.Minute
+	patience = 3 * time.Hour
 )
 
-// fleet is all the applications.
+// fleet is many applications that are alike. What belongs to it has a label of its name.
 type fleet struct {
 	*stand
+	name string
 	size int
-	// judged says that all are to be released, and judged by several metrics.
+	// judged says that all are to be released, and judged by a real Prometheus for as long as somebody likes.
 	judged bool
-	say    func(string, ...any)
+	// brief says that they are released in one short step.
+	brief bool
+	say   func(string, ...any)
 }
 
-func (f *fleet) name(i int) types.NamespacedName {
-	name := types.NamespacedName{Namespace: fmt.Sprintf("bench-%d", i/crowd), Name: fmt.Sprintf("app-%d", i)}
-	if i == 0 {
+const fleetLabel = "fleet"
+
+// everyone are the numbers of all applications.
+func (f *fleet) everyone() []int { return first(f.size) }
+
+// first are the first numbers.
+func first(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// app is the name of an application and its namespace.
+func (f *fleet) app(i int) types.NamespacedName {
+	name := types.NamespacedName{Namespace: fmt.Sprintf("%s-%d", f.name, i/crowd), Name: fmt.Sprintf("app-%d", i)}
+	if i == 0 && !f.brief {
 		name.Namespace = releasedNamespace
 	}
 	return name
@@ -54,11 +71,11 @@ func (f *fleet) deploy(ctx context.Context) error {
 	if err := f.makeNamespaces(ctx); err != nil {
 		return err
 	}
-	if err := f.each(ctx, f.makeApplication); err != nil {
+	if err := f.each(ctx, f.everyone(), f.makeApplication); err != nil {
 		return err
 	}
 	err := f.await(ctx, "Deployments available", func() (int, error) {
-		list, err := f.kube.AppsV1().Deployments("").List(ctx, fromCache())
+		list, err := f.kube.AppsV1().Deployments("").List(ctx, f.mine())
 		if err != nil {
 			return 0, err
 		}
@@ -68,18 +85,21 @@ func (f *fleet) deploy(ctx context.Context) error {
 		return err
 	}
 	if f.judged {
-		if err := f.makeTemplates(ctx); err != nil {
-			return err
-		}
+		err = f.makeTemplates(ctx)
+	} else if !f.brief {
+		err = f.makeClusterTemplates(ctx)
 	}
-	return f.each(ctx, f.makeCanary)
+	if err != nil {
+		return err
+	}
+	return f.each(ctx, f.everyone(), f.makeCanary)
 }
 
 // makeNamespaces waits for the accounts that pods need, too.
 func (f *fleet) makeNamespaces(ctx context.Context) error {
 	var names []string
 	for i := range f.size {
-		if name := f.name(i).Namespace; !slices.Contains(names, name) {
+		if name := f.app(i).Namespace; !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -108,25 +128,39 @@ func (f *fleet) makeNamespaces(ctx context.Context) error {
 	}
 }
 
-// each does something for every application, some at a time.
-func (f *fleet) each(ctx context.Context, do func(context.Context, types.NamespacedName) error) error {
+// each does something for applications, some at a time.
+func (f *fleet) each(ctx context.Context, which []int, do func(context.Context, int) error) error {
 	var mu sync.Mutex
 	var failed error
-	workqueue.ParallelizeUntil(ctx, makers, f.size, func(i int) {
-		if err := do(ctx, f.name(i)); err != nil {
+	workqueue.ParallelizeUntil(ctx, makers, len(which), func(i int) {
+		if err := do(ctx, which[i]); err != nil {
 			mu.Lock()
 			defer mu.Unlock()
-			failed = errors.Join(failed, fmt.Errorf("making %s: %w", f.name(i), err))
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", f.app(which[i]), err))
 		}
 	})
 	return errors.Join(failed, context.Cause(ctx))
 }
 
-func (f *fleet) makeApplication(ctx context.Context, name types.NamespacedName) error {
+// release gives an application another template.
+func (f *fleet) release(ctx context.Context, i int, image string) error {
+	name := f.app(i)
+	patch := fmt.Appendf(nil, `{"spec":{"template":{"spec":{"containers":[{"name":"app","image":%q}]}}}}`, image)
+	_, err := f.kube.AppsV1().Deployments(name.Namespace).Patch(ctx, name.Name, types.StrategicMergePatchType, patch,
+		metav1.PatchOptions{})
+	return err
+}
+
+func (f *fleet) meta(i int) metav1.ObjectMeta {
+	name := f.app(i)
+	return metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name, Labels: map[string]string{fleetLabel: f.name}}
+}
+
+func (f *fleet) makeApplication(ctx context.Context, i int) error {
+	name := f.app(i)
 	labels := map[string]string{"app": name.Name}
 	one := int32(1)
-	meta := metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}
-	deployment := &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
+	deployment := &appsv1.Deployment{ObjectMeta: f.meta(i), Spec: appsv1.DeploymentSpec{
 		Replicas: &one, Selector: &metav1.LabelSelector{MatchLabels: labels},
 		Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: labels},
@@ -136,32 +170,10 @@ func (f *fleet) makeApplication(ctx context.Context, name types.NamespacedName) 
 	if _, err := f.kube.AppsV1().Deployments(name.Namespace).Create(ctx, deployment, metav1.CreateOptions{}); err != nil {
 		return err
 	}
-	service := &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
+	service := &corev1.Service{ObjectMeta: f.meta(i), Spec: corev1.ServiceSpec{
 		Selector: labels, Ports: []corev1.ServicePort{{Port: 80}},
 	}}
 	_, err := f.kube.CoreV1().Services(name.Namespace).Create(ctx, service, metav1.CreateOptions{})
-	return err
-}
-
-func (f *fleet) makeCanary(ctx context.Context, name types.NamespacedName) error {
-	least := 99.0
-	canary := &v1beta1.Canary{
-		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
-		Spec: v1beta1.CanarySpec{
-			TargetRef: v1beta1.TargetRef{Name: name.Name}, MetricsServer: f.prometheusURL,
-			Service: v1beta1.CanaryService{Port: 80, GatewayRefs: []gatewayv1.ParentReference{{Name: "gateway"}}},
-			Analysis: v1beta1.CanaryAnalysis{
-				Interval: "10s", StepWeights: []int32{10, 20, 40, 60, 80},
-				Metrics: []v1beta1.CanaryMetric{{
-					Name: "request-success-rate", ThresholdRange: &v1beta1.ThresholdRange{Min: &least},
-				}},
-			},
-		},
-	}
-	if f.judged {
-		judged(&canary.Spec)
-	}
-	_, err := f.weir.WeirV1beta1().Canaries(name.Namespace).Create(ctx, canary, metav1.CreateOptions{})
 	return err
 }
 
@@ -182,14 +194,17 @@ func (f *fleet) await(ctx context.Context, what string, are func() (int, error))
 			f.say("%s: %d of %d", what, n, f.size)
 			told = n
 		}
-		if err := sleep(ctx, 2*time.Second); err != nil {
+		// A list of ten thousand costs the API server a second.
+		if err := sleep(ctx, max(2*time.Second, time.Duration(f.size)*time.Millisecond)); err != nil {
 			return fmt.Errorf("waiting for %s: %w", what, err)
 		}
 	}
 }
 
-// fromCache spares the API server's store.
-func fromCache() metav1.ListOptions { return metav1.ListOptions{ResourceVersion: "0"} }
+// mine lists the fleet, and spares the API server's store.
+func (f *fleet) mine() metav1.ListOptions {
+	return metav1.ListOptions{ResourceVersion: "0", LabelSelector: fleetLabel + "=" + f.name}
+}
 
 func count[T any](all []T, is func(T) bool) int {
 	n := 0

@@ -14,7 +14,7 @@ const (
 )
 
 // atRest says what was asked for, or looked at, while there was nothing to do.
-func atRest(events []event, p part) []string {
+func atRest(events []event, p costs) []string {
 	var wrong []string
 	var others []event
 	for _, e := range events {

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
@@ -67,7 +66,7 @@ func (s *stand) realPrometheus(ctx context.Context) (end func(), err error) {
 func (f *fleet) makeTemplates(ctx context.Context) error {
 	var namespaces []string
 	for i := range f.size {
-		namespaces = append(namespaces, f.name(i).Namespace)
+		namespaces = append(namespaces, f.app(i).Namespace)
 	}
 	for _, namespace := range slices.Compact(slices.Sorted(slices.Values(namespaces))) {
 		for name, query := range templates() {
@@ -149,19 +148,14 @@ func (m *measurement) checking(ctx context.Context, long time.Duration) error {
 	defer stop()
 	factory.StartWithContext(watching)
 	m.say("releasing all of them")
-	patch := []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"app:2"}]}}}}`)
-	err = m.fleet.each(ctx, func(ctx context.Context, name types.NamespacedName) error {
-		_, err := m.kube.AppsV1().Deployments(name.Namespace).Patch(ctx, name.Name, types.StrategicMergePatchType, patch,
-			metav1.PatchOptions{})
-		return err
-	})
+	err = m.fleet.each(ctx, m.fleet.everyone(), func(ctx context.Context, i int) error { return m.fleet.release(ctx, i, "app:2") })
 	if err != nil {
 		return err
 	}
 	err = m.fleet.await(ctx, "canaries judged", func() (int, error) {
-		list, err := m.weir.WeirV1beta1().Canaries("").List(ctx, fromCache())
+		list, err := m.weir.WeirV1beta1().Canaries("").List(ctx, m.fleet.mine())
 		if err != nil {
-			return 0, errors.Join(err, m.op.death())
+			return 0, errors.Join(err, m.crew.tend(ctx))
 		}
 		return count(list.Items, func(c v1beta1.Canary) bool { return c.Status.Step != nil && c.Status.Step.Round > 0 }), nil
 	})
@@ -169,7 +163,7 @@ func (m *measurement) checking(ctx context.Context, long time.Duration) error {
 		return err
 	}
 	m.say("measuring for %s", long)
-	before, err := m.op.usage(ctx)
+	before, err := m.crew.usage(ctx)
 	if err != nil {
 		return err
 	}
@@ -179,7 +173,7 @@ func (m *measurement) checking(ctx context.Context, long time.Duration) error {
 	if err := sleep(ctx, long); err != nil {
 		return err
 	}
-	after, err := m.op.usage(ctx)
+	after, err := m.crew.usage(ctx)
 	if err != nil {
 		return err
 	}
@@ -199,8 +193,8 @@ func (p *punctuality) report(before, after usage) *checkingReport {
 	}
 	return &checkingReport{
 		Seconds: after.at.Sub(before.at).Seconds(), Rounds: len(p.late),
-		Queries: after.queries - before.queries, Shared: after.shared - before.shared,
-		LateMillis: [3]float64{at(0.5), at(0.99), at(1)}, CPUSeconds: after.cpu - before.cpu,
+		Queries: grown(before.queries, after.queries), Shared: grown(before.shared, after.shared),
+		LateMillis: [3]float64{at(0.5), at(0.99), at(1)}, CPUSeconds: grown(before.cpu, after.cpu),
 		Resident: mebibytes(uint64(after.resident)), //nolint:gosec // a size
 	}
 }

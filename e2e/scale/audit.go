@@ -1,16 +1,29 @@
 package main
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
 )
 
-// auditLog is the path of the API server's audit log. An event is in it before its request is answered.
-type auditLog string
+// auditLog is the API server's. An event is in it before its request is answered.
+type auditLog struct {
+	path string
+	// known is how far it was read; versions are those of objects that were written until there, see event.version, and
+	// idle the places of writes that had no effect.
+	known    int64
+	versions map[string]bool
+	idle     map[int64]bool
+}
+
+func openAuditLog(path string) *auditLog {
+	return &auditLog{path: path, versions: map[string]bool{}, idle: map[int64]bool{}}
+}
 
 // event is one line of the log, as far as it matters here. The type of the API server's own would bring the API
 // server's modules along.
@@ -38,8 +51,8 @@ type event struct {
 }
 
 // end is the place that the log has reached.
-func (l auditLog) end() (int64, error) {
-	info, err := os.Stat(string(l))
+func (l *auditLog) end() (int64, error) {
+	info, err := os.Stat(l.path)
 	if err != nil {
 		return 0, fmt.Errorf("reading the audit log: %w", err)
 	}
@@ -47,32 +60,43 @@ func (l auditLog) end() (int64, error) {
 }
 
 // from reads what the operator asked for since a place, and which of its writes had no effect.
-func (l auditLog) from(place int64) ([]event, error) {
-	content, err := os.ReadFile(string(l))
+func (l *auditLog) from(place int64) ([]event, error) {
+	file, err := os.Open(l.path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the audit log: %w", err)
 	}
-	// The last line may be on its way.
-	content = content[:bytes.LastIndexByte(content, '\n')+1]
+	defer file.Close()
+	at := min(place, l.known)
+	if _, err := file.Seek(at, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("reading the audit log: %w", err)
+	}
 	var asked []event
-	versions := map[string]bool{}
-	var at int64
-	for line := range bytes.Lines(content) {
+	for lines := bufio.NewReader(file); ; {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return asked, nil // the last line may be on its way
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the audit log: %w", err)
+		}
 		begin := at
 		at += int64(len(line))
 		var e event
 		if err := json.Unmarshal(line, &e); err != nil {
 			return nil, fmt.Errorf("reading the audit log: %w", err)
 		}
-		if v := e.version(); v != "" {
-			e.withoutEffect = versions[v]
-			versions[v] = true
+		if v := e.version(); v != "" && begin >= l.known {
+			if l.versions[v] {
+				l.idle[begin] = true
+			}
+			l.versions[v] = true
 		}
+		l.known = max(l.known, at)
+		e.withoutEffect = l.idle[begin]
 		if begin >= place && e.User.Username == account && e.counts() {
 			asked = append(asked, e)
 		}
 	}
-	return asked, nil
 }
 
 // version names the version of an object that a write gave back: every write that changes something makes a

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,13 +28,16 @@ const (
 	account = "system:serviceaccount:" + system + ":weir"
 )
 
-// auditPolicy keeps what the operator asks for, and every write to the released application whole: whoever
-// wrote before tells whether a write of the operator's changed anything.
+// auditPolicy keeps what the operator asks for, and every write to the one application that is released alone whole:
+// whoever wrote before tells whether a write of the operator's changed anything. Of the soak nothing is kept: there are
+// millions.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 omitManagedFields: true
 rules:
+- level: None
+  namespaces: [` + soakNamespace + `]
 - level: RequestResponse
   namespaces: [` + releasedNamespace + `]
   verbs: [create, update, patch, delete]
@@ -45,6 +46,20 @@ rules:
 - level: None
 `
 
+// arguments make tens of thousands of objects possible within minutes and 24 GiB: of the real controllers those that
+// Deployments need, more of each at a time, and events for as long as somebody may look at them here.
+func arguments() map[string][]string {
+	return map[string][]string{
+		"kube-controller-manager": {
+			"--controllers=deployment-controller,replicaset-controller,serviceaccount-controller",
+			"--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20",
+			"--kube-api-qps=2000", "--kube-api-burst=4000",
+		},
+		"kube-apiserver": {"--event-ttl=15m"},
+		"etcd":           {"--quota-backend-bytes=8589934592"},
+	}
+}
+
 // stand is all that the operator runs against.
 type stand struct {
 	server  *sandbox.APIServer
@@ -52,17 +67,18 @@ type stand struct {
 	kube    kubernetes.Interface
 	weir    versioned.Interface
 	dynamic dynamic.Interface
-	audit   auditLog
+	audit   *auditLog
 	// tree is the top of the source tree, scratch a folder of this run.
 	tree, scratch string
 
-	prometheus    *http.Server
+	// prometheus are the servers of metrics, prometheusURL is the real one where there is one.
+	prometheus    [servers]*played
 	prometheusURL string
 	player        *player.Player
 	stopPlaying   context.CancelFunc
 }
 
-func raise(ctx context.Context, progress io.Writer) (s *stand, err error) {
+func raise(ctx context.Context, latency time.Duration, progress io.Writer) (s *stand, err error) {
 	s = &stand{}
 	defer func() {
 		if err != nil {
@@ -72,24 +88,26 @@ func raise(ctx context.Context, progress io.Writer) (s *stand, err error) {
 	if s.tree, err = sandbox.Tree(ctx); err != nil {
 		return s, err
 	}
-	if s.scratch, err = os.MkdirTemp("", "weir-bench-"); err != nil {
+	if s.scratch, err = os.MkdirTemp("", "weir-scale-"); err != nil {
 		return s, fmt.Errorf("making a folder to work in: %w", err)
 	}
 	s.server, err = sandbox.StartAPIServer(ctx, sandbox.APIServerOptions{
-		ControllerManager: true, AuditPolicy: auditPolicy, Progress: progress,
+		ControllerManager: true, AuditPolicy: auditPolicy, Arguments: arguments(), Progress: progress,
 	})
 	if err != nil {
 		return s, err
 	}
-	s.config, s.audit = s.server.RESTConfig(), auditLog(s.server.AuditLog)
+	s.config, s.audit = s.server.RESTConfig(), openAuditLog(s.server.AuditLog)
 	if err := s.connect(); err != nil {
 		return s, err
 	}
 	if err := s.install(ctx); err != nil {
 		return s, err
 	}
-	if err := s.playPrometheus(ctx); err != nil {
-		return s, err
+	for i := range s.prometheus {
+		if s.prometheus[i], err = playPrometheus(ctx, latency); err != nil {
+			return s, err
+		}
 	}
 	playing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopPlaying = stop
@@ -98,7 +116,11 @@ func raise(ctx context.Context, progress io.Writer) (s *stand, err error) {
 }
 
 func (s *stand) connect() (err error) {
-	if s.kube, err = kubernetes.NewForConfig(s.config); err != nil {
+	// Protobuf, as the operator has it: what the harness takes of the machine, the operator lacks.
+	builtin := rest.CopyConfig(s.config)
+	builtin.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	builtin.ContentType = "application/vnd.kubernetes.protobuf"
+	if s.kube, err = kubernetes.NewForConfig(builtin); err != nil {
 		return fmt.Errorf("connecting to the cluster: %w", err)
 	}
 	if s.weir, err = versioned.NewForConfig(s.config); err != nil {
@@ -169,23 +191,6 @@ func intoSystem(manifests []byte) ([]byte, error) {
 	}
 }
 
-// playPrometheus answers every query with 100, which is well.
-func (s *stand) playPrometheus(ctx context.Context) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("playing Prometheus: %w", err)
-	}
-	s.prometheusURL = "http://" + listener.Addr().String()
-	answer := func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[%d,"100"]}]}}`,
-			time.Now().Unix())
-	}
-	s.prometheus = &http.Server{Handler: http.HandlerFunc(answer), ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = s.prometheus.Serve(listener) }() // it ends when it is closed
-	return nil
-}
-
 // close ends all of it and removes what was written.
 func (s *stand) close() error {
 	var err error
@@ -195,8 +200,10 @@ func (s *stand) close() error {
 			s.player.Wait()
 		}
 	}
-	if s.prometheus != nil {
-		err = s.prometheus.Close()
+	for _, p := range s.prometheus {
+		if p != nil {
+			err = errors.Join(err, p.server.Close())
+		}
 	}
 	if s.server != nil {
 		err = errors.Join(err, s.server.Stop())

@@ -22,7 +22,7 @@ func logged(t *testing.T, lines ...string) []event {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "audit.log")
 	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "")+`{"stage":"Resp`), 0o600))
-	events, err := auditLog(path).from(0)
+	events, err := openAuditLog(path).from(0)
 	require.NoError(t, err)
 	return events
 }
@@ -38,18 +38,18 @@ func TestAtRest(t *testing.T) {
 	ended := line(account, "watch", "", "pods", "", whole, 200, 0)
 	others := line("admin", "list", "", "pods", "", whole, 200, 0)
 	list := line(account, "list", "", "pods", "", whole, 200, 0)
-	ten := part{Seconds: 10}
+	ten := costs{Seconds: 10}
 
 	events := logged(t, lease, watch, ended, others)
 	assert.Len(t, events, 2, "a watch is counted once, and nobody else is counted")
 	assert.Empty(t, atRest(events, ten))
 	assert.Equal(t, []string{"at rest: 1 × list pods, neither a watch nor the Lease"}, atRest(logged(t, lease, list), ten))
 	assert.Equal(t, []string{"at rest: 3 × watch pods, where 2 are enough"}, atRest(logged(t, watch, watch, watch), ten))
-	assert.Equal(t, []string{"at rest: 7 looks at Canaries that nothing has happened to"}, atRest(nil, part{Looks: 7}))
+	assert.Equal(t, []string{"at rest: 7 looks at Canaries that nothing has happened to"}, atRest(nil, costs{Looks: 7}))
 }
 
 func TestInRelease(t *testing.T) {
-	const there, elsewhere = releasedNamespace, "bench-1"
+	const there, elsewhere = releasedNamespace, "scale-1"
 	read := line(account, "get", "apps", "deployments", there, whole, 200, 5)
 	write := func(user, namespace string, code, version int) string {
 		return line(user, "patch", "", "services", namespace, whole, code, version)
@@ -63,7 +63,7 @@ func TestInRelease(t *testing.T) {
 		{"two reads", []string{read, read}, []string{"one live read before the hand-over is enough"}},
 		{"a list", []string{line(account, "list", "", "services", there, whole, 200, 0)}, []string{"one live read"}},
 		{"a write that changes nothing", []string{write("admin", there, 200, 4), write(account, there, 200, 4)},
-			[]string{"patch services bench-released/app-0, which changed nothing"}},
+			[]string{"patch services scale-released/app-0, which changed nothing"}},
 		{"a conflict", []string{write(account, there, 409, 4)}, []string{"refused with 409"}},
 		{"another application", []string{write(account, elsewhere, 200, 4)}, []string{"of another application"}},
 	} {

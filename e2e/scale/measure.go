@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 )
@@ -20,30 +21,66 @@ const (
 	sampling = 10 * time.Second
 )
 
-// measurement is made in three parts, one after the other.
+// measurement is made in parts, one after the other.
 type measurement struct {
 	*stand
-	fleet  *fleet
-	op     *operator
-	report *report
-	say    func(string, ...any)
+	options options
+	fleet   *fleet
+	crew    *crew
+	report  *report
+	say     func(string, ...any)
+	// images is how many were made up so far.
+	images int
+}
+
+// deploy makes all that there is before an operator.
+func (m *measurement) deploy(ctx context.Context) error {
+	m.say("making %d Deployments, Services and Canaries", m.fleet.size)
+	begun := time.Now()
+	if err := m.fleet.deploy(ctx); err != nil {
+		return err
+	}
+	m.report.MakingSeconds = time.Since(begun).Seconds()
+	m.say("made; starting the operator")
+	return nil
+}
+
+// profiled measures a part. Where profiles are wanted, the CPU of its first half minute is profiled, but not in those
+// parts that end the operator, and the heap at its end.
+func (m *measurement) profiled(ctx context.Context, p part) (err error) {
+	if m.options.profiles == "" {
+		return p.measure(ctx)
+	}
+	if err := os.MkdirAll(m.options.profiles, 0o755); err != nil {
+		return fmt.Errorf("making the folder of -profiles: %w", err)
+	}
+	file := func(kind string) string { return filepath.Join(m.options.profiles, p.name+"."+kind+".pprof") }
+	op, _, err := m.taken(ctx)
+	if err != nil {
+		return err
+	}
+	taken := make(chan error, 1)
+	if p.name != string(killed) && p.name != "start" {
+		go func() { taken <- op.save(ctx, "profile?seconds=30", file("cpu")) }()
+	} else {
+		taken <- nil
+	}
+	if err := p.measure(ctx); err != nil {
+		return err
+	}
+	if err := <-taken; err != nil {
+		return err
+	}
+	if op, _, err = m.taken(ctx); err != nil {
+		return err
+	}
+	return op.save(ctx, "heap?gc=1", file("heap"))
 }
 
 // adoption is from the operator's start until every Canary is Initialized.
 func (m *measurement) adoption(ctx context.Context) error {
 	begun := time.Now()
-	err := m.fleet.await(ctx, "Canaries Initialized", func() (int, error) {
-		if err := m.op.death(); err != nil {
-			return 0, err
-		}
-		list, err := m.weir.WeirV1beta1().Canaries("").List(ctx, fromCache())
-		if err != nil {
-			return 0, err
-		}
-		initialized := func(c v1beta1.Canary) bool { return c.Status.Phase == v1beta1.PhaseInitialized }
-		return count(list.Items, initialized), nil
-	})
-	if err != nil {
+	if err := m.adopted(ctx, m.fleet); err != nil {
 		return err
 	}
 	took := time.Since(begun)
@@ -54,16 +91,31 @@ func (m *measurement) adoption(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	used, err := m.op.usage(ctx)
+	used, err := m.crew.usage(ctx)
 	if err != nil {
 		return err
 	}
 	m.report.Adopting = statuses(events)
-	m.report.Adoption = part{
+	m.report.Adoption = costs{
 		Seconds: took.Seconds(), Requests: tally(events), Looks: used.looks, CPUSeconds: used.cpu,
 		PeakResidentMiB: mebibytes(used.peak),
 	}
 	return nil
+}
+
+// adopted waits until a fleet is taken over.
+func (m *measurement) adopted(ctx context.Context, f *fleet) error {
+	return f.await(ctx, "Canaries Initialized", func() (int, error) {
+		if err := m.crew.tend(ctx); err != nil {
+			return 0, err
+		}
+		list, err := m.weir.WeirV1beta1().Canaries("").List(ctx, f.mine())
+		if err != nil {
+			return 0, err
+		}
+		initialized := func(c v1beta1.Canary) bool { return c.Status.Phase == v1beta1.PhaseInitialized }
+		return count(list.Items, initialized), nil
+	})
 }
 
 // calm returns when the operator has asked for nothing but the background for a while.
@@ -72,6 +124,9 @@ func (m *measurement) calm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not come to rest within %s", patience))
 	defer cancel()
 	for {
+		if err := m.crew.tend(ctx); err != nil {
+			return err
+		}
 		place, err := m.audit.end()
 		if err != nil {
 			return err
@@ -96,7 +151,7 @@ func (m *measurement) rest(ctx context.Context, long time.Duration) error {
 	if err != nil {
 		return err
 	}
-	before, err := m.op.usage(ctx)
+	before, err := m.crew.usage(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,14 +162,10 @@ func (m *measurement) rest(ctx context.Context, long time.Duration) error {
 			return fmt.Errorf("measuring at rest: %w", err)
 		}
 		if time.Now().Before(end) {
-			resident, err := m.op.resident()
-			if err != nil {
-				return err
-			}
-			highest = max(highest, resident)
+			highest = max(highest, m.crew.resident())
 			continue
 		}
-		if after, err = m.op.usage(ctx); err != nil {
+		if after, err = m.crew.usage(ctx); err != nil {
 			return err
 		}
 		break
@@ -123,9 +174,11 @@ func (m *measurement) rest(ctx context.Context, long time.Duration) error {
 	if err != nil {
 		return err
 	}
-	m.report.Rest = between(before, after, events)
-	m.report.Rest.HighestResidentMiB = mebibytes(uint64(max(highest, after.resident))) //nolint:gosec // a size
-	m.report.unexpected(atRest(events, m.report.Rest)...)
+	rest := between(before, after, events)
+	rest.HighestResidentMiB = mebibytes(uint64(max(highest, after.resident))) //nolint:gosec // a size
+	rest.Others = len(events) - count(events, event.background)
+	m.report.Rest = &rest
+	m.report.unexpected(atRest(events, rest)...)
 	return nil
 }
 
@@ -136,15 +189,12 @@ func (m *measurement) release(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	before, err := m.op.usage(ctx)
+	before, err := m.crew.usage(ctx)
 	if err != nil {
 		return err
 	}
-	patch := []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"app:2"}]}}}}`)
-	_, err = m.kube.AppsV1().Deployments(releasedNamespace).Patch(ctx, releasedName,
-		types.StrategicMergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return fmt.Errorf("releasing: %w", err)
+	if _, err := m.change(ctx, []int{0}); err != nil {
+		return err
 	}
 	if err := m.promoted(ctx); err != nil {
 		return err
@@ -153,7 +203,7 @@ func (m *measurement) release(ctx context.Context) error {
 	if err := m.calm(ctx); err != nil {
 		return err
 	}
-	after, err := m.op.usage(ctx)
+	after, err := m.crew.usage(ctx)
 	if err != nil {
 		return err
 	}
@@ -162,8 +212,9 @@ func (m *measurement) release(ctx context.Context) error {
 		return err
 	}
 	whatFor := slices.DeleteFunc(slices.Clone(events), event.background)
-	m.report.Release = between(before, after, whatFor)
-	m.report.Release.Seconds = took.Seconds()
+	release := between(before, after, whatFor)
+	release.Seconds = took.Seconds()
+	m.report.Release = &release
 	m.report.Releasing = statuses(whatFor)
 	m.report.unexpected(inRelease(whatFor)...)
 	return nil
@@ -184,7 +235,7 @@ func (m *measurement) promoted(ctx context.Context) error {
 		if ended && c.Status.Phase == v1beta1.PhaseSucceeded {
 			return nil
 		}
-		if err := m.op.death(); err != nil {
+		if err := m.crew.tend(ctx); err != nil {
 			return err
 		}
 		if err := sleep(ctx, time.Second); err != nil {
@@ -194,11 +245,11 @@ func (m *measurement) promoted(ctx context.Context) error {
 }
 
 // between is what was used between two readings.
-func between(before, after usage, events []event) part {
-	return part{
+func between(before, after usage, events []event) costs {
+	return costs{
 		Seconds: after.at.Sub(before.at).Seconds(), Requests: tally(events),
-		Looks: after.looks - before.looks, Checks: after.checks - before.checks,
-		CPUSeconds: after.cpu - before.cpu, WakeUps: after.wakeUps - before.wakeUps,
+		Looks: grown(before.looks, after.looks), Checks: grown(before.checks, after.checks),
+		CPUSeconds: grown(before.cpu, after.cpu), WakeUps: grown(before.wakeUps, after.wakeUps),
 		ResidentMiB: mebibytes(uint64(after.resident)), PeakResidentMiB: mebibytes(after.peak), //nolint:gosec // a size
 		HeapMiB: after.heap / (1 << 20),
 	}

@@ -13,22 +13,32 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// report is all that was measured.
+// report is all that was measured. What was not is absent.
 type report struct {
 	Machine  shape `json:"machine"`
 	Canaries int   `json:"canaries"`
-	Adoption part  `json:"adoption"`
-	Rest     part  `json:"rest"`
-	Release  part  `json:"release"`
-	// Checking is measured instead of Rest and Release, on request.
+	// MakingSeconds is how long it took to make the applications, with their pods, and the Canaries.
+	MakingSeconds float64 `json:"makingSeconds"`
+	Adoption      costs   `json:"adoption"`
+	Rest          *costs  `json:"rest,omitempty"`
+	Release       *costs  `json:"release,omitempty"`
+	// Revisions is how long it took from a template's change until its run was seen, one after the other.
+	Revisions spread        `json:"revisions,omitzero"`
+	Waves     []*waveReport `json:"waves,omitempty"`
+	Start     *startReport  `json:"start,omitempty"`
+	Soak      *soakReport   `json:"soak,omitempty"`
+	// Checking is measured instead of all but the adoption, on request.
 	Checking *checkingReport `json:"checking,omitempty"`
-	// Adopting and Releasing are what was committed of the one application that is released.
+	// Adopting and Releasing are what was committed of the one application that is released alone.
 	Adopting  []step `json:"adopting"`
 	Releasing []step `json:"releasing"`
-	// Complaints are warnings and errors that the operator logged, with how often.
+	// Beside is the memory in MiB that others than the operator had at most.
+	Beside map[string]float64 `json:"besideMiB"`
+	// Complaints are warnings and errors that operators logged, with how often.
 	Complaints map[string]int `json:"complaints"`
-	// Unexpected is what the operator should not have done.
+	// Unexpected is what should not have been.
 	Unexpected []string `json:"unexpected"`
+	Bounds     []bound  `json:"bounds"`
 }
 
 // shape of the machine.
@@ -38,10 +48,12 @@ type shape struct {
 	Go        string  `json:"go"`
 }
 
-// part is one of the three measurements.
-type part struct {
+// costs are what the operator took for a while.
+type costs struct {
 	Seconds  float64 `json:"seconds"`
 	Requests []*row  `json:"requests"`
+	// Others are requests at rest that are neither a watch nor of the Lease.
+	Others int `json:"others"`
 	// Looks at a Canary, and Checks asked of Prometheus.
 	Looks  uint64 `json:"looks"`
 	Checks uint64 `json:"checks"`
@@ -80,16 +92,31 @@ func (r *report) print(out io.Writer, form string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%d Canaries, each with a Deployment of one replica; %d cores, %.0f GiB, %s\n",
 		r.Canaries, r.Machine.Cores, r.Machine.MemoryGiB, r.Machine.Go)
+	fmt.Fprintf(w, "Made in %.0f s\n", r.MakingSeconds)
 	r.printAdoption(w)
-	r.printRest(w)
-	r.printRelease(w)
-	fmt.Fprintf(w, "\nLogged as warnings or errors\n")
-	for _, what := range slices.Sorted(maps.Keys(r.Complaints)) {
-		fmt.Fprintf(w, "  %d × %s\n", r.Complaints[what], what)
+	if r.Rest != nil {
+		r.printRest(w)
 	}
-	if len(r.Complaints) == 0 {
-		fmt.Fprintf(w, "  nothing\n")
+	if r.Release != nil {
+		r.printRelease(w)
 	}
+	if r.Revisions.Number > 0 {
+		fmt.Fprintf(w, "\nNew revisions, one after the other, until the run was seen\n  %s\n", r.Revisions)
+	}
+	for _, wave := range r.Waves {
+		wave.print(w)
+	}
+	if r.Start != nil {
+		r.Start.print(w)
+	}
+	if r.Soak != nil {
+		r.Soak.print(w)
+	}
+	fmt.Fprintf(w, "\nMemory of others, at most\n")
+	for _, who := range slices.Sorted(maps.Keys(r.Beside)) {
+		fmt.Fprintf(w, "  %s\t%.0f MiB\n", who, r.Beside[who])
+	}
+	printCounts(w, "Logged as warnings or errors", r.Complaints)
 	fmt.Fprintf(w, "\nNot as expected\n")
 	for _, what := range r.Unexpected {
 		fmt.Fprintf(w, "  %s\n", what)
@@ -97,7 +124,19 @@ func (r *report) print(out io.Writer, form string) error {
 	if len(r.Unexpected) == 0 {
 		fmt.Fprintf(w, "  nothing\n")
 	}
+	printBounds(w, r.Bounds)
 	return w.Flush()
+}
+
+// printCounts says what there was how often.
+func printCounts(w io.Writer, title string, counts map[string]int) {
+	fmt.Fprintf(w, "\n%s\n", title)
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(w, "  %d × %s\n", counts[what], what)
+	}
+	if len(counts) == 0 {
+		fmt.Fprintf(w, "  nothing\n")
+	}
 }
 
 func (r *report) printAdoption(w io.Writer) {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// killReport is what followed the death of the operator that led.
+type killReport struct {
+	// Runs were on at that time.
+	Runs int `json:"runs"`
+	// LeadSeconds is how long after the death another had the Lease, WorkSeconds when it had filled its caches.
+	LeadSeconds float64 `json:"leadSeconds"`
+	WorkSeconds float64 `json:"workSeconds"`
+	// Continued counts from the death to the first status that each of the runs got from the one that took over. Whatever
+	// a step still had to dwell at the death is in it.
+	Continued spread `json:"continued"`
+}
+
+// killInTheMiddle kills the operator that leads when half of the releases have left their first step, starts another one
+// in its place, and waits until each run that was on has been taken up.
+func (m *measurement) killInTheMiddle(ctx context.Context, j *journal, which []int) (*killReport, error) {
+	halfway := func(marks []mark) bool { return len(marks) > 0 && (marks[len(marks)-1].Step > 0 || over(marks)) }
+	if err := j.await(ctx, m.fleet, which, "releases halfway", (len(which)+1)/2, halfway); err != nil {
+		return nil, err
+	}
+	leader := m.crew.leader()
+	if leader == nil {
+		return nil, errors.New("no operator leads")
+	}
+	m.say("killing the operator that leads")
+	at := m.crew.kill(leader)
+	if err := m.crew.fill(ctx); err != nil {
+		return nil, err
+	}
+	on := slices.DeleteFunc(slices.Clone(which), func(i int) bool {
+		marks := j.of(m.fleet.app(i))
+		return len(marks) == 0 || marks[len(marks)-1].Run == ""
+	})
+	r := &killReport{Runs: len(on)}
+	next, leads, err := m.taken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.LeadSeconds = leads.Sub(at).Seconds()
+	works, err := m.until(ctx, next, working)
+	if err != nil {
+		return nil, err
+	}
+	r.WorkSeconds = works.Sub(at).Seconds()
+	continues := func(marks []mark) (time.Time, bool) {
+		// What the dead one wrote last may be seen after its death, but not after another leads.
+		i := slices.IndexFunc(marks, func(m mark) bool { return m.Seen.After(leads) })
+		if i < 0 {
+			return time.Time{}, false
+		}
+		return marks[i].Seen, true
+	}
+	err = j.await(ctx, m.fleet, on, "runs taken up", len(on), func(marks []mark) bool { _, ok := continues(marks); return ok })
+	if err != nil {
+		return nil, err
+	}
+	var after []time.Duration
+	for _, i := range on {
+		seen, _ := continues(j.of(m.fleet.app(i)))
+		after = append(after, seen.Sub(at))
+	}
+	r.Continued = spreadOf(after)
+	return r, nil
+}
+
+// taken waits until an operator leads.
+func (m *measurement) taken(ctx context.Context) (*operator, time.Time, error) {
+	for {
+		if op := m.crew.leader(); op != nil {
+			at, _ := op.said(leading)
+			return op, at, nil
+		}
+		if err := errors.Join(m.crew.tend(ctx), sleep(ctx, 50*time.Millisecond)); err != nil {
+			return nil, time.Time{}, fmt.Errorf("waiting for an operator that leads: %w", err)
+		}
+	}
+}
+
+// until waits until an operator has logged a message, and says when that was.
+func (m *measurement) until(ctx context.Context, op *operator, message string) (time.Time, error) {
+	for {
+		if at, ok := op.said(message); ok {
+			return at, nil
+		}
+		select {
+		case <-op.gone:
+			return time.Time{}, fmt.Errorf("the operator ended before it said %q", message)
+		default:
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return time.Time{}, fmt.Errorf("waiting for an operator to say %q: %w", message, err)
+		}
+	}
+}
