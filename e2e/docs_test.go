@@ -55,7 +55,8 @@ func (p page) blocks(language string) []string {
 
 // prose is the page without its code.
 func (p page) prose() string {
-	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(regexp.MustCompile("(?s)\n *```.*?\n *```").ReplaceAllString(p.text, ""), "")
+	blocks, inline := regexp.MustCompile("(?s)\n *```.*?\n *```"), regexp.MustCompile("`[^`\n]*`")
+	return inline.ReplaceAllString(blocks.ReplaceAllString(p.text, ""), "")
 }
 
 // anchors are the names that headings can be linked by.

@@ -11,5 +11,6 @@ var _ = flag.Bool("rewrite", false, "write the page of flags anew")
 
 // TestReference holds docs/reference/flags-weir-loadtester.md to the flags.
 func TestReference(t *testing.T) {
-	reference.Hold(t, "flags-weir-loadtester.md", reference.Flags("weir-loadtester", "./cmd/weir-loadtester", command().Flags()), "./cmd/weir-loadtester")
+	const here = "./cmd/weir-loadtester"
+	reference.Hold(t, "flags-weir-loadtester.md", reference.Flags("weir-loadtester", here, command().Flags()), here)
 }

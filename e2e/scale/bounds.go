@@ -58,7 +58,7 @@ func bounds(r *report) []bound {
 	if r.Revisions.Number > 0 {
 		acted.is(r.Revisions.P99 <= 1000*latestNotice, "%.2f s, of %d", r.Revisions.P99/1000, r.Revisions.Number)
 	}
-	return slices.Concat([]bound{memory, requests, cpu, known, served}, r.waveBounds(), []bound{writes, acted}, []bound{r.killBound()},
+	return slices.Concat([]bound{memory, requests, cpu, known, served}, r.waveBounds(), []bound{writes, acted, r.killBound()},
 		r.soakBounds())
 }
 

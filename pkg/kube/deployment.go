@@ -39,8 +39,8 @@ func (w *Writer) Rest(ctx context.Context, d *appsv1.Deployment) error {
 // PausedWithTemplate asks the API server whether it would pause a Deployment whose field Weir owns in the very request that
 // changes its template. Nothing is stored of that.
 func (w *Writer) PausedWithTemplate(ctx context.Context, d *appsv1.Deployment) (bool, error) {
-	patch := fmt.Appendf(nil, `{"metadata": {"uid": %q}, "spec": {"paused": false, "template": {"metadata": {"annotations": {%q: "1"}}}}}`,
-		d.UID, v1beta1.GroupName+"/trial")
+	const trial = `{"metadata": {"uid": %q}, "spec": {"paused": false, "template": {"metadata": {"annotations": {%q: "1"}}}}}`
+	patch := fmt.Appendf(nil, trial, d.UID, v1beta1.GroupName+"/trial")
 	answer, err := w.kube.AppsV1().Deployments(d.Namespace).Patch(ctx, d.Name, types.MergePatchType, patch,
 		metav1.PatchOptions{FieldManager: v1beta1.FieldManager, DryRun: []string{metav1.DryRunAll}})
 	if err != nil {

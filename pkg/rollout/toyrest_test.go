@@ -18,7 +18,7 @@ func (w *toy) apply(template string) {
 func (w *toy) rest(s *Snapshot) error {
 	t := &w.target
 	switch {
-	case !t.paused && !(w.policy && t.resting):
+	case !t.paused && (!w.policy || !t.resting):
 		t.paused, t.pausedByWeir, t.resting = true, true, false
 		return w.wrote(pause)
 	case w.policy && t.paused && t.pausedByWeir && s.Target.Complete:

@@ -103,9 +103,11 @@ func (f Features) Refuse(router string, c *v1beta1.Canary) []rollout.Problem {
 	}
 	for _, a := range asks(c) {
 		if a.asked && !f.Has(a.feature) {
-			problems = append(problems, rollout.Problem{Lacks: string(a.feature), Reason: rollout.ReasonFieldNotServed, Message: fmt.Sprintf(
-				"%s asks for %s, which router %s does not offer; remove the field or %s",
-				a.field, a.feature, router, elsewhere)})
+			problems = append(problems, rollout.Problem{
+				Lacks: string(a.feature), Reason: rollout.ReasonFieldNotServed,
+				Message: fmt.Sprintf("%s asks for %s, which router %s does not offer; remove the field or %s",
+					a.field, a.feature, router, elsewhere),
+			})
 		}
 	}
 	return problems

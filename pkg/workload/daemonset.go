@@ -20,7 +20,7 @@ import (
 // DeletionHeld says that the DaemonSet replaces no pod by itself, and that this is Weir's doing.
 func DeletionHeld(d *appsv1.DaemonSet) bool {
 	return d.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType &&
-		owns(d, v1beta1.FieldManager, "f:spec", "f:updateStrategy", "f:type")
+		owns(d, "f:spec", "f:updateStrategy", "f:type")
 }
 
 // ObserveDaemonSet reads a DaemonSet, for the revisions that a status names.

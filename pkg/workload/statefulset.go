@@ -31,7 +31,7 @@ func Partition(s *appsv1.StatefulSet) int32 {
 
 // PartitionHeld says that the partition is Weir's.
 func PartitionHeld(s *appsv1.StatefulSet) bool {
-	return owns(s, v1beta1.FieldManager, "f:spec", "f:updateStrategy", "f:rollingUpdate", "f:partition")
+	return owns(s, "f:spec", "f:updateStrategy", "f:rollingUpdate", "f:partition")
 }
 
 // PartitionFor is the partition at which so many pods are of the new revision.

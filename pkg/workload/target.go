@@ -51,18 +51,18 @@ func Local(svc *corev1.Service) bool {
 
 // PauseHeld says that the Deployment is paused, and that this is Weir's doing.
 func PauseHeld(d *appsv1.Deployment) bool {
-	return d.Spec.Paused && owns(d, v1beta1.FieldManager, "f:spec", "f:paused")
+	return d.Spec.Paused && owns(d, "f:spec", "f:paused")
 }
 
 // AtRest says that the Deployment is not paused, and that this is Weir's doing: it will be with its next template.
 func AtRest(d *appsv1.Deployment) bool {
-	return !d.Spec.Paused && owns(d, v1beta1.FieldManager, "f:spec", "f:paused")
+	return !d.Spec.Paused && owns(d, "f:spec", "f:paused")
 }
 
-// owns says that a manager owns a field by having applied it. The path is as in "f:spec", "f:updateStrategy".
-func owns(obj metav1.Object, manager string, path ...string) bool {
+// owns says that Weir owns a field by having applied it. The path is as in "f:spec", "f:updateStrategy".
+func owns(obj metav1.Object, path ...string) bool {
 	for _, m := range obj.GetManagedFields() {
-		if m.Manager != manager || m.Operation != metav1.ManagedFieldsOperationApply || m.Subresource != "" || m.FieldsV1 == nil {
+		if m.Manager != v1beta1.FieldManager || m.Operation != metav1.ManagedFieldsOperationApply || m.Subresource != "" || m.FieldsV1 == nil {
 			continue
 		}
 		var fields map[string]any
