@@ -20,7 +20,7 @@ func strangers() map[string]string {
 	return map[string]string{
 		"spec.service.gatewayRefs[]": "[ParentReference](" + gateway + ") of the Gateway API",
 		"spec.service.match[]":       "[HTTPRouteMatch](" + gateway + ") of the Gateway API",
-		"status.conditions[]":        "Condition of Kubernetes: `type`, `status`, `reason`, `message`, " +
+		"status.conditions[]": "Condition of Kubernetes: `type`, `status`, `reason`, `message`, " +
 			"`lastTransitionTime`, `observedGeneration`",
 	}
 }

@@ -62,7 +62,8 @@ func AtRest(d *appsv1.Deployment) bool {
 // owns says that Weir owns a field by having applied it. The path is as in "f:spec", "f:updateStrategy".
 func owns(obj metav1.Object, path ...string) bool {
 	for _, m := range obj.GetManagedFields() {
-		if m.Manager != v1beta1.FieldManager || m.Operation != metav1.ManagedFieldsOperationApply || m.Subresource != "" || m.FieldsV1 == nil {
+		if m.Manager != v1beta1.FieldManager || m.Operation != metav1.ManagedFieldsOperationApply || m.Subresource != "" ||
+			m.FieldsV1 == nil {
 			continue
 		}
 		var fields map[string]any
