@@ -53,8 +53,7 @@ image: ## Build the operator's image into bin, without a container engine.
 image-loadtester: ## Build the load tester's image into bin, without a container engine.
 	go run ./e2e/sandbox/cmd/image -file bin/weir-loadtester.tar -tag weir-loadtester:dev ./cmd/weir-loadtester
 
-site: ## Make a site of the documentation in bin/site; Hugo is built and cached on the first run.
-	cd e2e/tools/site && GOBIN=$(CACHE)/bin/site go install tool
-	$(CACHE)/bin/site/hugo --source e2e/tools/site --destination $(CURDIR)/bin/site --cleanDestinationDir --noBuildLock --panicOnWarning --quiet
+site: ## Make a site of the documentation in bin/site; it needs Hugo, as in Debian's package hugo.
+	hugo --source e2e/tools/site --destination $(CURDIR)/bin/site --cleanDestinationDir --panicOnWarning --quiet
 
 .PHONY: help demo test e2e bench bench-large bench-soak bench-evidence bench-loadtester generate verify lint build kubectl-weir image image-loadtester site
