@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -83,6 +84,8 @@ type Controller struct {
 	adopter *adopter
 	policy  *policy
 	pods    *pods
+	// begun says that Canaries are looked at.
+	begun   atomic.Bool
 	seen    *splits
 	metrics *Metrics
 	// lacking says of each router that cannot be used what it lacks.
@@ -140,6 +143,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.configs.start(ctx)
 	c.outbox.start(ctx)
 	c.adopter.start(ctx)
+	c.begin()
 	var workers sync.WaitGroup
 	for range max(1, c.options.Workers) {
 		workers.Go(func() {
@@ -174,11 +178,30 @@ func (c *Controller) synced() []cache.InformerSynced {
 // lookAtAll has every Canary looked at.
 func (c *Controller) lookAtAll() {
 	for _, canary := range c.caches.canaries() {
-		c.queue.Add(keyOf(canary))
+		c.wake(keyOf(canary))
 	}
 }
 
+// begin queues every Canary. Those with a run go first: an operator that takes over among thousands keeps nobody waiting whose
+// traffic is divided.
+func (c *Controller) begin() {
+	c.begun.Store(true)
+	var idle []types.NamespacedName
+	for _, canary := range c.caches.canaries() {
+		if canary.Status.Run != nil || canary.Status.Retiring != nil || canary.DeletionTimestamp != nil {
+			c.wake(keyOf(canary))
+		} else {
+			idle = append(idle, keyOf(canary))
+		}
+	}
+	c.wake(idle...)
+}
+
+// wake queues Canaries. Before the begin nothing is: what caches are filled with is no news.
 func (c *Controller) wake(keys ...types.NamespacedName) {
+	if !c.begun.Load() {
+		return
+	}
 	for _, key := range keys {
 		c.queue.Add(key)
 	}

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/kube"
@@ -86,4 +88,37 @@ func TestLeft(t *testing.T) {
 	assert.True(t, c.left(canary("a")))
 	require.NoError(t, store.Add(canary("b")))
 	assert.True(t, c.left(canary("a")), "another came after it")
+}
+
+// TestBegin: of many Canaries, those with a run are looked at first, and what the caches are filled with is no news.
+func TestBegin(t *testing.T) {
+	cs, err := newCaches(Clients{}, Options{Informers: Informers(nil, "")}, watchable{},
+		func(...types.NamespacedName) {}, kube.NewFreshness())
+	require.NoError(t, err)
+	c := &Controller{caches: cs, queue: workqueue.NewTypedRateLimitingQueue(
+		workqueue.DefaultTypedControllerRateLimiter[types.NamespacedName]())}
+	defer c.queue.ShutDown()
+	store := cs.weir.Weir().V1beta1().Canaries().Informer().GetIndexer()
+	busy := map[string]bool{}
+	for i := range 100 {
+		canary := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprint(i)}}
+		switch i % 20 {
+		case 3:
+			canary.Status.Run = &v1beta1.RunStatus{}
+		case 7:
+			canary.Status.Retiring = &v1beta1.RevisionStatus{}
+		case 11:
+			canary.DeletionTimestamp = &metav1.Time{}
+		}
+		busy[canary.Name] = canary.Status.Run != nil || canary.Status.Retiring != nil || canary.DeletionTimestamp != nil
+		require.NoError(t, store.Add(canary))
+		c.wake(keyOf(canary))
+	}
+	assert.Zero(t, c.queue.Len())
+	c.begin()
+	require.Equal(t, 100, c.queue.Len())
+	for i := range 100 {
+		key, _ := c.queue.Get()
+		assert.Equal(t, i < 15, busy[key.Name], "place %d", i)
+	}
 }
