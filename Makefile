@@ -16,7 +16,11 @@ test: ## Run the tests; what they need is built and cached on the first run.
 e2e: ## Run every story on the real cluster; that takes an hour and a half.
 	WEIR_E2E=1 go test -count=1 -timeout 180m -p 1 -parallel 12 -v ./e2e/...
 
-bench: ## Measure the operator with 1000 Canaries, at rest, at 100 releases at once, and in trouble.
+bench-core: ## Time a decision, a rendering and a verdict; benchstat is built and cached on the first run.
+	cd e2e/tools/bench && GOBIN=$(CACHE)/bin/bench go install tool
+	go test -run '^$$' -bench . -benchmem -count 6 ./pkg/rollout ./pkg/analysis/... ./pkg/router/gatewayapi | $(CACHE)/bin/bench/benchstat -
+
+bench: bench-core ## Measure the operator with 1000 Canaries, at rest, at 100 releases at once, and in trouble.
 	go run ./e2e/scale -canaries 1000 -releases 100 -for 10m -hanging -kill
 
 bench-large: ## The same with 10,000 Canaries and 500 releases at once; that takes hours and most of 24 GiB.
@@ -56,4 +60,4 @@ image-loadtester: ## Build the load tester's image into bin, without a container
 site: ## Make a site of the documentation in bin/site; it needs Hugo, as in Debian's package hugo.
 	hugo --source e2e/tools/site --destination $(CURDIR)/bin/site --cleanDestinationDir --panicOnWarning --quiet
 
-.PHONY: help demo test e2e bench bench-large bench-soak bench-evidence bench-loadtester generate verify lint build kubectl-weir image image-loadtester site
+.PHONY: help demo test e2e bench bench-core bench-large bench-soak bench-evidence bench-loadtester generate verify lint build kubectl-weir image image-loadtester site

@@ -106,7 +106,7 @@ func subject(server *routertest.Server, r router.Router) routertest.Subject {
 	}
 }
 
-func manifest(t *testing.T, name string) string {
+func manifest(t testing.TB, name string) string {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/" + name)
 	require.NoError(t, err)

@@ -91,20 +91,20 @@ func golden(t *testing.T, name string, route *unstructured.Unstructured) {
 	require.Equal(t, string(want), string(got))
 }
 
-func canary(t *testing.T) *v1beta1.Canary {
+func canary(t testing.TB) *v1beta1.Canary {
 	t.Helper()
 	var c v1beta1.Canary
 	require.NoError(t, yaml.UnmarshalStrict([]byte(manifest(t, "canary.yaml")), &c))
 	return &c
 }
 
-func userRoute(t *testing.T) *unstructured.Unstructured {
+func userRoute(t testing.TB) *unstructured.Unstructured {
 	t.Helper()
 	return parse(t, manifest(t, "user.yaml"))
 }
 
 // parse reads a route as an API server would give it.
-func parse(t *testing.T, manifest string) *unstructured.Unstructured {
+func parse(t testing.TB, manifest string) *unstructured.Unstructured {
 	t.Helper()
 	raw, err := yaml.YAMLToJSON([]byte(manifest))
 	require.NoError(t, err)
