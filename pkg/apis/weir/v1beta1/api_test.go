@@ -40,6 +40,7 @@ func TestAPI(t *testing.T) {
 	t.Run("Status", func(t *testing.T) { testStatus(t, c) })
 	t.Run("Columns", func(t *testing.T) { testColumns(t, c) })
 	t.Run("Names", func(t *testing.T) { testNames(t, c) })
+	t.Run("Stored", func(t *testing.T) { testStored(t, c) })
 }
 
 // cluster is an API server that serves Weir's kinds and nothing else of its own.
