@@ -34,6 +34,7 @@ spec:
   canary:
     analysis:
       interval: 12s
+      threshold: 2
       stepWeights: [25, 50]
       metrics:
       - {name: request-success-rate, interval: 10s, thresholdRange: {min: 99}}
