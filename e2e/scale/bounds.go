@@ -124,7 +124,7 @@ func writesIn(rows []*row) int {
 }
 
 func printBounds(w io.Writer, all []bound) {
-	fmt.Fprintf(w, "\n  bound\t\tmeasured\tmet\n")
+	fmt.Fprintf(w, "\n  what\tbound\tmeasured\tmet\n")
 	for _, b := range all {
 		met := "no"
 		switch {

@@ -28,6 +28,8 @@ const (
 type crew struct {
 	*stand
 	binary, kubeconfig string
+	// with are further flags of each.
+	with []string
 	// size is how many are to run; on are those that do, all also those that have ended.
 	size    int
 	on, all []*operator
@@ -39,8 +41,8 @@ type crew struct {
 const mostLost = 10
 
 // hire builds the operator and starts as many as are wanted.
-func (s *stand) hire(ctx context.Context, size int) (*crew, error) {
-	c := &crew{stand: s, binary: filepath.Join(s.scratch, "weir"), size: size}
+func (s *stand) hire(ctx context.Context, size int, with []string) (*crew, error) {
+	c := &crew{stand: s, binary: filepath.Join(s.scratch, "weir"), size: size, with: with}
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", c.binary, "./cmd/weir")
 	build.Dir, build.Env = s.tree, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 	if said, err := build.CombinedOutput(); err != nil {

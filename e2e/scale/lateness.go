@@ -68,6 +68,18 @@ func holds(marks []mark) bool {
 	return last.Phase == v1beta1.PhaseProgressing && last.Run != "" && last.Round > 0
 }
 
+// repeated counts the rounds of checks after which a step went on, because nothing was to be learned.
+func repeated(marks []mark) int {
+	n := 0
+	for i, m := range marks {
+		// The round that ends the last step is in the status of phase Promoting.
+		if i > 0 && m.Phase == v1beta1.PhaseProgressing && m.Step == marks[i-1].Step && m.Round > marks[i-1].Round {
+			n++
+		}
+	}
+	return n
+}
+
 // wrong says what should not be in the marks of one run from its detection to its end: a step that was left out, one that
 // came twice or began anew, a weight that is not the step's, a second run, another outcome.
 func (c course) wrong(marks []mark) []string {

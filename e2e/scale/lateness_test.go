@@ -25,6 +25,7 @@ func goodRun() (course, []mark) {
 		}
 		return m
 	}
+	judged := func(m mark) mark { m.Round = 1; return m }
 	end := status(45, v1beta1.PhaseFinalising, 100, -1, 0)
 	end.Run, end.Last = "", "b-1"
 	done := end
@@ -33,7 +34,7 @@ func goodRun() (course, []mark) {
 		status(1, v1beta1.PhaseProgressing, 0, 0, 0),
 		status(3, v1beta1.PhaseProgressing, 10, 0, 3),
 		status(13.2, v1beta1.PhaseProgressing, 50, 1, 13.2),
-		status(24.2, v1beta1.PhasePromoting, 50, 1, 13.2),
+		judged(status(24.2, v1beta1.PhasePromoting, 50, 1, 13.2)),
 		status(26, v1beta1.PhasePromoting, 100, 1, 13.2),
 		end, done,
 	}
@@ -58,6 +59,8 @@ func TestLateness(t *testing.T) {
 	held[3].Begun, held[3].Seen = moment(23.3), moment(23.4)
 	assert.Equal(t, 10300*time.Millisecond, planned.lateness(held)[0].Decided, "a round without an answer makes a step late")
 	assert.Len(t, planned.lateness(held), 2)
+	assert.Equal(t, 1, repeated(held))
+	assert.Zero(t, repeated(marks))
 	assert.True(t, holds(held[:3]))
 	assert.False(t, holds(held[:2]))
 

@@ -35,7 +35,7 @@ type options struct {
 	canaries, releases, operators, soak int
 	rest, checking, latency             time.Duration
 	hanging, kill                       bool
-	parts, profiles, output             string
+	parts, with, profiles, output       string
 }
 
 func main() {
@@ -43,6 +43,7 @@ func main() {
 	flag.IntVar(&o.canaries, "canaries", 100, "how many Canaries, each with a Deployment of one replica")
 	flag.IntVar(&o.releases, "releases", 10, "how many of them are released at once")
 	flag.IntVar(&o.operators, "operators", 1, "how many operators run, of which one leads")
+	flag.StringVar(&o.with, "with", "", "further flags of the operator, as in '--workers=16 --metric-workers=64'")
 	flag.StringVar(&o.parts, "parts", "all", "which to measure of "+strings.Join(partNames(), ", ")+"; or all, or none")
 	flag.DurationVar(&o.rest, "for", 2*time.Minute, "how long the operator is measured at rest")
 	flag.DurationVar(&o.latency, "latency", 50*time.Millisecond, "how long Prometheus takes for an answer")
@@ -116,7 +117,7 @@ func run(ctx context.Context, o options, out, progress io.Writer) (err error) {
 	if err := m.deploy(ctx); err != nil {
 		return err
 	}
-	if m.crew, err = s.hire(ctx, o.operators); err != nil {
+	if m.crew, err = s.hire(ctx, o.operators, strings.Fields(o.with)); err != nil {
 		return err
 	}
 	defer m.crew.end()

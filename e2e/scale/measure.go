@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -94,6 +95,9 @@ func (m *measurement) adoption(ctx context.Context) error {
 	used, err := m.crew.usage(ctx)
 	if err != nil {
 		return err
+	}
+	if used.looks == 0 || used.heap == 0 {
+		return errors.New("the operator does not count its looks or its heap any more")
 	}
 	m.report.Adopting = statuses(events)
 	m.report.Adoption = costs{

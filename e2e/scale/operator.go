@@ -44,11 +44,12 @@ func (c *crew) start(ctx context.Context) (*operator, error) {
 		return nil, fmt.Errorf("opening the operator's log: %w", err)
 	}
 	defer log.Close()
-	op.process = exec.CommandContext(ctx, c.binary, "--kubeconfig="+c.kubeconfig, "--port="+strconv.Itoa(port),
+	op.process = exec.CommandContext(ctx, c.binary, append([]string{
+		"--kubeconfig=" + c.kubeconfig, "--port=" + strconv.Itoa(port),
 		fmt.Sprintf("--pprof-address=127.0.0.1:%d", profiles),
-		"--enable-leader-election", "--leader-election-namespace="+system,
+		"--enable-leader-election", "--leader-election-namespace=" + system,
 		"--refused-addresses=", // Prometheus is on loopback
-	)
+	}, c.with...)...)
 	op.process.Stdout, op.process.Stderr = log, log
 	op.process.Cancel = func() error { return op.process.Process.Signal(syscall.SIGTERM) }
 	op.process.WaitDelay = 15 * time.Second

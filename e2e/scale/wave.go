@@ -194,11 +194,7 @@ func (m *measurement) judge(j *journal, which []int, changed map[int]time.Time, 
 		if at, ok := noticed(marks); ok {
 			noticedAfter = append(noticedAfter, at.Sub(changed[i]))
 		}
-		for n, mark := range marks {
-			if n > 0 && mark.Round > marks[n-1].Round {
-				r.Repeated++
-			}
-		}
+		r.Repeated += repeated(marks)
 		for _, wrong := range planned.wrong(marks) {
 			r.Wrong[wrong]++
 		}
