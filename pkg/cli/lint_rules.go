@@ -217,7 +217,9 @@ func (l *linter) metric(c parsed[v1beta1.Canary], i int) {
 	}
 }
 
-func calledBy(ref *v1beta1.TemplateRef) string { return cmp.Or(ref.Kind, v1beta1.KindMetricTemplate) + " " + ref.Name }
+func calledBy(ref *v1beta1.TemplateRef) string {
+	return cmp.Or(ref.Kind, v1beta1.KindMetricTemplate) + " " + ref.Name
+}
 
 // templateOf is the one of the input that a Canary names, or nil.
 func (l *linter) templateOf(c parsed[v1beta1.Canary], ref *v1beta1.TemplateRef) *parsed[v1beta1.MetricTemplate] {
