@@ -297,7 +297,8 @@ func TestLimitOfMetricProviders(t *testing.T) {
 	spec := &v1beta1.CanarySpec{}
 	require.NoError(t, yaml.UnmarshalStrict([]byte(`{analysis: {stepWeight: 10, metrics: [
 	  {name: request-success-rate, thresholdRange: {min: 99}}, {name: request-duration, comparison: {}},
-	  {name: queue, templateRef: {name: datadog}}, {name: smoke, templateRef: {kind: ClusterMetricTemplate, name: job}}, {name: gone, templateRef: {name: ""}}]}}`), spec))
+	  {name: queue, templateRef: {name: datadog}},
+	  {name: smoke, templateRef: {kind: ClusterMetricTemplate, name: job}}, {name: gone, templateRef: {name: ""}}]}}`), spec))
 	askedOf := func(ref *v1beta1.TemplateRef) string { return ref.Name }
 	for allowed, want := range map[string][]string{
 		"":                         nil,

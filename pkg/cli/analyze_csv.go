@@ -107,10 +107,10 @@ func readWindows(file string, content []byte) ([]analysis.Counted, error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		line, _ := reader.FieldPos(0)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
+		line, _ := reader.FieldPos(0)
 		w, err := readWindow(at, fields, windows)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", file, line, err)

@@ -123,17 +123,26 @@ func Transportf(format string, args ...any) *Error {
 // longestQuote is how much of a server's words an error repeats.
 const longestQuote = 300
 
-// Quote makes the words of a server fit for an error: on one line, not long, and without the secrets that
-// it was sent, which some servers repeat.
-func Quote(words string, secrets ...string) string {
-	// A secret may be part of another: the longest goes first.
-	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
+// without puts a mark in the place of each secret.
+func without(words string, secrets []string) string {
 	for _, s := range secrets {
 		if s != "" {
 			words = strings.ReplaceAll(words, s, "…")
 		}
 	}
-	words = strings.Join(strings.Fields(strings.ToValidUTF8(words, "")), " ")
+	return words
+}
+
+// Quote makes the words of a server fit for an error: on one line, not long, and without the secrets that
+// it was sent, which some servers repeat.
+func Quote(words string, secrets ...string) string {
+	// A secret may be part of another: the longest goes first.
+	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
+	words = strings.Join(strings.Fields(strings.ToValidUTF8(without(words, secrets), "")), " ")
+	words = without(words, secrets) // what was taken out of a secret may have hidden it until now
+	if without(words, secrets) != words {
+		return "…" // a mark is part of one
+	}
 	if len(words) > longestQuote {
 		words = strings.ToValidUTF8(words[:longestQuote], "") + "…"
 	}

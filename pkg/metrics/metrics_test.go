@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -59,4 +60,24 @@ func TestQuote(t *testing.T) {
 	long := Quote(strings.Repeat("ü", 1000))
 	assert.LessOrEqual(t, len(long), longestQuote+len("…"))
 	assert.True(t, strings.HasSuffix(long, "ü…"), long)
+}
+
+// FuzzQuote: a server's words are one short line of text, and no secret is in them, however the server spells it.
+func FuzzQuote(f *testing.F) {
+	f.Add("parse error near token", "token", "key")
+	f.Add("to\xffken", "token", "")
+	f.Add("a\n b", "a b", "x")
+	f.Add("aab…cc", "a…c", "b")
+	f.Add(strings.Repeat("ü", 300), "ü ü", "\xbc")
+	f.Fuzz(func(t *testing.T, words, one, other string) {
+		got := Quote(words, one, other)
+		require.True(t, utf8.ValidString(got))
+		require.LessOrEqual(t, len(got), longestQuote+len("…"))
+		require.Equal(t, strings.Join(strings.Fields(got), " "), got)
+		for _, secret := range []string{one, other} {
+			if secret != "" && !strings.Contains("…", secret) {
+				require.NotContains(t, got, secret)
+			}
+		}
+	})
 }

@@ -31,6 +31,9 @@ func JobTemplate(p *v1beta1.JobProvider) (*corev1.PodTemplateSpec, error) {
 	if p == nil {
 		return nil, errors.New("spec.provider.job is missing; set it")
 	}
+	if err := readable(p.Template.Raw); err != nil {
+		return nil, fmt.Errorf("%s is no template of a pod: %w; correct it", field, err)
+	}
 	template := &corev1.PodTemplateSpec{}
 	decoder := json.NewDecoder(bytes.NewReader(p.Template.Raw))
 	decoder.DisallowUnknownFields()

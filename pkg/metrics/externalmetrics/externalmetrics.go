@@ -8,8 +8,7 @@ import (
 	"net/url"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/metrics"
 )
 
@@ -50,9 +49,10 @@ func New(c Config) (*Provider, error) {
 type answer struct {
 	Kind  string `json:"kind"`
 	Items []struct {
-		Name   string             `json:"metricName"`
-		Labels map[string]string  `json:"metricLabels"`
-		Value  *resource.Quantity `json:"value"`
+		Name   string            `json:"metricName"`
+		Labels map[string]string `json:"metricLabels"`
+		// Value is a quantity, as a string or a number.
+		Value json.RawMessage `json:"value"`
 	} `json:"items"`
 }
 
@@ -75,14 +75,15 @@ func (p *Provider) Query(ctx context.Context, q metrics.Query) ([]metrics.Sample
 	}
 	var samples []metrics.Sample
 	for _, item := range a.Items {
-		if item.Value == nil {
+		value, err := v1beta1.ParseQuantity(strings.Trim(string(item.Value), `"`))
+		if err != nil {
 			return nil, p.server.Unreadable()
 		}
 		labels, err := json.Marshal(item.Labels)
 		if err != nil || len(item.Labels) == 0 {
 			labels = nil
 		}
-		samples = append(samples, metrics.Sample{Series: item.Name + string(labels), Value: item.Value.AsApproximateFloat64()})
+		samples = append(samples, metrics.Sample{Series: item.Name + string(labels), Value: value.AsApproximateFloat64()})
 	}
 	return metrics.Answer(samples)
 }

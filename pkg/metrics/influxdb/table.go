@@ -78,14 +78,16 @@ func (p *Provider) row(s schema, record []string) (table string, _ *metrics.Samp
 		return "", nil, metrics.Rejectedf("the query gives a table without the column _value; keep that column")
 	}
 	labels := map[string]string{}
+	var name strings.Builder
 	for j, column := range s.columns {
 		switch {
 		case column == "result" || column == "table":
-			table += field(j) + " "
+			name.WriteString(field(j) + " ")
 		case s.group[j] == "true" && column != "_start" && column != "_stop":
 			labels[column] = field(j)
 		}
 	}
+	table = name.String()
 	if field(i) == "" {
 		return table, nil, nil
 	}

@@ -15,7 +15,8 @@ type event struct{ name, data string }
 // uses it. What does not end with an empty line is no event yet.
 func events(stream string) iter.Seq[event] {
 	return func(yield func(event) bool) {
-		var e event
+		var name string
+		var data strings.Builder
 		for line := range strings.Lines(stream) {
 			line, whole := strings.CutSuffix(line, "\n")
 			line = strings.TrimSuffix(line, "\r")
@@ -24,14 +25,15 @@ func events(stream string) iter.Seq[event] {
 			switch {
 			case !whole:
 			case line == "":
-				if e.data != "" && !yield(e) {
+				if data.Len() > 0 && !yield(event{name, data.String()}) {
 					return
 				}
-				e = event{}
+				name = ""
+				data.Reset()
 			case field == "event":
-				e.name = value
+				name = value
 			case field == "data":
-				e.data += value + "\n"
+				data.WriteString(value + "\n")
 			}
 		}
 	}

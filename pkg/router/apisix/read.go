@@ -64,9 +64,7 @@ func splitOf(app router.App, have *unstructured.Unstructured) rollout.Split {
 				pair[1] += weight
 			}
 		}
-		if both := pair[0] + pair[1]; both > 0 {
-			split.Weight = max(split.Weight, int32((pair[1]*hundred+both-1)/both))
-		}
+		split.Weight = max(split.Weight, router.PercentOf(pair[1], pair[0]+pair[1]))
 	}
 	return split
 }

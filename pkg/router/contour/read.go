@@ -96,17 +96,17 @@ func weightsOf(app router.App, route object) weights {
 // largestShare is the most that the canary gets of any route, in percent rounded up. All give it the same where the
 // HTTPProxy is as Weir leaves it. A route without any weight is shared out evenly.
 func largestShare(app router.App, routes []object) int32 {
-	var largest int64
+	var largest int32
 	for _, route := range routes {
 		w := weightsOf(app, route)
 		switch {
-		case w.all > 0:
-			largest = max(largest, (w.canary*hundred+w.all-1)/w.all)
+		case w.all != 0:
+			largest = max(largest, router.PercentOf(w.canary, w.all))
 		case w.hasCanary:
-			largest = max(largest, (hundred+w.services-1)/w.services)
+			largest = max(largest, router.PercentOf(1, w.services))
 		}
 	}
-	return int32(largest)
+	return largest
 }
 
 // largestMirror is the largest percentage that is copied to the canary by any route. Without a weight, or with a

@@ -64,13 +64,11 @@ func unknown() []v1beta1.RequestMatch {
 // largestShare is the most that any canary gets, in percent rounded up. All get the same where the route
 // is as Weir leaves one.
 func largestShare(app application, rules []object) int32 {
-	var largest int64
+	var largest int32
 	for _, p := range pairsOf(app, rules) {
-		if share := p.share(); share > 0 { // the user may send nothing this way
-			largest = max(largest, (weightOf(p.canary)*hundredths+share-1)/share)
-		}
+		largest = max(largest, router.PercentOf(weightOf(p.canary), p.share())) // the user may send nothing this way
 	}
-	return int32(largest)
+	return largest
 }
 
 // largestMirror is the most that is copied to the canary by any rule with a pair.

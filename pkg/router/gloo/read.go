@@ -114,14 +114,12 @@ func upstreamOf(app router.App, by object) string {
 // largestShare is the most that the canary gets of any route, in percent rounded up. All give it the same where
 // the RouteTable is as Weir leaves it.
 func largestShare(app router.App, routes []object) int32 {
-	var largest int64
+	var largest int32
 	for _, route := range routes {
 		w := weightsOf(app, route)
-		if total := w.primary + w.canary; total > 0 {
-			largest = max(largest, (w.canary*hundred+total-1)/total)
-		}
+		largest = max(largest, router.PercentOf(w.canary, w.primary+w.canary))
 	}
-	return int32(largest)
+	return largest
 }
 
 // largestMirror is the largest percentage that is copied to the canary by any route, rounded up and at least 1.

@@ -131,13 +131,12 @@ func nameOf(backend object) string {
 // largestShare is the most that the canary gets of any rule, in percent rounded up. All give it the same where the
 // route is as Weir leaves it.
 func largestShare(app router.App, rules []object) int32 {
-	var largest int64
+	var largest int32
 	for _, rule := range rules {
-		if w := weightsOf(app, rule); w.all > 0 {
-			largest = max(largest, (w.canary*hundred+w.all-1)/w.all)
-		}
+		w := weightsOf(app, rule)
+		largest = max(largest, router.PercentOf(w.canary, w.all))
 	}
-	return int32(largest)
+	return largest
 }
 
 // largestMirror is the largest percentage that is copied to the canary by any rule.

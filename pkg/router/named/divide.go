@@ -174,18 +174,16 @@ func (b borrowed) held(app router.App, have *unstructured.Unstructured) bool {
 
 // largestShare is the most that the canary has in any rule, in percent rounded up.
 func (b borrowed) largestShare(app router.App, have *unstructured.Unstructured) int32 {
-	var largest int64
+	var largest int32
 	for _, place := range b.all(have) {
 		at := b.pairAt(app, place.backends)
 		if at < 0 {
 			continue
 		}
 		apex, canary := weightIn(place.backends[at]), weightIn(place.backends[at+1])
-		if both := apex + canary; both > 0 {
-			largest = max(largest, (canary*hundredths+both-1)/both)
-		}
+		largest = max(largest, router.PercentOf(canary, apex+canary))
 	}
-	return int32(min(largest, hundredths))
+	return largest
 }
 
 // places are those rules of a user's route in which the canary is to stand.

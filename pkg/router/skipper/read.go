@@ -103,7 +103,8 @@ func weightIn(app router.App, pair *unstructured.Unstructured) int32 {
 		share, predicates = share*part, after
 	}
 	percent := math.Round(share * full)
-	if !standsAs(predicates, piece{predicates: pairsRank}) || math.Abs(share*full-percent) > 1e-6 || percent < 0 || percent > full {
+	whole := percent >= 0 && percent <= full && math.Abs(share*full-percent) <= 1e-6 // which NaN is not
+	if !standsAs(predicates, piece{predicates: pairsRank}) || !whole {
 		return full
 	}
 	return int32(percent)

@@ -5,9 +5,9 @@ import (
 	"math"
 	"reflect"
 
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/rollout"
 	"weir.dev/weir/pkg/router"
 )
@@ -60,11 +60,12 @@ func share(app router.App, have *unstructured.Unstructured) int32 {
 
 // weightOf is a weight as any version may have it: a number, or a quantity as 500m, which v1alpha1 reads as a half.
 func weightOf(backend object) float64 {
-	quantity, err := resource.ParseQuantity(fmt.Sprint(backend["weight"]))
+	const largest = 1e300 // so that a sum of two is one that can be divided by
+	quantity, err := v1beta1.ParseQuantity(fmt.Sprint(backend["weight"]))
 	if err != nil {
 		return 0
 	}
-	return max(0, quantity.AsApproximateFloat64())
+	return min(max(0, quantity.AsApproximateFloat64()), largest)
 }
 
 // Release deletes the TrafficSplit. Without one, requests for the apex go to the pods that it selects.

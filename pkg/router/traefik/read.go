@@ -77,10 +77,7 @@ func share(app router.App, services []object) int32 {
 			canary += weight
 		}
 	}
-	if all == 0 {
-		return 0
-	}
-	return int32((canary*hundred + all - 1) / all)
+	return router.PercentOf(canary, all)
 }
 
 // mirrored is the percentage that is copied to the canary.
