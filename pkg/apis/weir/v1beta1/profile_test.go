@@ -44,6 +44,8 @@ func profileRules() []rule {
 	return slices.Concat(rules,
 		between("spec.limits.maxStep", "limits: {maxStep: #}", 1, 100),
 		between("spec.limits.minChecks", "limits: {minChecks: #}", 1, 1000),
+		between("spec.limits.maxRuns", "limits: {maxRuns: #}", 1, 10000),
+		between("spec.limits.maxRunsPerNamespace", "limits: {maxRunsPerNamespace: #}", 1, 10000),
 		[]rule{
 			{
 				field: "spec.limits.metricProviders[0]",

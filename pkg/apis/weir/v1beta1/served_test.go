@@ -204,6 +204,7 @@ func fullStatus() v1beta1.CanaryStatus {
 		Primary: revision.DeepCopy(), Canary: revision.DeepCopy(), Retiring: revision.DeepCopy(),
 		Run: &v1beta1.RunStatus{
 			ID: "1", StartedAt: at, MaxWeight: 5, Full: true, Paused: &v1beta1.PauseStatus{Since: at, Actor: "ann", Reason: "lunch"},
+			Queue:    &v1beta1.QueueStatus{Since: precisely, Position: 3},
 			Commands: commands, Told: []string{"gate/confirm-rollout/night/0"},
 			Metrics: []v1beta1.MetricState{{Name: "request-duration", Failures: 1, Evidence: "{}", Step: 1, Before: 40}},
 		},

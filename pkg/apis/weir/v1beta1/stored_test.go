@@ -5,10 +5,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -74,8 +72,7 @@ func (c *cluster) store(t *testing.T) {
 				continue
 			}
 			if object.GetKind() == "Canary" {
-				var status v1beta1.CanaryStatus
-				fill(reflect.ValueOf(&status).Elem())
+				status := fullStatus()
 				object.Object["status"], err = runtime.DefaultUnstructuredConverter.ToUnstructured(&status)
 				require.NoError(t, err)
 			}
@@ -109,69 +106,4 @@ func (c *cluster) put(t *testing.T, object *unstructured.Unstructured) *unstruct
 	is, err = client.UpdateStatus(t.Context(), is, metav1.UpdateOptions{FieldValidation: metav1.FieldValidationStrict})
 	require.NoError(t, err)
 	return is
-}
-
-// fill gives every field within a value a value that is allowed there.
-func fill(v reflect.Value) {
-	switch at := v.Addr().Interface().(type) {
-	case *metav1.Time:
-		*at = metav1.Unix(1767225600, 0)
-		return
-	case *metav1.MicroTime:
-		*at = metav1.NewMicroTime(time.Unix(1767225600, 5000))
-		return
-	case *v1beta1.Phase:
-		*at = v1beta1.PhaseProgressing
-		return
-	case *v1beta1.Outcome:
-		*at = v1beta1.OutcomePromoted
-		return
-	case *v1beta1.Verdict:
-		*at = v1beta1.VerdictPassed
-		return
-	case *v1beta1.GateState:
-		*at = v1beta1.GateOpen
-		return
-	case *v1beta1.AlertSeverity:
-		*at = v1beta1.SeverityWarn
-		return
-	case *metav1.Condition:
-		*at = metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, ObservedGeneration: 1, Reason: "Promoted", Message: "m",
-			LastTransitionTime: metav1.Unix(1767225600, 0)}
-		return
-	case *v1beta1.StringMatch: // one of its fields alone
-		at.Exact = "x"
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			switch field := v.Type().Field(i); {
-			case field.Name == "Method":
-				v.Field(i).SetString("GET")
-			case field.IsExported():
-				fill(v.Field(i))
-			}
-		}
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem())
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		fill(v.Index(0))
-	case reflect.Map:
-		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
-		fill(key)
-		fill(value)
-		v.Set(reflect.MakeMap(v.Type()))
-		v.SetMapIndex(key, value)
-	case reflect.String:
-		v.SetString("x")
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Int32, reflect.Int64:
-		v.SetInt(1)
-	case reflect.Float64:
-		v.SetFloat(1.5)
-	}
 }
