@@ -77,7 +77,7 @@ func statefulSet(s *story) {
 func (s *story) named(version string) []string {
 	s.t.Helper()
 	ready := func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue }
-	list, err := s.Stage.Kube.CoreV1().Pods(s.Namespace).List(s.t.Context(), metav1.ListOptions{})
+	list, err := s.Stage.Kube.CoreV1().Pods(s.Namespace).List(s.t.Context(), metav1.ListOptions{LabelSelector: "app=" + s.Name})
 	require.NoError(s.t, err)
 	var names []string
 	for i := range list.Items {
