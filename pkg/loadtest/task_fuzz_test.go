@@ -19,7 +19,8 @@ func FuzzTask(f *testing.F) {
 		"hey -z 1m -q 10 -c 2 http://a.test/", "hey -n 1000000000 -c 100000 -q 1e9 http://a.test/",
 		"hey -H 'A: b' -m POST -d '{}' http://a.test/", "hey -z 9999h http://a.test/",
 		"ghz -z 1m -q 10 --call=a.B/C a.test:80", "ghz --insecure --total 9999999999 a:1",
-		"kubectl get pods", "kubectl delete pods", "rm -rf /", "hey", "''", "a $(b)", "a 'b", "", "hey -z -1s http://a.test", "hey http://%zz",
+		"kubectl get pods", "kubectl delete pods", "rm -rf /", "hey", "''", "a $(b)", "a 'b", "",
+		"hey -z -1s http://a.test", "hey http://%zz",
 	} {
 		for _, kind := range []string{"", "cmd", "bash", "helm", "kubectl", "k6"} {
 			f.Add(kind, cmd, `{}`)
