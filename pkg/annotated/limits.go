@@ -48,12 +48,15 @@ func Exceeds(spec *v1beta1.CanarySpec, provider string, profile *v1beta1.CanaryP
 	if len(limits.Providers) > 0 && !slices.Contains(limits.Providers, provider) {
 		exceeds("spec.provider is %s; CanaryProfile %s allows %s", provider, profile.Name, strings.Join(limits.Providers, ", "))
 	}
+	if len(limits.MetricProviders) == 0 {
+		return all
+	}
 	for i, m := range spec.Analysis.Metrics {
 		asked, by := "prometheus", "" // which answers what names no template
 		if ref := m.TemplateRef; ref != nil {
 			asked, by = askedOf(ref), fmt.Sprintf(" by %s %s", cmp.Or(ref.Kind, v1beta1.KindMetricTemplate), ref.Name)
 		}
-		if len(limits.MetricProviders) > 0 && asked != "" && !slices.Contains(limits.MetricProviders, asked) {
+		if asked != "" && !slices.Contains(limits.MetricProviders, asked) {
 			exceeds("spec.analysis.metrics[%d] is asked of %s%s; CanaryProfile %s allows %s",
 				i, asked, by, profile.Name, strings.Join(limits.MetricProviders, ", "))
 		}
