@@ -53,10 +53,13 @@ func start(t *testing.T) *cluster {
 		require.NoError(t, err)
 		c.apply(string(content))
 	}
-	// An API server that has just got to know of a policy takes nothing for a moment.
-	free := canary(t, "analysis: {stepWeights: [10]}")
+	// An API server that does not know a policy yet takes everything, and one that has just got to know it takes nothing for a
+	// moment. So one Canary has to be refused by a limit, and then another be taken.
+	c.apply(fmt.Sprintf(profile, "strict", "{maxStep: 1}"))
+	strict, free := canary(t, "analysis: {stepWeights: [10]}"), canary(t, "analysis: {stepWeights: [10]}")
+	strict.Annotations = map[string]string{v1beta1.AnnotationProfile: "strict"}
 	free.Annotations = nil
-	c.eventually("the policies to be at work", func() bool { return c.create(free) == nil })
+	c.eventually("the policies to be at work", func() bool { return apierrors.IsInvalid(c.create(strict)) && c.create(free) == nil })
 	return c
 }
 
