@@ -20,15 +20,16 @@ func strangers() map[string]string {
 	return map[string]string{
 		"spec.service.gatewayRefs[]": "[ParentReference](" + gateway + ") of the Gateway API",
 		"spec.service.match[]":       "[HTTPRouteMatch](" + gateway + ") of the Gateway API",
-		"status.conditions[]":        "Condition of Kubernetes: `type`, `status`, `reason`, `message`, `lastTransitionTime`, `observedGeneration`",
+		"status.conditions[]": "Condition of Kubernetes: `type`, `status`, `reason`, `message`, `lastTransitionTime`, " +
+			"`observedGeneration`",
 	}
 }
 
 // API is the page of all kinds, out of their definitions.
 func API(definitions [][]byte) (string, error) {
 	var page strings.Builder
-	page.WriteString("# The API\n\nEvery field of every kind of `weir.dev/v1beta1`: its type, its default, the rules by which an API " +
-		"server refuses it, and what\nit means. This page is made of the definitions in `artifacts/crds`, by " +
+	page.WriteString("# The API\n\nEvery field of every kind of `weir.dev/v1beta1`: its type, its default, the rules by which an " +
+		"API server refuses it, and what\nit means. This page is made of the definitions in `artifacts/crds`, by " +
 		"`go test ./e2e/reference -run TestReference -rewrite`.\nThe [guide](../guide.md#the-canary) tells what is needed most.\n")
 	kinds := map[string]*apiextensionsv1.CustomResourceDefinition{}
 	for _, text := range definitions {

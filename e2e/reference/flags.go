@@ -11,8 +11,8 @@ import (
 func Flags(program, pkg string, flags *pflag.FlagSet) string {
 	var page strings.Builder
 	fmt.Fprintf(&page, "# Flags of %s\n\n", program)
-	fmt.Fprintf(&page, "Each can also be set as the environment variable beside it; a flag on the command line wins. This page is made of "+
-		"the\nprogram's own flags, by `go test %s -run TestReference -rewrite`.\n\n", pkg)
+	fmt.Fprintf(&page, "Each can also be set as the environment variable beside it; a flag on the command line wins. This page is "+
+		"made of the\nprogram's own flags, by `go test %s -run TestReference -rewrite`.\n\n", pkg)
 	page.WriteString(head("flag", "type", "default", "variable", "meaning"))
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Name == "help" {

@@ -109,9 +109,10 @@ func Sections(page string) map[string]string {
 func Reasons(groups []Group, sections map[string]string) string {
 	var page strings.Builder
 	page.WriteString("# Reasons\n\nEvery reason of a condition, of an event, and of a run in `status.history`. " +
-		"[Troubleshooting](../troubleshooting.md)\nsays what to do when one is there; each leads to its section. This page is made of the " +
-		"constants in\n`pkg/rollout/reasons.go` and of their comments, by `go test ./e2e/reference -run TestReference -rewrite`.\n\n" +
-		"```sh\nkubectl get canary NAME -o jsonpath='{range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{\"\\n\"}{end}'\n" +
+		"[Troubleshooting](../troubleshooting.md)\nsays what to do when one is there; each leads to its section. This page is made " +
+		"of the constants in\n`pkg/rollout/reasons.go` and of their comments, by `go test ./e2e/reference -run TestReference -rewrite`.\n\n" +
+		"```sh\nkubectl get canary NAME -o jsonpath='{range .status.conditions[*]}{.type}={.status} {.reason}: {.message}" +
+		"{\"\\n\"}{end}'\n" +
 		"kubectl get events --field-selector involvedObject.kind=Canary,involvedObject.name=NAME\n```\n")
 	for _, group := range groups {
 		fmt.Fprintf(&page, "\n## %s\n\n", group.Title)
