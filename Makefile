@@ -23,10 +23,10 @@ bench-core: ## Time a decision, a rendering and a verdict; benchstat is built an
 bench: bench-core ## Measure the operator with 1000 Canaries, at rest, at 100 releases at once, and in trouble.
 	go run ./e2e/scale -canaries 1000 -releases 100 -for 10m -hanging -kill
 
-bench-large: ## The same with 10,000 Canaries and 500 releases at once; that takes hours and most of 24 GiB.
+bench-large: ## The same with 10,000 Canaries and 500 releases at once.
 	go run ./e2e/scale -canaries 10000 -releases 500 -for 10m -hanging -kill
 
-bench-soak: ## Have 100,000 short runs, and see whether anything grows; that takes many hours.
+bench-soak: ## Have 100,000 short runs, and see whether anything grows.
 	go run ./e2e/scale -canaries 50 -parts none -soak 100000
 
 bench-evidence: ## Release bad versions on a real cluster, with the guard and without, and count the users that they hurt.
