@@ -2,7 +2,6 @@ package builtin_test
 
 import (
 	"bytes"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -146,49 +145,58 @@ func FuzzFound(f *testing.F) {
 			"[[null, -1]]", "[{}]",
 			`[{"backendRefs": [{"name": "podinfo", "port": 9898}]}]`, `[{"matches": null, "backendRefs": 1}]`,
 		} {
-			f.Add(uint8(i), uint16(65535), text, int64(1)<<62)
+			f.Add(uint8(i), uint16(everyAnnotation), text, int64(1)<<62)
 		}
 	}
 	f.Fuzz(func(t *testing.T, i uint8, at uint16, text string, number int64) {
 		w := all[int(i)%len(all)]
-		found := router.Found{}
-		var leaves []leaf
-		for _, ref := range w.router.Refs(w.app) {
-			if object := w.found[ref]; object != nil {
-				found[ref] = object.DeepCopy()
-				if at == 65535 {
-					annotations := map[string]string{"weir.dev/original-rules": text, "weir.dev/original-weights": text}
-					maps.Copy(annotations, found[ref].GetAnnotations())
-					for _, key := range slices.Sorted(maps.Keys(annotations)) {
-						annotations[key] = text
-					}
-					found[ref].SetAnnotations(annotations)
-				}
-				leaves = append(leaves, leavesOf(found[ref].Object["metadata"], nil)...)
-				leaves = append(leaves, leavesOf(found[ref].Object["spec"], nil)...)
-			}
-		}
-		if at != 65535 && len(leaves) > 0 {
-			switch l := leaves[int(at)%len(leaves)]; l.value.(type) {
-			case string:
-				l.set(text)
-			case int64:
-				l.set(number)
-			case bool:
-				l.set(number > 0)
-			}
-		}
+		found := w.changed(at, text, number)
 		for _, committed := range []rollout.Split{w.split, {}, {Weight: 100}} {
 			read := w.router.Read(w.app, committed, found)
 			require.True(t, read.Split.Weight >= 0 && read.Split.Weight <= 100, "%s: weight %d", w.router.Name(), read.Split.Weight)
 			require.True(t, read.Split.Mirror >= 0 && read.Split.Mirror <= 100, "%s: mirror %d", w.router.Name(), read.Split.Mirror)
-			_, _ = w.router.Render(w.app, committed, found)
+			_, _ = w.router.Render(w.app, committed, found) // it may be refused
 		}
-		released, err := w.router.Release(w.app, found)
-		if err == nil {
-			for _, r := range released {
-				require.Contains(t, w.router.Refs(w.app), r.Ref, fmt.Sprint(r.Ref))
-			}
+		released, _ := w.router.Release(w.app, found)
+		for _, r := range released {
+			require.Contains(t, w.router.Refs(w.app), r.Ref)
 		}
 	})
+}
+
+// everyAnnotation is instead of the place of one value.
+const everyAnnotation = 65535
+
+// changed are the objects with one value changed, or with a text in every annotation.
+func (w world) changed(at uint16, text string, number int64) router.Found {
+	found := router.Found{}
+	var leaves []leaf
+	for _, ref := range w.router.Refs(w.app) {
+		if w.found[ref] == nil {
+			continue
+		}
+		object := w.found[ref].DeepCopy()
+		if at == everyAnnotation {
+			annotations := map[string]string{"weir.dev/original-rules": text, "weir.dev/original-weights": text}
+			for key := range object.GetAnnotations() {
+				annotations[key] = text
+			}
+			object.SetAnnotations(annotations)
+		}
+		leaves = append(leaves, leavesOf(object.Object["metadata"], nil)...)
+		leaves = append(leaves, leavesOf(object.Object["spec"], nil)...)
+		found[ref] = object
+	}
+	if at == everyAnnotation || len(leaves) == 0 {
+		return found
+	}
+	switch l := leaves[int(at)%len(leaves)]; l.value.(type) {
+	case string:
+		l.set(text)
+	case int64:
+		l.set(number)
+	case bool:
+		l.set(number > 0)
+	}
+	return found
 }
