@@ -13,7 +13,7 @@ import (
 func TestPlayedPrometheusHangs(t *testing.T) {
 	p, err := playPrometheus(t.Context(), 20*time.Millisecond)
 	require.NoError(t, err)
-	defer func() { _ = p.server.Close() }()
+	defer func() { assert.NoError(t, p.server.Close()) }()
 	ask := func(patience time.Duration) error {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()

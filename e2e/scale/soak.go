@@ -58,6 +58,7 @@ func (m *measurement) soak(ctx context.Context) error {
 		return err
 	}
 	r := &soakReport{Wrong: map[string]int{}}
+	m.report.Soak = r // what was measured until an error may have taken hours
 	begun, told := time.Now(), time.Now()
 	for r.Runs < m.options.soak {
 		if err := m.round(ctx, f, j, r); err != nil {
@@ -66,14 +67,13 @@ func (m *measurement) soak(ctx context.Context) error {
 		if err := m.sample(ctx, r, begun); err != nil {
 			return err
 		}
+		r.Seconds = time.Since(begun).Seconds()
+		r.fit()
 		if time.Since(told) > time.Minute {
 			m.say("%d of %d runs are over", r.Runs, m.options.soak)
 			told = time.Now()
 		}
 	}
-	r.Seconds = time.Since(begun).Seconds()
-	r.fit()
-	m.report.Soak = r
 	for what, n := range r.Wrong {
 		m.report.unexpected(fmt.Sprintf("soak: %d × %s", n, what))
 	}

@@ -18,7 +18,8 @@ type startReport struct {
 	CachesSeconds float64 `json:"cachesSeconds"`
 	// LooksSeconds is until every Canary was looked at and nothing waited in the queue. It is read once a second.
 	LooksSeconds float64 `json:"looksSeconds"`
-	// Served is until the first status of each run whose step was over already.
+	// Served is until the first status of each run whose step was over already, less the settle time: an operator that
+	// starts cannot know since when the route is as it finds it, and waits for that anew.
 	Served spread `json:"served"`
 	// PeakResidentMiB of the process until then.
 	PeakResidentMiB float64 `json:"peakResidentMiB"`
@@ -101,7 +102,7 @@ func (m *measurement) started(ctx context.Context, op *operator, j *journal, whi
 	for _, i := range which {
 		marks := j.of(m.fleet.app(i))
 		at := slices.IndexFunc(marks, func(m mark) bool { return m.Seen.After(op.begun) })
-		after = append(after, marks[at].Seen.Sub(op.begun))
+		after = append(after, marks[at].Seen.Sub(op.begun)-m.fleet.planned().settle)
 	}
 	r.Served = spreadOf(after)
 	return r, nil

@@ -53,6 +53,6 @@ func (r *startReport) print(w io.Writer) {
 	fmt.Fprintf(w, "\nA start with all Canaries there, each time from the start of the process\n")
 	fmt.Fprintf(w, "  leads\t%.1f s\n  caches are filled\t%.1f s\n  every Canary was looked at\t%.1f s\n",
 		r.LeadSeconds, r.CachesSeconds, r.LooksSeconds)
-	fmt.Fprintf(w, "  runs in progress were served\t%s\n", r.Served)
+	fmt.Fprintf(w, "  runs in progress were served, less the settle time\t%s\n", r.Served)
 	fmt.Fprintf(w, "  memory\tat most %.0f MiB resident\n", r.PeakResidentMiB)
 }
