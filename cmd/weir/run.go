@@ -20,7 +20,6 @@ import (
 
 	"weir.dev/weir/pkg/client/clientset/versioned"
 	"weir.dev/weir/pkg/controller"
-	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/outbound"
 	"weir.dev/weir/pkg/router/builtin"
 	"weir.dev/weir/pkg/settings"
@@ -39,6 +38,7 @@ type options struct {
 	workers, metricWorkers      int
 	leaderElection              bool
 	leaderElectionNamespace     string
+	shards                      int
 	log                         settings.Log
 	telling                     telling
 	dashboard                   dashboardOptions
@@ -77,13 +77,32 @@ func command() *cobra.Command {
 	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that one server is asked at the same time")
 	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
 	f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; defaults to the pod's own")
+	f.IntVar(&o.shards, "shards", 1,
+		"parts that Canaries are divided into by their namespaces, each with one replica that works; with leader election only")
 	o.dashboard.bind(f)
 	o.log.AddFlags(f)
 	o.telling.addFlags(f)
 	return cmd
 }
 
+// mostShards is far beyond what an API server serves well.
+const mostShards = 32
+
+// check refuses flags that do not go together.
+func (o *options) check() error {
+	if o.shards < 1 || o.shards > mostShards {
+		return fmt.Errorf("--shards is %d; want 1 to %d", o.shards, mostShards)
+	}
+	if o.shards > 1 && !o.leaderElection {
+		return errors.New("--shards goes with --enable-leader-election, by which each shard has its replica")
+	}
+	return nil
+}
+
 func run(ctx context.Context, o *options) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	log, err := o.log.Logger(slog.LevelDebug)
 	if err != nil {
 		return err
@@ -125,23 +144,36 @@ func run(ctx context.Context, o *options) error {
 	if err := errors.Join(serveProfiles(ctx, o.pprofAddress, log), o.dashboard.serve(ctx, clients, own, log)); err != nil {
 		return err
 	}
-	work := func(ctx context.Context, tap kube.Tap) error {
-		ctrl, err := controller.New(clients, controller.Options{
-			Namespace: o.namespace, MeshProvider: o.meshProvider, PausePolicy: o.pausePolicy, MetricsServer: o.metricsServer,
-			Workers: o.workers, MetricWorkers: o.metricWorkers, Informers: own, Tap: tap, Log: log, Now: time.Now,
-			ClusterName: o.telling.clusterName, Receivers: receivers, EventWebhook: events,
-			Reach: reach, NoCrossNamespaceRefs: o.noCrossNamespaceRefs,
-			Routers: builtin.Routers(builtin.Options{IngressAnnotationsPrefix: o.ingressAnnotationsPrefix}),
-		}, numbers)
-		if err != nil {
-			return err
-		}
-		return ctrl.Run(ctx)
+	how := controller.Options{
+		Namespace: o.namespace, MeshProvider: o.meshProvider, PausePolicy: o.pausePolicy, MetricsServer: o.metricsServer,
+		Workers: o.workers, MetricWorkers: o.metricWorkers, Shards: o.shards, Informers: own, Log: log, Now: time.Now,
+		ClusterName: o.telling.clusterName, Receivers: receivers, EventWebhook: events,
+		Reach: reach, NoCrossNamespaceRefs: o.noCrossNamespaceRefs,
+		Routers: builtin.Routers(builtin.Options{IngressAnnotationsPrefix: o.ingressAnnotationsPrefix}),
 	}
 	if !o.leaderElection {
-		return work(ctx, nil)
+		return alone(ctx, clients, how, numbers)
 	}
-	return lead(ctx, o, clients.Kube, log, work)
+	r, err := newReplica(o, clients.Kube, log)
+	if err != nil {
+		return err
+	}
+	how.Tap = r.permit
+	ctrl, err := controller.New(clients, how, numbers)
+	if err != nil {
+		return err
+	}
+	return r.work(ctx, ctrl)
+}
+
+// alone works on all Canaries.
+func alone(ctx context.Context, clients controller.Clients, how controller.Options, numbers *controller.Metrics) error {
+	ctrl, err := controller.New(clients, how, numbers)
+	if err != nil {
+		return err
+	}
+	ctrl.Lead(0)
+	return ctrl.Run(ctx)
 }
 
 func connect(config *rest.Config) (controller.Clients, error) {

@@ -27,10 +27,7 @@ type fault struct {
 // evidence.
 func TestFaults(t *testing.T) {
 	c := start(t)
-	tree, err := sandbox.Tree(t.Context())
-	require.NoError(t, err)
-	c.program = filepath.Join(t.TempDir(), "weir")
-	require.NoError(t, image.Compile(t.Context(), tree, "./cmd/weir", c.program))
+	c.compile(t)
 	// The longest come last: of parallel tests Go begins with those.
 	for _, f := range slices.Concat(nodes(), storms(), watches(), monitoring(), replicated(), outages()) {
 		t.Run(f.name, func(t *testing.T) {
@@ -38,6 +35,15 @@ func TestFaults(t *testing.T) {
 			f.live(t, c)
 		})
 	}
+}
+
+// compile makes the operator's program, for tests that run it in a process of its own.
+func (c *cluster) compile(t *testing.T) {
+	t.Helper()
+	tree, err := sandbox.Tree(t.Context())
+	require.NoError(t, err)
+	c.program = filepath.Join(t.TempDir(), "weir")
+	require.NoError(t, image.Compile(t.Context(), tree, "./cmd/weir", c.program))
 }
 
 // proven checks that each weight rose on checks that had passed, and that were asked when the weight before

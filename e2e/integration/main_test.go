@@ -137,6 +137,7 @@ func run(t *testing.T, ctrl *controller.Controller) *operator {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	o := &operator{stop: cancel, done: make(chan struct{})}
+	ctrl.Lead(0)
 	go func() {
 		defer close(o.done)
 		if err := ctrl.Run(ctx); err != nil && ctx.Err() == nil {

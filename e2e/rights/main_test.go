@@ -18,6 +18,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -151,10 +152,10 @@ func (g *ground) apply(t *testing.T, manifests string) {
 	require.NoError(t, sandbox.Apply(t.Context(), g.config, []byte(manifests)))
 }
 
-// TestRights lives the lives of each overlay by its rights.
+// TestRights lives the lives of each overlay by its rights, and those of the bare one with each component.
 func TestRights(t *testing.T) {
 	g := raise(t)
-	for _, overlay := range overlays() {
+	for _, overlay := range slices.Concat(overlays(), components()) {
 		t.Run(overlay, func(t *testing.T) { g.prove(t, overlay) })
 	}
 }
@@ -174,13 +175,14 @@ func (g *ground) prove(t *testing.T, overlay string) {
 	_, g.place = requests(t, g.audit, g.place)
 	lives := lives()[overlay]
 	require.NotEmpty(t, lives)
-	op := g.operate(t, program(t, objects))
+	args, env := program(t, objects)
+	op := g.operate(t, args, env)
 	t.Run("lives", func(t *testing.T) {
 		for _, l := range lives {
 			for _, name := range l.binds {
 				at := slices.IndexFunc(roles, func(r *role) bool { return r.name == name })
 				require.GreaterOrEqual(t, at, 0)
-				mine = append(mine, grants(roles[at].rules, overlay+"-"+l.name)...)
+				mine = append(mine, grants(roles[at].rules, namespaceOf(overlay, l))...)
 			}
 			t.Run(l.name, func(t *testing.T) {
 				t.Parallel()
@@ -269,17 +271,10 @@ func (g *ground) agree(t *testing.T, want []grant) {
 	}, 20*time.Second, 100*time.Millisecond)
 }
 
-// remove deletes one of the objects that overlays have beyond the base, which are of RBAC alone.
+// remove deletes one of the objects that overlays have beyond the base.
 func (g *ground) remove(t *testing.T, o *unstructured.Unstructured) {
-	ctx := context.WithoutCancel(t.Context())
-	var err error
-	switch o.GetKind() {
-	case "ClusterRole":
-		err = g.kube.RbacV1().ClusterRoles().Delete(ctx, o.GetName(), metav1.DeleteOptions{})
-	case "ClusterRoleBinding":
-		err = g.kube.RbacV1().ClusterRoleBindings().Delete(ctx, o.GetName(), metav1.DeleteOptions{})
-	default:
-		err = fmt.Errorf("an overlay has a %s", o.GetKind())
-	}
+	resource, _ := meta.UnsafeGuessKindToResource(o.GroupVersionKind())
+	err := g.dynamic.Resource(resource).Namespace(o.GetNamespace()).
+		Delete(context.WithoutCancel(t.Context()), o.GetName(), metav1.DeleteOptions{})
 	assert.NoError(t, err)
 }

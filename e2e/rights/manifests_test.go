@@ -81,13 +81,15 @@ spec:
       paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]
 `
 
-// lives are those of each overlay: each way in which the operator comes to write another kind of objects.
+// lives are those of each overlay and component: each way in which the operator comes to write another kind of objects.
 func lives() map[string][]life {
 	onGateway := ofDeployment + "  service: {port: 80, settle: 200ms, gatewayRefs: [{name: gateway}]}\n" + plan
 	calls := ofDeployment + "  service: {port: 80, settle: 200ms, portName: grpc, gatewayRefs: [{name: gateway}]}\n" + plan
 	byIngress := "  ingressRef: {name: web}\n" + planned
 	return map[string][]life{
-		bare: bareLives(),
+		bare:        bareLives(),
+		"admission": {{name: "deployment", target: deployment, live: whole, canary: planned}},
+		"ha/shards": {{name: "deployment", target: deployment, live: whole, canary: planned}},
 		"apisix": {{name: "route", target: deployment, live: whole, canary: `  routeRef:
     {apiVersion: apisix.apache.org/v2, kind: ApisixRoute, name: web}
 ` + planned, beside: `apiVersion: apisix.apache.org/v2

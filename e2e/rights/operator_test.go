@@ -26,7 +26,7 @@ type operator struct {
 }
 
 // operate starts it with the arguments of its Deployment, and those that stand for what a pod has.
-func (g *ground) operate(t *testing.T, args []string) *operator {
+func (g *ground) operate(t *testing.T, args, env []string) *operator {
 	t.Helper()
 	// A Lease that is there already would never be made.
 	leases := g.kube.CoordinationV1().Leases(system)
@@ -46,7 +46,7 @@ func (g *ground) operate(t *testing.T, args []string) *operator {
 		"--refused-addresses=192.0.2.0/24", // what the Canaries are to call is on loopback here
 	)...)}
 	// As where an API server does not stream what there is: else nothing is listed.
-	o.process.Env = append(os.Environ(), "KUBE_FEATURE_WatchListClient=false")
+	o.process.Env = append(append(os.Environ(), "KUBE_FEATURE_WatchListClient=false"), env...)
 	o.process.Stdout = t.Output()
 	o.process.Stderr = o.process.Stdout
 	o.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}

@@ -8,7 +8,7 @@ import (
 
 const (
 	// renewal is how often the Lease is renewed, by the operator's own setting.
-	renewal = 2 * time.Second
+	renewal = time.Second
 	// watching is the shortest life of a watch, by client-go's setting.
 	watching = 5 * time.Minute
 )

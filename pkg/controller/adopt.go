@@ -149,8 +149,11 @@ func (a *adopter) service(m metav1.Object) {
 	}
 }
 
-// all queues every annotated workload.
+// all queues every annotated workload, and those that were, as their Canaries say.
 func (a *adopter) all() {
+	for _, canary := range a.c.caches.canaries() {
+		a.canary(canary)
+	}
 	for kind, informer := range a.workloads() {
 		objs, err := informer.GetIndexer().ByIndex(byAnnotation, byAnnotation)
 		if err != nil {
@@ -164,7 +167,11 @@ func (a *adopter) all() {
 	}
 }
 
+// add queues a workload of a namespace whose shard this replica leads.
 func (a *adopter) add(kind, namespace, name string) {
+	if !a.c.shards.led[a.c.shards.ofNamespace(namespace)].Load() {
+		return
+	}
 	a.queue.Add(annotatedKey{kind, types.NamespacedName{Namespace: namespace, Name: name}})
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -58,6 +57,9 @@ type Options struct {
 	PausePolicy string
 	// Routers that can be named.
 	Routers []router.Router
+	// Shards is how many parts the Canaries are divided into, by ShardLabel and by namespace; fewer than two are one. The
+	// controller looks after those that it is told to Lead.
+	Shards int
 	// Informers are those of Weir's own kinds, made by Informers, where somebody else looks at them, too; nil for some of
 	// its own.
 	Informers externalversions.SharedInformerFactory
@@ -69,7 +71,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Controller releases the targets of all Canaries that it watches.
+// Controller releases the targets of the Canaries that it leads, of all that it watches.
 type Controller struct {
 	options Options
 	clients Clients
@@ -84,8 +86,9 @@ type Controller struct {
 	adopter *adopter
 	policy  *policy
 	pods    *pods
-	// begun says that Canaries are looked at.
-	begun   atomic.Bool
+	shards  *shards
+	// taken are the shards that are to be led from now on.
+	taken   chan int
 	seen    *splits
 	metrics *Metrics
 	// lacking says of each router that cannot be used what it lacks.
@@ -102,11 +105,13 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 	fresh := kube.NewFreshness()
 	c := &Controller{
 		options: options, clients: clients, fresh: fresh, metrics: metrics, seen: newSplits(), lacking: found.lacking,
+		shards: newShards(options.Shards), taken: make(chan int, max(1, options.Shards)),
 		writer: kube.NewWriter(clients.Kube, clients.Weir, clients.Dynamic, fresh, options.Tap),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](20*time.Millisecond, 30*time.Second),
 			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Name: "canaries", MetricsProvider: metrics.queues}),
 	}
+	metrics.canaries.divide(len(c.shards.led))
 	if c.options.Informers == nil {
 		c.options.Informers = Informers(clients.Weir, options.Namespace)
 	}
@@ -127,7 +132,8 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 	return c, c.adopter.listen()
 }
 
-// Run works until its context ends, and returns when every look under way is done.
+// Run fills the caches and then works on what it leads, until its context ends. It returns when every look under way is
+// done.
 func (c *Controller) Run(ctx context.Context) error {
 	defer c.queue.ShutDown()
 	c.caches.start(ctx)
@@ -135,15 +141,14 @@ func (c *Controller) Run(ctx context.Context) error {
 	if !cache.WaitForCacheSync(ctx.Done(), c.synced()...) {
 		return fmt.Errorf("filling the caches: %w", context.Cause(ctx))
 	}
-	defer c.metrics.canaries.lead(c.caches.canaries, c.options.MeshProvider)()
-	c.options.Log.Info("caches are filled, work begins", "workers", c.options.Workers)
+	c.options.Log.Info("caches are filled")
+	defer c.metrics.canaries.end()
 	c.pods.start(ctx)
 	c.asker.start(ctx)
 	c.caller.start(ctx)
 	c.configs.start(ctx)
 	c.outbox.start(ctx)
 	c.adopter.start(ctx)
-	c.begin()
 	var workers sync.WaitGroup
 	for range max(1, c.options.Workers) {
 		workers.Go(func() {
@@ -151,7 +156,13 @@ func (c *Controller) Run(ctx context.Context) error {
 			}
 		})
 	}
-	<-ctx.Done()
+	for ctx.Err() == nil {
+		select {
+		case shard := <-c.taken:
+			c.begin(shard)
+		case <-ctx.Done():
+		}
+	}
 	c.queue.ShutDown()
 	workers.Wait()
 	c.asker.wait()
@@ -182,28 +193,13 @@ func (c *Controller) lookAtAll() {
 	}
 }
 
-// begin queues every Canary. Those with a run go first: an operator that takes over among thousands keeps nobody waiting whose
-// traffic is divided.
-func (c *Controller) begin() {
-	c.begun.Store(true)
-	var idle []types.NamespacedName
-	for _, canary := range c.caches.canaries() {
-		if canary.Status.Run != nil || canary.Status.Retiring != nil || canary.DeletionTimestamp != nil {
-			c.wake(keyOf(canary))
-		} else {
-			idle = append(idle, keyOf(canary))
-		}
-	}
-	c.wake(idle...)
-}
-
-// wake queues Canaries. Before the begin nothing is: what caches are filled with is no news.
+// wake queues those of the Canaries that this replica leads, and those that are gone, to be forgotten. What it takes over
+// later is no news now.
 func (c *Controller) wake(keys ...types.NamespacedName) {
-	if !c.begun.Load() {
-		return
-	}
 	for _, key := range keys {
-		c.queue.Add(key)
+		if canary, err := c.caches.canary(key); err != nil || c.shards.leads(canary) {
+			c.queue.Add(key)
+		}
 	}
 }
 
@@ -248,6 +244,10 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 	}
 	if err != nil {
 		return 0, err
+	}
+	if !c.shards.leads(canary) { // its label has changed
+		c.forget(key)
+		return 0, nil
 	}
 	o := c.observe(canary)
 	if o.behind {

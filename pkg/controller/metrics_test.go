@@ -29,11 +29,12 @@ func TestSeriesFollowTheCanaries(t *testing.T) {
 		t.Helper()
 		require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(want), names...))
 	}
-	const leading = `# HELP weir_leading 1 where a replica looks after the Canaries, 0 where it waits for its turn.
+	const leading = `# HELP weir_leading How many shards of the Canaries a replica looks after; 0 where it waits for its turn.
 # TYPE weir_leading gauge
 weir_leading `
 	told(leading + "0\n")
-	end := m.canaries.lead(func() []*v1beta1.Canary { return all }, "gatewayapi")
+	m.canaries.divide(1)
+	m.canaries.lead(func() []*v1beta1.Canary { return all }, "gatewayapi")
 	const help = leading + `1
 # HELP weir_canary_info 1 for every Canary, with its target and its router.
 # TYPE weir_canary_info gauge
@@ -91,7 +92,7 @@ weir_canary_weight{name="app",namespace="shop"} 0
 	all = nil // deleted
 	told(leading + "1\n")
 	all = []*v1beta1.Canary{c}
-	end() // another replica leads
+	m.canaries.end()
 	told(leading + "0\n")
 }
 

@@ -2,9 +2,11 @@ package controller
 
 import (
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -95,8 +97,12 @@ func TestBegin(t *testing.T) {
 	cs, err := newCaches(Clients{}, Options{Informers: Informers(nil, "")}, watchable{},
 		func(...types.NamespacedName) {}, kube.NewFreshness())
 	require.NoError(t, err)
-	c := &Controller{caches: cs, queue: workqueue.NewTypedRateLimitingQueue(
-		workqueue.DefaultTypedControllerRateLimiter[types.NamespacedName]())}
+	c := &Controller{
+		caches: cs, shards: newShards(2), metrics: NewMetrics(prometheus.NewRegistry()),
+		options: Options{Log: slog.New(slog.DiscardHandler)},
+		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[types.NamespacedName]()),
+	}
+	c.adopter = newAdopter(c)
 	defer c.queue.ShutDown()
 	store := cs.weir.Weir().V1beta1().Canaries().Informer().GetIndexer()
 	busy := map[string]bool{}
@@ -114,9 +120,16 @@ func TestBegin(t *testing.T) {
 		require.NoError(t, store.Add(canary))
 		c.wake(keyOf(canary))
 	}
+	other := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Name: "other", Labels: map[string]string{v1beta1.ShardLabel: fmt.Sprint(1 - c.shards.ofNamespace("shop"))},
+	}}
+	require.NoError(t, store.Add(other))
 	assert.Zero(t, c.queue.Len())
-	c.begin()
+	c.begin(c.shards.ofNamespace("shop"))
+	require.Equal(t, 100, c.queue.Len(), "and what is of another shard is not")
+	c.wake(keyOf(other))
 	require.Equal(t, 100, c.queue.Len())
+	assert.Len(t, c.ours(), 100)
 	for i := range 100 {
 		key, _ := c.queue.Get()
 		assert.Equal(t, i < 15, busy[key.Name], "place %d", i)

@@ -14,14 +14,17 @@ import (
 )
 
 // canarySeries tells at each scrape how every Canary stands, from the cache: so a series is gone with its Canary, and no
-// replica but the one that leads has any. Which one that is it tells, too.
+// replica but the one that leads it has any. Which one leads how many shards it tells, too.
 type canarySeries struct {
-	leading, info, phase, stalled, weight *prometheus.Desc
+	divided, leading, info, phase, stalled, weight *prometheus.Desc
 	// Of the run that is on.
 	start, failed, value, verdict *prometheus.Desc
 
 	mu sync.Mutex
-	// all gives the Canaries; nil where this replica does not lead. Provider is the router of those that name none.
+	// of is how many shards there are, and shards how many this replica leads; all gives their Canaries. Provider is the
+	// router of those that name none.
+	of       int
+	shards   int
 	all      func() []*v1beta1.Canary
 	provider string
 }
@@ -31,8 +34,9 @@ func newCanarySeries() *canarySeries {
 		return prometheus.NewDesc("weir_canary_"+name, help, append([]string{"namespace", "name"}, labels...), nil)
 	}
 	return &canarySeries{
+		divided: prometheus.NewDesc("weir_shards", "Into how many shards a replica divides the Canaries.", nil, nil),
 		leading: prometheus.NewDesc("weir_leading",
-			"1 where a replica looks after the Canaries, 0 where it waits for its turn.", nil, nil),
+			"How many shards of the Canaries a replica looks after; 0 where it waits for its turn.", nil, nil),
 		info:    desc("info", "1 for every Canary, with its target and its router.", "kind", "target", "provider"),
 		phase:   desc("phase", "1 for the phase that a Canary is in.", "phase"),
 		stalled: desc("stalled", "1 for a Canary that waits for a person, with the reason.", "reason"),
@@ -44,22 +48,32 @@ func newCanarySeries() *canarySeries {
 	}
 }
 
-// lead has the series follow a cache, until the function that it gives is called.
-func (c *canarySeries) lead(all func() []*v1beta1.Canary, provider string) (end func()) {
+// divide says how many shards there are.
+func (c *canarySeries) divide(of int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.of = of
+}
+
+// lead has the series follow the Canaries of one shard more, which are among all.
+func (c *canarySeries) lead(all func() []*v1beta1.Canary, provider string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shards++
 	c.all, c.provider = all, provider
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.all = nil
-	}
+}
+
+// end has them follow none.
+func (c *canarySeries) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shards = 0
 }
 
 // Describe tells which series there may be.
 func (c *canarySeries) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.leading, c.info, c.phase, c.stalled, c.weight, c.start, c.failed, c.value, c.verdict,
+		c.divided, c.leading, c.info, c.phase, c.stalled, c.weight, c.start, c.failed, c.value, c.verdict,
 	} {
 		to <- d
 	}
@@ -68,13 +82,13 @@ func (c *canarySeries) Describe(to chan<- *prometheus.Desc) {
 // Collect tells how every Canary stands.
 func (c *canarySeries) Collect(to chan<- prometheus.Metric) {
 	c.mu.Lock()
-	all, provider := c.all, c.provider
+	of, shards, all, provider := c.of, c.shards, c.all, c.provider
 	c.mu.Unlock()
-	if all == nil {
-		to <- prometheus.MustNewConstMetric(c.leading, prometheus.GaugeValue, 0)
+	to <- prometheus.MustNewConstMetric(c.divided, prometheus.GaugeValue, float64(of))
+	to <- prometheus.MustNewConstMetric(c.leading, prometheus.GaugeValue, float64(shards))
+	if shards == 0 {
 		return
 	}
-	to <- prometheus.MustNewConstMetric(c.leading, prometheus.GaugeValue, 1)
 	for _, canary := range all() {
 		c.tell(to, canary, cmp.Or(canary.Spec.Provider, provider))
 	}

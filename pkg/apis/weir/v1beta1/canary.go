@@ -203,6 +203,10 @@ const (
 	OnNewRevisionQueue = "Queue"
 )
 
+// ShardLabel puts a Canary into a shard of the operator's `--shards`, by its number from 0 on. Without it, and where there is
+// no such shard, the Canary is in that of its namespace.
+const ShardLabel = "weir.dev/shard"
+
 // ConfigDigestAnnotation of a template stands for the content of what it mentions.
 const ConfigDigestAnnotation = "weir.dev/config-digest"
 
