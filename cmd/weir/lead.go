@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes"
@@ -179,7 +180,12 @@ func (r *replica) take(ctx context.Context, s *seat) bool {
 	if ctx.Err() != nil || len(r.held) > 0 && !s.waited {
 		return false
 	}
-	if other := r.divided(ctx); other != "" {
+	other, err := r.divided(ctx)
+	if err != nil {
+		r.log.Error("the Lease is given back", "error", err)
+		return false
+	}
+	if other != "" {
 		r.log.Warn("another replica divides the Canaries into another number of shards; waiting until it has gone",
 			"shards", r.shards, "other", other)
 		return false
@@ -188,12 +194,16 @@ func (r *replica) take(ctx context.Context, s *seat) bool {
 	return true
 }
 
-// divided names a replica that holds a Lease and has another number of shards than this one. Where the Leases cannot be
-// listed, as with the rights for one shard, there is none.
-func (r *replica) divided(ctx context.Context) string {
+// divided names a replica that holds a Lease and has another number of shards than this one. Without the right to list them
+// nobody is known to.
+func (r *replica) divided(ctx context.Context) (string, error) {
 	all, err := r.client.CoordinationV1().Leases(r.namespace).List(ctx, metav1.ListOptions{})
+	if apierrors.IsForbidden(err) {
+		r.log.Warn("this replica may not see whether others divide the Canaries into another number of shards", "error", err)
+		return "", nil
+	}
 	if err != nil {
-		return ""
+		return "", fmt.Errorf("listing the Leases of other replicas: %w", err)
 	}
 	for _, lease := range all.Items {
 		if !isSeat(lease.Name) || lease.Spec.HolderIdentity == nil || lease.Spec.RenewTime == nil {
@@ -201,10 +211,10 @@ func (r *replica) divided(ctx context.Context) string {
 		}
 		holder := *lease.Spec.HolderIdentity
 		if holder != "" && shardsOf(holder) != r.shards && time.Since(lease.Spec.RenewTime.Time) < 2*leaseDuration {
-			return holder
+			return holder, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 func (r *replica) has(s *seat) bool {

@@ -44,7 +44,7 @@ type application struct {
 // begin makes the namespace and what the user has in it.
 func (g *ground) begin(t *testing.T, overlay string, l life) *application {
 	t.Helper()
-	a := &application{ground: g, life: l, t: t, namespace: namespaceOf(overlay, l)}
+	a := &application{ground: g, life: l, t: t, namespace: overlay + "-" + l.name}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}}
 	_, err := g.kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
 	require.NoError(t, err)
@@ -60,11 +60,6 @@ func (g *ground) begin(t *testing.T, overlay string, l life) *application {
 	a.write(l.beside)
 	a.release("1")
 	return a
-}
-
-// namespaceOf is that of a life.
-func namespaceOf(overlay string, l life) string {
-	return strings.ReplaceAll(overlay, "/", "-") + "-" + l.name
 }
 
 // write applies manifests.

@@ -182,7 +182,7 @@ func (g *ground) prove(t *testing.T, overlay string) {
 			for _, name := range l.binds {
 				at := slices.IndexFunc(roles, func(r *role) bool { return r.name == name })
 				require.GreaterOrEqual(t, at, 0)
-				mine = append(mine, grants(roles[at].rules, namespaceOf(overlay, l))...)
+				mine = append(mine, grants(roles[at].rules, overlay+"-"+l.name)...)
 			}
 			t.Run(l.name, func(t *testing.T) {
 				t.Parallel()

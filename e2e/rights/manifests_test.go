@@ -89,7 +89,7 @@ func lives() map[string][]life {
 	return map[string][]life{
 		bare:        bareLives(),
 		"admission": {{name: "deployment", target: deployment, live: whole, canary: planned}},
-		"ha/shards": {{name: "deployment", target: deployment, live: whole, canary: planned}},
+		"shards":    {{name: "deployment", target: deployment, live: whole, canary: planned}},
 		"apisix": {{name: "route", target: deployment, live: whole, canary: `  routeRef:
     {apiVersion: apisix.apache.org/v2, kind: ApisixRoute, name: web}
 ` + planned, beside: `apiVersion: apisix.apache.org/v2

@@ -31,7 +31,7 @@ func overlays() []string {
 }
 
 // components are those that give the operator rights, and change what it does.
-func components() []string { return []string{"admission", "ha/shards"} }
+func components() []string { return []string{"admission", "shards"} }
 
 // manifests are what kustomize makes of an overlay, or of the bare one with a component, object by object.
 func manifests(t *testing.T, folder string) []*unstructured.Unstructured {
@@ -184,12 +184,9 @@ func TestPlain(t *testing.T) {
 	folders, err := filepath.Glob(filepath.Join(tree, "kustomize", "*", "kustomization.yaml"))
 	require.NoError(t, err)
 	require.Greater(t, len(folders), len(overlays()))
-	names := components()
-	for _, folder := range folders {
-		names = append(names, filepath.Base(filepath.Dir(folder)))
-	}
 	of := map[string][]grant{}
-	for _, name := range names {
+	for _, folder := range folders {
+		name := filepath.Base(filepath.Dir(folder))
 		objects := manifests(t, name)
 		for _, r := range rolesOf(t, objects) {
 			for _, problem := range unplain(r) {

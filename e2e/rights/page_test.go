@@ -58,7 +58,7 @@ ClusterRoles that you bind in the namespaces that need them; [the guide](guide.m
 	pageBeside = `
 ## Beside the operator
 
-The components ` + "`admission`" + `, ` + "`dashboard`" + ` and ` + "`ha/shards`" + ` give the operator's account rights, too. The load
+The components ` + "`admission`" + `, ` + "`dashboard`" + ` and ` + "`shards`" + ` give the operator's account rights, too. The load
 tester has an account of its own; its ConfigMap is in its own namespace.
 `
 )
@@ -90,7 +90,7 @@ func TestPage(t *testing.T) {
 	}
 	now.WriteString(table(t, "ClusterRole", unbound))
 	now.WriteString(pageBeside)
-	now.WriteString(table(t, "folder", []rows{added("admission"), added("dashboard"), added("ha/shards"), added("loadtester")}))
+	now.WriteString(table(t, "folder", []rows{added("admission"), added("dashboard"), added("shards"), added("loadtester")}))
 
 	file := filepath.Join(tree, page)
 	if seen.Rewriting() {

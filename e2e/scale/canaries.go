@@ -62,8 +62,11 @@ func (f *fleet) makeCanary(ctx context.Context, i int) error {
 			})
 		}
 	}
-	_, err := f.weir.WeirV1beta1().Canaries(name.Namespace).Create(ctx, canary, metav1.CreateOptions{})
-	return err
+	made, err := f.weir.WeirV1beta1().Canaries(name.Namespace).Create(ctx, canary, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	return f.makeServices(ctx, i, made)
 }
 
 func templateName(check string, server int) string { return fmt.Sprintf("%s-%d", check, server) }

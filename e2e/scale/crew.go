@@ -19,9 +19,10 @@ import (
 )
 
 const (
-	// leading and working are what an operator logs when it has the Lease, and when its caches are filled.
+	// What an operator logs when it has a Lease, when its caches are filled, and when both is so.
 	leading = "leading"
-	working = "caches are filled, work begins"
+	filled  = "caches are filled"
+	working = "work begins"
 )
 
 // crew are the operators, of which some run.
@@ -98,16 +99,15 @@ func freePort(ctx context.Context) (int, error) {
 	return address.Port, nil
 }
 
-// leader is the one that took the Lease last; nil before one has it.
-func (c *crew) leader() *operator {
-	var last *operator
-	var since time.Time
+// leader is the one that took a Lease last, and when, if that was after a time; nil if none did.
+func (c *crew) leader(after time.Time) (last *operator, since time.Time) {
+	since = after
 	for _, op := range c.on {
-		if at, ok := op.said(leading); ok && at.After(since) {
+		if at, ok := op.said(leading, since); ok {
 			last, since = op, at
 		}
 	}
-	return last
+	return last, since
 }
 
 // kill ends one as a machine does that loses its power, and says when.

@@ -14,6 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+
+	"weir.dev/weir/pkg/apis/weir/v1beta1"
+	"weir.dev/weir/pkg/workload"
 )
 
 const (
@@ -170,11 +173,31 @@ func (f *fleet) makeApplication(ctx context.Context, i int) error {
 	if _, err := f.kube.AppsV1().Deployments(name.Namespace).Create(ctx, deployment, metav1.CreateOptions{}); err != nil {
 		return err
 	}
-	service := &corev1.Service{ObjectMeta: f.meta(i), Spec: corev1.ServiceSpec{
-		Selector: labels, Ports: []corev1.ServicePort{{Port: 80}},
+	return f.makeService(ctx, i, f.meta(i))
+}
+
+// makeService makes one without an address: of tens of thousands with one, each costs the API server a tenth of a second of
+// CPU time.
+func (f *fleet) makeService(ctx context.Context, i int, is metav1.ObjectMeta) error {
+	service := &corev1.Service{ObjectMeta: is, Spec: corev1.ServiceSpec{
+		ClusterIP: corev1.ClusterIPNone, Selector: map[string]string{"app": f.app(i).Name}, Ports: []corev1.ServicePort{{Port: 80}},
 	}}
-	_, err := f.kube.CoreV1().Services(name.Namespace).Create(ctx, service, metav1.CreateOptions{})
+	_, err := f.kube.CoreV1().Services(is.Namespace).Create(ctx, service, metav1.CreateOptions{})
 	return err
+}
+
+// makeServices makes those that the operator would make for a Canary, and will take for its own.
+func (f *fleet) makeServices(ctx context.Context, i int, canary *v1beta1.Canary) error {
+	names := workload.ServiceNames(canary)
+	for _, name := range []string{names.Primary, names.Canary} {
+		err := f.makeService(ctx, i, metav1.ObjectMeta{
+			Namespace: canary.Namespace, Name: name, OwnerReferences: []metav1.OwnerReference{workload.ControlledByCanary(canary)},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // await says how many of the applications are as wanted, until all are.

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// onTheWay is how long what the dead one wrote last may be on its way to here. Another leads later, at the soonest.
+const onTheWay = 5 * time.Second
+
 // killReport is what followed the death of the operator that led.
 type killReport struct {
 	// Runs were on at that time.
@@ -27,7 +30,7 @@ func (m *measurement) killInTheMiddle(ctx context.Context, j *journal, which []i
 	if err := j.await(ctx, m.fleet, which, "releases halfway", (len(which)+1)/2, halfway); err != nil {
 		return nil, err
 	}
-	leader := m.crew.leader()
+	leader, _ := m.crew.leader(time.Time{})
 	if leader == nil {
 		return nil, errors.New("no operator leads")
 	}
@@ -41,19 +44,18 @@ func (m *measurement) killInTheMiddle(ctx context.Context, j *journal, which []i
 		return len(marks) == 0 || marks[len(marks)-1].Run == ""
 	})
 	r := &killReport{Runs: len(on)}
-	next, leads, err := m.taken(ctx)
+	next, leads, err := m.taken(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	r.LeadSeconds = leads.Sub(at).Seconds()
-	works, err := m.until(ctx, next, working)
+	works, err := m.until(ctx, next, working, at)
 	if err != nil {
 		return nil, err
 	}
 	r.WorkSeconds = works.Sub(at).Seconds()
 	continues := func(marks []mark) (time.Time, bool) {
-		// What the dead one wrote last may be seen after its death, but not after another leads.
-		i := slices.IndexFunc(marks, func(m mark) bool { return m.Seen.After(leads) })
+		i := slices.IndexFunc(marks, func(m mark) bool { return m.Seen.After(at.Add(onTheWay)) })
 		if i < 0 {
 			return time.Time{}, false
 		}
@@ -72,11 +74,10 @@ func (m *measurement) killInTheMiddle(ctx context.Context, j *journal, which []i
 	return r, nil
 }
 
-// taken waits until an operator leads.
-func (m *measurement) taken(ctx context.Context) (*operator, time.Time, error) {
+// taken waits until an operator has begun to lead after a time.
+func (m *measurement) taken(ctx context.Context, after time.Time) (*operator, time.Time, error) {
 	for {
-		if op := m.crew.leader(); op != nil {
-			at, _ := op.said(leading)
+		if op, at := m.crew.leader(after); op != nil {
 			return op, at, nil
 		}
 		if err := errors.Join(m.crew.tend(ctx), sleep(ctx, 50*time.Millisecond)); err != nil {
@@ -85,10 +86,10 @@ func (m *measurement) taken(ctx context.Context) (*operator, time.Time, error) {
 	}
 }
 
-// until waits until an operator has logged a message, and says when that was.
-func (m *measurement) until(ctx context.Context, op *operator, message string) (time.Time, error) {
+// until waits until an operator has logged a message after a time, and says when that was.
+func (m *measurement) until(ctx context.Context, op *operator, message string, after time.Time) (time.Time, error) {
 	for {
-		if at, ok := op.said(message); ok {
+		if at, ok := op.said(message, after); ok {
 			return at, nil
 		}
 		select {

@@ -56,7 +56,7 @@ func (m *measurement) profiled(ctx context.Context, p part) (err error) {
 		return fmt.Errorf("making the folder of -profiles: %w", err)
 	}
 	file := func(kind string) string { return filepath.Join(m.options.profiles, p.name+"."+kind+".pprof") }
-	op, _, err := m.taken(ctx)
+	op, _, err := m.taken(ctx, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (m *measurement) profiled(ctx context.Context, p part) (err error) {
 	if err := <-taken; err != nil {
 		return err
 	}
-	if op, _, err = m.taken(ctx); err != nil {
+	if op, _, err = m.taken(ctx, time.Time{}); err != nil {
 		return err
 	}
 	return op.save(ctx, "heap?gc=1", file("heap"))

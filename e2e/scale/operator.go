@@ -67,8 +67,8 @@ func (c *crew) start(ctx context.Context) (*operator, error) {
 	return op, nil
 }
 
-// said is when the operator logged a message first; false if it did not yet.
-func (op *operator) said(message string) (time.Time, bool) {
+// said is when the operator logged a message first, or first after a time; false if it did not yet.
+func (op *operator) said(message string, after time.Time) (time.Time, bool) {
 	content, err := os.ReadFile(op.log)
 	if err != nil {
 		return time.Time{}, false
@@ -78,7 +78,7 @@ func (op *operator) said(message string) (time.Time, bool) {
 			Time time.Time
 			Msg  string
 		}
-		if json.Unmarshal(line, &entry) == nil && entry.Msg == message {
+		if json.Unmarshal(line, &entry) == nil && entry.Msg == message && entry.Time.After(after) {
 			return entry.Time, true
 		}
 	}

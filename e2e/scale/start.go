@@ -72,15 +72,15 @@ func (m *measurement) start(ctx context.Context) error {
 }
 
 func (m *measurement) started(ctx context.Context, op *operator, j *journal, which []int) (*startReport, error) {
-	leads, err := m.until(ctx, op, leading)
+	leads, err := m.until(ctx, op, leading, op.begun)
 	if err != nil {
 		return nil, err
 	}
-	works, err := m.until(ctx, op, working)
+	fills, err := m.until(ctx, op, filled, op.begun)
 	if err != nil {
 		return nil, err
 	}
-	r := &startReport{LeadSeconds: leads.Sub(op.begun).Seconds(), CachesSeconds: works.Sub(op.begun).Seconds()}
+	r := &startReport{LeadSeconds: leads.Sub(op.begun).Seconds(), CachesSeconds: fills.Sub(op.begun).Seconds()}
 	for {
 		u, err := op.usage(ctx)
 		if err != nil {

@@ -47,7 +47,7 @@ rm -rf charts/*/files
 mkdir -p "$files/crds" "$files/rights" charts/weir-loadtester/files
 cp artifacts/crds/weir.dev_*.yaml "$files/crds/"
 cp artifacts/prometheus/rules.yaml kustomize/admission/limits/limits.yaml kustomize/admission/pause.yaml "$files/"
-for rights in kustomize/*/rights.yaml kustomize/ha/shards/rights.yaml; do
+for rights in kustomize/*/rights.yaml; do
   cp "$rights" "$files/rights/$(basename "$(dirname "$rights")").yaml"
 done
 mv "$files/rights/loadtester.yaml" charts/weir-loadtester/files/rights.yaml
