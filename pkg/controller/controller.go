@@ -107,10 +107,8 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 		options: options, clients: clients, fresh: fresh, metrics: metrics, seen: newSplits(), lacking: found.lacking,
 		shards: newShards(options.Shards), taken: make(chan int, max(1, options.Shards)),
 		writer: kube.NewWriter(clients.Kube, clients.Weir, clients.Dynamic, fresh, options.Tap),
-		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](20*time.Millisecond, 30*time.Second),
-			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Name: "canaries", MetricsProvider: metrics.queues}),
 	}
+	c.queue = newCanaryQueue(metrics.queues, c.running)
 	metrics.canaries.divide(len(c.shards.led))
 	if c.options.Informers == nil {
 		c.options.Informers = Informers(clients.Weir, options.Namespace)

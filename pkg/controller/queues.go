@@ -1,9 +1,29 @@
 package controller
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 )
+
+// newCanaryQueue is that of Canaries.
+func newCanaryQueue(
+	numbers queueMetrics, running func(types.NamespacedName) bool,
+) workqueue.TypedRateLimitingInterface[types.NamespacedName] {
+	ordered := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[types.NamespacedName]{
+		Name: "canaries", MetricsProvider: numbers, Queue: newFairQueue(running),
+	})
+	delaying := workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[types.NamespacedName]{
+		Name: "canaries", MetricsProvider: numbers, Queue: ordered,
+	})
+	return workqueue.NewTypedRateLimitingQueueWithConfig(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](20*time.Millisecond, 30*time.Second),
+		workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{
+			Name: "canaries", MetricsProvider: numbers, DelayingQueue: delaying,
+		})
+}
 
 // queueMetrics are the numbers of the operator's queues, in the form that client-go asks for.
 type queueMetrics struct {

@@ -40,25 +40,31 @@ func (s *shards) leads(canary *v1beta1.Canary) bool { return s.led[s.of(canary)]
 // and its caches are filled. It does so until it ends: whoever may not any more ends it.
 func (c *Controller) Lead(shard int) { c.taken <- shard }
 
-// begin queues every Canary of a shard. Those with a run go first: an operator that takes over among thousands keeps nobody
-// waiting whose traffic is divided.
+// begin queues every Canary of a shard, and every annotated workload.
 func (c *Controller) begin(shard int) {
 	c.shards.led[shard].Store(true)
-	var runs, idle []types.NamespacedName
+	var keys []types.NamespacedName
 	for _, canary := range c.caches.canaries() {
-		switch {
-		case c.shards.of(canary) != shard:
-		case canary.Status.Run != nil || canary.Status.Retiring != nil || canary.DeletionTimestamp != nil:
-			runs = append(runs, keyOf(canary))
-		default:
-			idle = append(idle, keyOf(canary))
+		if c.shards.of(canary) == shard {
+			keys = append(keys, keyOf(canary))
 		}
 	}
-	c.options.Log.Info("work begins", "shard", shard, "canaries", len(runs)+len(idle), "runs", len(runs), "workers", c.options.Workers)
+	c.options.Log.Info("work begins", "shard", shard, "canaries", len(keys), "workers", c.options.Workers)
 	c.metrics.canaries.lead(c.ours, c.options.MeshProvider)
-	c.wake(runs...)
-	c.wake(idle...)
+	c.wake(keys...)
 	c.adopter.all()
+}
+
+// onTheMove says that a Canary does not wait long: it has a run, whose traffic is divided, or pods of one, or is being
+// deleted.
+func onTheMove(canary *v1beta1.Canary) bool {
+	return canary.Status.Run != nil || canary.Status.Retiring != nil || canary.DeletionTimestamp != nil
+}
+
+// running says so by its key.
+func (c *Controller) running(key types.NamespacedName) bool {
+	canary, err := c.caches.canary(key)
+	return err == nil && onTheMove(canary)
 }
 
 // ours are the Canaries that this replica leads.
