@@ -59,7 +59,7 @@ func newCaches(
 ) (*caches, error) {
 	c := &caches{
 		kube: informers.NewSharedInformerFactoryWithOptions(clients.Kube, 0,
-			informers.WithNamespace(options.Namespace), informers.WithTransform(slim)),
+			informers.WithNamespace(options.Namespace), informers.WithTransform(pack)),
 		weir:    options.Informers,
 		dynamic: dynamicinformer.NewFilteredDynamicSharedInformerFactory(clients.Dynamic, 0, options.Namespace, nil),
 		routers: found.usable, routes: map[schema.GroupVersionResource]cache.SharedIndexInformer{},
@@ -76,8 +76,7 @@ func (c *caches) index() error {
 	err := canaries.AddIndexers(cache.Indexers{
 		byTarget: indexCanary(func(can *v1beta1.Canary) []string { return []string{targetKey(can)} }),
 		byService: indexCanary(func(can *v1beta1.Canary) []string {
-			names := workload.ServiceNames(can)
-			return []string{can.Namespace + "/" + names.Apex, can.Namespace + "/" + names.Primary, can.Namespace + "/" + names.Canary}
+			return []string{can.Namespace + "/" + workload.ServiceNames(can).Apex}
 		}),
 		byTemplate: indexCanary(templatesOf), byRoute: indexCanary(c.routesOf), byProfile: indexCanary(profileOf),
 		byRun: indexCanary(indexRun),
@@ -133,7 +132,7 @@ func (c *caches) listen() error {
 		{apps.DaemonSets().Informer(), appsv1.SchemeGroupVersion.WithResource("daemonsets"), c.canariesOf(v1beta1.KindDaemonSet)},
 		{apps.ControllerRevisions().Informer(), appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), c.canariesOfOwner},
 		{apps.ReplicaSets().Informer(), appsv1.SchemeGroupVersion.WithResource("replicasets"), c.canariesOfOwner},
-		{core.Services().Informer(), corev1.SchemeGroupVersion.WithResource("services"), c.canariesBy(byService)},
+		{core.Services().Informer(), corev1.SchemeGroupVersion.WithResource("services"), c.canariesOfService},
 	}
 	if c.noClusterTemplates == "" {
 		watches = append(watches, watch{weir.ClusterMetricTemplates().Informer(), clusterTemplates(), c.canariesBy(byTemplate)})
@@ -145,7 +144,7 @@ func (c *caches) listen() error {
 		for _, gvr := range r.Resources() {
 			if _, ok := c.routes[gvr]; !ok {
 				c.routes[gvr] = c.dynamic.ForResource(gvr).Informer()
-				if err := c.routes[gvr].SetTransform(slim); err != nil {
+				if err := c.routes[gvr].SetTransform(pack); err != nil {
 					return fmt.Errorf("watching %s: %w", gvr.Resource, err)
 				}
 				keys := c.canariesOfRoute(gvr)
@@ -207,6 +206,15 @@ func (c *caches) canariesBy(index string) func(metav1.Object) []types.Namespaced
 	return func(m metav1.Object) []types.NamespacedName {
 		return c.named(index, types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}.String())
 	}
+}
+
+// canariesOfService are those that have it as one of their three.
+func (c *caches) canariesOfService(m metav1.Object) []types.NamespacedName {
+	var keys []types.NamespacedName
+	for _, apex := range workload.ApexesOf(m.GetName()) {
+		keys = append(keys, c.named(byService, m.GetNamespace()+"/"+apex)...)
+	}
+	return keys
 }
 
 func (c *caches) named(index, key string) []types.NamespacedName {
@@ -280,46 +288,26 @@ func (c *caches) canaries() []*v1beta1.Canary {
 	return all
 }
 
-// The lookups below give nil for what is not there: a lister's only error is that.
+// The lookups below give nil for what is not there, and else what is the caller's own.
 
 func (c *caches) deployment(namespace, name string) *appsv1.Deployment {
-	d, err := c.kube.Apps().V1().Deployments().Lister().Deployments(namespace).Get(name)
-	if err != nil {
-		return nil
-	}
-	return d
+	return cached[appsv1.Deployment](c.kube.Apps().V1().Deployments().Informer(), namespace, name)
 }
 
 func (c *caches) statefulSet(namespace, name string) *appsv1.StatefulSet {
-	s, err := c.kube.Apps().V1().StatefulSets().Lister().StatefulSets(namespace).Get(name)
-	if err != nil {
-		return nil
-	}
-	return s
+	return cached[appsv1.StatefulSet](c.kube.Apps().V1().StatefulSets().Informer(), namespace, name)
 }
 
 func (c *caches) daemonSet(namespace, name string) *appsv1.DaemonSet {
-	d, err := c.kube.Apps().V1().DaemonSets().Lister().DaemonSets(namespace).Get(name)
-	if err != nil {
-		return nil
-	}
-	return d
+	return cached[appsv1.DaemonSet](c.kube.Apps().V1().DaemonSets().Informer(), namespace, name)
 }
 
 func (c *caches) replicaSet(namespace, name string) *appsv1.ReplicaSet {
-	rs, err := c.kube.Apps().V1().ReplicaSets().Lister().ReplicaSets(namespace).Get(name)
-	if err != nil {
-		return nil
-	}
-	return rs
+	return cached[appsv1.ReplicaSet](c.kube.Apps().V1().ReplicaSets().Informer(), namespace, name)
 }
 
 func (c *caches) service(namespace, name string) *corev1.Service {
-	s, err := c.kube.Core().V1().Services().Lister().Services(namespace).Get(name)
-	if err != nil {
-		return nil
-	}
-	return s
+	return cached[corev1.Service](c.kube.Core().V1().Services().Informer(), namespace, name)
 }
 
 // targetKey names the target of a Canary in the index byTarget.
@@ -328,24 +316,24 @@ func targetKey(can *v1beta1.Canary) string {
 }
 
 // owned are the ReplicaSets or the revisions that an object controls.
-func owned[T any](informer cache.SharedIndexInformer, owner types.UID) []T {
+func owned[T any, P message[T]](informer cache.SharedIndexInformer, owner types.UID) []P {
 	objs, err := informer.GetIndexer().ByIndex(byOwner, string(owner))
 	if err != nil {
 		return nil
 	}
-	out := make([]T, 0, len(objs))
+	out := make([]P, 0, len(objs))
 	for _, obj := range objs {
-		if t, ok := obj.(T); ok {
-			out = append(out, t)
+		if o := unpack[T, P](obj); o != nil {
+			out = append(out, o)
 		}
 	}
 	return out
 }
 
 func (c *caches) replicaSetsOf(owner types.UID) []*appsv1.ReplicaSet {
-	return owned[*appsv1.ReplicaSet](c.kube.Apps().V1().ReplicaSets().Informer(), owner)
+	return owned[appsv1.ReplicaSet](c.kube.Apps().V1().ReplicaSets().Informer(), owner)
 }
 
 func (c *caches) revisionsOf(owner types.UID) []*appsv1.ControllerRevision {
-	return owned[*appsv1.ControllerRevision](c.kube.Apps().V1().ControllerRevisions().Informer(), owner)
+	return owned[appsv1.ControllerRevision](c.kube.Apps().V1().ControllerRevisions().Informer(), owner)
 }

@@ -170,6 +170,5 @@ func (c *caches) route(ref router.Ref) *unstructured.Unstructured {
 	if err != nil || !ok {
 		return nil
 	}
-	u, _ := obj.(*unstructured.Unstructured)
-	return u
+	return unpackRoute(obj)
 }

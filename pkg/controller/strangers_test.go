@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
@@ -16,7 +17,9 @@ import (
 func TestStrangers(t *testing.T) {
 	factory := informers.NewSharedInformerFactory(fake.NewClientset(), 0)
 	pay := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "bank", Name: "pay"}}
-	assert.NoError(t, factory.Core().V1().Services().Informer().GetStore().Add(pay))
+	held, err := pack(pay)
+	require.NoError(t, err)
+	require.NoError(t, factory.Core().V1().Services().Informer().GetStore().Add(held))
 	c := &Controller{caches: &caches{kube: factory}}
 	canary := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}
 	canary.Spec.Analysis.Metrics = []v1beta1.CanaryMetric{

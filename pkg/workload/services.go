@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,7 +29,23 @@ func ServiceNames(c *v1beta1.Canary) Names {
 	if apex == "" {
 		apex = c.Spec.TargetRef.Name
 	}
-	return Names{Apex: apex, Primary: apex + "-primary", Canary: apex + "-canary"}
+	return Names{Apex: apex, Primary: apex + primarySuffix, Canary: apex + canarySuffix}
+}
+
+const (
+	primarySuffix = "-primary"
+	canarySuffix  = "-canary"
+)
+
+// ApexesOf are the names that the apex of a Canary can have of which this is the name of a Service.
+func ApexesOf(service string) []string {
+	apexes := []string{service}
+	for _, suffix := range []string{primarySuffix, canarySuffix} {
+		if apex, cut := strings.CutSuffix(service, suffix); cut {
+			apexes = append(apexes, apex)
+		}
+	}
+	return apexes
 }
 
 // ServicePlan is what the Services of a Canary ought to be.

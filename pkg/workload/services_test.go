@@ -15,6 +15,11 @@ import (
 )
 
 func TestServiceNames(t *testing.T) {
+	for service, apexes := range map[string][]string{
+		"podinfo": {"podinfo"}, "podinfo-primary": {"podinfo-primary", "podinfo"}, "podinfo-canary": {"podinfo-canary", "podinfo"},
+	} {
+		assert.Equal(t, apexes, workload.ApexesOf(service))
+	}
 	assert.Equal(t, workload.Names{Apex: "podinfo", Primary: "podinfo-primary", Canary: "podinfo-canary"},
 		workload.ServiceNames(canary()))
 	named := canary(func(c *v1beta1.Canary) { c.Spec.Service.Name = "web" })
