@@ -13,7 +13,7 @@ import (
 )
 
 // leastGarbage is how much the heap may grow between two collections, in percent, where GOGC does not say.
-const leastGarbage = 40
+const leastGarbage = 25
 
 func main() {
 	if os.Getenv("GOGC") == "" {

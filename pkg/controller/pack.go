@@ -1,8 +1,8 @@
 package controller
 
 import (
+	"bytes"
 	"fmt"
-	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -53,7 +53,7 @@ func pack(obj any) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("packing %s %s/%s: %w", o.GetKind(), o.GetNamespace(), o.GetName(), err)
 		}
-		return &packed{concerns(o), slices.Clip(content)}, nil
+		return &packed{concerns(o), bytes.Clone(content)}, nil // without the room to grow that it was written in
 	}
 	return obj, nil // packed already, or none of these
 }
@@ -63,7 +63,7 @@ func packMessage[T any, P message[T]](o P) (*packed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packing %T %s/%s: %w", o, o.GetNamespace(), o.GetName(), err)
 	}
-	return &packed{concerns(o), slices.Clip(content)}, nil
+	return &packed{concerns(o), content}, nil
 }
 
 // concerns is what of the metadata is looked at when an object changes.

@@ -13,8 +13,8 @@ import (
 	"weir.dev/weir/pkg/workload"
 )
 
-// slim drops of what goes into a cache what nobody here looks at. Of the managed fields, those of a Service stay, whose
-// selector keeps its owner; of targets and routes there stays which are Weir's. A route may be given back as it was found,
+// slim drops of what goes into a cache what nobody here looks at. Of the managed fields, those of a user's Service stay, whose
+// selector keeps its owner; of targets, routes and Weir's own Services there stays which are Weir's. A route may be given back as it was found,
 // and keeps the rest.
 func slim(obj any) (any, error) {
 	accessor, err := meta.Accessor(obj)
@@ -23,6 +23,9 @@ func slim(obj any) (any, error) {
 	}
 	switch o := obj.(type) {
 	case *corev1.Service:
+		if controlled := metav1.GetControllerOf(o); controlled != nil && controlled.Kind == "Canary" {
+			keepOwn(o)
+		}
 		dropApplied(o)
 	case *unstructured.Unstructured:
 		keepOwn(o)

@@ -87,6 +87,9 @@ func (f *Freshness) Behind(gvr schema.GroupVersionResource, namespace, name stri
 		return true
 	}
 	delete(f.marks, key)
+	if len(f.marks) == 0 {
+		f.marks = map[objectKey]mark{} // a map that once held thousands keeps the room for them
+	}
 	return false
 }
 
