@@ -153,7 +153,8 @@ func TestSeatsDivided(t *testing.T) {
 
 func TestNamesOfSeats(t *testing.T) {
 	for name, is := range map[string]bool{
-		"weir": true, "weir-1": true, "weir-31": true, "weir-x": false, "weir-": false, "weirdo": false, "weir-01": false, "other": false,
+		"weir": true, "weir-1": true, "weir-31": true, "weir-x": false, "weir-": false, "weirdo": false, "weir-01": false,
+		"other": false,
 	} {
 		assert.Equal(t, is, isSeat(name), name)
 	}

@@ -58,8 +58,8 @@ ClusterRoles that you bind in the namespaces that need them; [the guide](guide.m
 	pageBeside = `
 ## Beside the operator
 
-The components ` + "`admission`" + `, ` + "`dashboard`" + ` and ` + "`shards`" + ` give the operator's account rights, too. The load
-tester has an account of its own; its ConfigMap is in its own namespace.
+The components ` + "`admission`" + `, ` + "`dashboard`" + ` and ` + "`shards`" + ` give the operator's account rights, too.
+The load tester has an account of its own; its ConfigMap is in its own namespace.
 `
 )
 

@@ -31,7 +31,7 @@ func packable() metav1.ObjectMeta {
 		},
 		ManagedFields: []metav1.ManagedFieldsEntry{{
 			Manager: v1beta1.FieldManager, Operation: metav1.ManagedFieldsOperationApply, FieldsType: "FieldsV1",
-			FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{}}`)},
+			FieldsV1: metav1.NewFieldsV1(`{"f:spec":{}}`),
 		}},
 	}
 }

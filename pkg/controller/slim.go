@@ -14,8 +14,8 @@ import (
 )
 
 // slim drops of what goes into a cache what nobody here looks at. Of the managed fields, those of a user's Service stay, whose
-// selector keeps its owner; of targets, routes and Weir's own Services there stays which are Weir's. A route may be given back as it was found,
-// and keeps the rest.
+// selector keeps its owner; of targets, routes and Weir's own Services there stays which are Weir's. A route may be
+// given back as it was found, and keeps the rest.
 func slim(obj any) (any, error) {
 	accessor, err := meta.Accessor(obj)
 	if err != nil {
