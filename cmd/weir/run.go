@@ -125,18 +125,6 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	receivers, err := o.telling.receivers()
-	if err != nil {
-		return err
-	}
-	events, err := o.telling.events()
-	if err != nil {
-		return err
-	}
-	reach, err := outbound.ParseReach(o.refused, o.allowed)
-	if err != nil {
-		return fmt.Errorf("--refused-addresses or --allowed-addresses: %w", err)
-	}
 	numbers := controller.NewMetrics(registry)
 	stopServing := serve(log, o.port, registry)
 	defer stopServing()
@@ -144,13 +132,11 @@ func run(ctx context.Context, o *options) error {
 	if err := errors.Join(serveProfiles(ctx, o.pprofAddress, log), o.dashboard.serve(ctx, clients, own, log)); err != nil {
 		return err
 	}
-	how := controller.Options{
-		Namespace: o.namespace, MeshProvider: o.meshProvider, PausePolicy: o.pausePolicy, MetricsServer: o.metricsServer,
-		Workers: o.workers, MetricWorkers: o.metricWorkers, Shards: o.shards, Informers: own, Log: log, Now: time.Now,
-		ClusterName: o.telling.clusterName, Receivers: receivers, EventWebhook: events,
-		Reach: reach, NoCrossNamespaceRefs: o.noCrossNamespaceRefs,
-		Routers: builtin.Routers(builtin.Options{IngressAnnotationsPrefix: o.ingressAnnotationsPrefix}),
+	how, err := o.how(log)
+	if err != nil {
+		return err
 	}
+	how.Informers = own
 	if !o.leaderElection {
 		return alone(ctx, clients, how, numbers)
 	}
@@ -164,6 +150,29 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	return r.work(ctx, ctrl)
+}
+
+// how is what the flags say of the controller.
+func (o *options) how(log *slog.Logger) (controller.Options, error) {
+	receivers, err := o.telling.receivers()
+	if err != nil {
+		return controller.Options{}, err
+	}
+	events, err := o.telling.events()
+	if err != nil {
+		return controller.Options{}, err
+	}
+	reach, err := outbound.ParseReach(o.refused, o.allowed)
+	if err != nil {
+		return controller.Options{}, fmt.Errorf("--refused-addresses or --allowed-addresses: %w", err)
+	}
+	return controller.Options{
+		Namespace: o.namespace, MeshProvider: o.meshProvider, PausePolicy: o.pausePolicy, MetricsServer: o.metricsServer,
+		Workers: o.workers, MetricWorkers: o.metricWorkers, Shards: o.shards, Log: log, Now: time.Now,
+		ClusterName: o.telling.clusterName, Receivers: receivers, EventWebhook: events,
+		Reach: reach, NoCrossNamespaceRefs: o.noCrossNamespaceRefs,
+		Routers: builtin.Routers(builtin.Options{IngressAnnotationsPrefix: o.ingressAnnotationsPrefix}),
+	}, nil
 }
 
 // alone works on all Canaries.
