@@ -88,9 +88,11 @@ type Controller struct {
 	pods    *pods
 	shards  *shards
 	// taken are the shards that are to be led from now on.
-	taken   chan int
-	seen    *splits
-	metrics *Metrics
+	taken chan int
+	seen  *splits
+	// refusals are what is wrong with specs.
+	refusals *refusals
+	metrics  *Metrics
 	// lacking says of each router that cannot be used what it lacks.
 	lacking map[string]string
 }
@@ -104,8 +106,8 @@ func New(clients Clients, options Options, metrics *Metrics) (*Controller, error
 	}
 	fresh := kube.NewFreshness()
 	c := &Controller{
-		options: options, clients: clients, fresh: fresh, metrics: metrics, seen: newSplits(), lacking: found.lacking,
-		shards: newShards(options.Shards), taken: make(chan int, max(1, options.Shards)),
+		options: options, clients: clients, fresh: fresh, metrics: metrics, lacking: found.lacking,
+		seen: newSplits(), refusals: newRefusals(), shards: newShards(options.Shards), taken: make(chan int, max(1, options.Shards)),
 		writer: kube.NewWriter(clients.Kube, clients.Weir, clients.Dynamic, fresh, options.Tap),
 	}
 	c.queue = newCanaryQueue(metrics.queues, c.running)
@@ -268,6 +270,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 
 func (c *Controller) forget(key types.NamespacedName) {
 	c.seen.forget(key)
+	c.refusals.forget(key)
 	c.pods.forget(key)
 	c.asker.forget(key)
 	c.caller.forget(key)

@@ -212,9 +212,8 @@ func (c *Controller) problems(o *observation, err error) []rollout.Problem {
 	if o.router == nil {
 		return []rollout.Problem{c.noRouter(canary)}
 	}
-	spec := &canary.Spec
 	refused := router.Elsewhere(o.router.Validate(canary), c.options.Routers)
-	if p := slices.Concat(rollout.PlanProblems(spec), analysis.Problems(spec), refused); len(p) > 0 {
+	if p := slices.Concat(c.refusals.problems(canary), refused); len(p) > 0 {
 		return p
 	}
 	if p := slices.Concat(c.profileProblems(canary), c.strangers(canary)); len(p) > 0 {
