@@ -13,7 +13,7 @@ import (
 )
 
 // leastGarbage is how much the heap may grow between two collections, in percent, where GOGC does not say.
-const leastGarbage = 25
+const leastGarbage = 20
 
 func main() {
 	if os.Getenv("GOGC") == "" {

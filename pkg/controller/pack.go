@@ -71,7 +71,8 @@ func concerns(o metav1.Object) metav1.ObjectMeta {
 	m := metav1.ObjectMeta{
 		Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion(),
 	}
-	if owner := metav1.GetControllerOf(o); owner != nil {
+	owner := metav1.GetControllerOf(o)
+	if _, named := o.(*corev1.Service); owner != nil && !named { // a Service concerns by its name
 		m.OwnerReferences = []metav1.OwnerReference{*owner}
 	}
 	if value, there := o.GetAnnotations()[v1beta1.AnnotationCanary]; there {
