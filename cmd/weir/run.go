@@ -73,7 +73,7 @@ func command() *cobra.Command {
 	f.IntVar(&o.port, "port", 8080, "port of /healthz, /readyz and /metrics")
 	f.StringVar(&o.pprofAddress, "pprof-address", "",
 		"address of profiles for go tool pprof, as in 127.0.0.1:6060; without it there are none")
-	f.IntVar(&o.workers, "workers", 4, "Canaries that are looked at at the same time")
+	f.IntVar(&o.workers, "workers", 16, "Canaries that are looked at at the same time")
 	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that one server is asked at the same time")
 	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
 	f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; defaults to the pod's own")
