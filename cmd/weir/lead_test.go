@@ -98,7 +98,7 @@ func TestSeats(t *testing.T) {
 
 		a.end()
 		<-a.over
-		time.Sleep(3*retryPeriod + modesty)
+		time.Sleep(modesty + 6*retryPeriod)
 		assert.Equal(t, []int{0, 1}, c.led(), "what nobody else takes it takes, too")
 		c.end()
 		<-c.over
