@@ -147,7 +147,7 @@ func (s *stand) install(ctx context.Context) error {
 	}
 	manifests := definitions
 	for _, name := range []string{
-		"base/namespace.yaml", "base/account.yaml", "base/rights.yaml", "gatewayapi/rights.yaml",
+		"base/namespace.yaml", "base/account.yaml", "base/rights.yaml", "gatewayapi/rights.yaml", "shards/rights.yaml",
 	} {
 		manifests = append(manifests, filepath.Join(s.tree, "kustomize", name))
 	}
