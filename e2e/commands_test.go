@@ -280,6 +280,7 @@ func goes(words []string) error {
 		if !ok {
 			continue
 		}
+		flag, _, _ = strings.Cut(flag, "=")
 		switch flag {
 		case "run", "bench":
 			if err := matches(code, words[i+1]); err != nil {
