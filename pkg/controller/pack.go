@@ -14,7 +14,7 @@ import (
 	"weir.dev/weir/pkg/workload"
 )
 
-// packed is an object in a cache as bytes, a fifth of what it takes as structs and maps: of thousands, few are looked at. Of
+// packed is an object in a cache as bytes, a third of what it takes as structs and maps: of thousands, few are looked at. Of
 // its metadata there is what says whom a change of it concerns.
 type packed struct {
 	metav1.ObjectMeta
