@@ -175,12 +175,7 @@ func (r *replica) stand(ctx context.Context, shard int, lead func(int)) error {
 // take says whether the replica takes a seat that it has got. It does not take a second one for which it has not waited,
 // and none while others divide the Canaries into another number of shards.
 func (r *replica) take(ctx context.Context, s *seat) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if ctx.Err() != nil || len(r.held) > 0 && !s.waited {
-		return false
-	}
-	other, err := r.divided(ctx)
+	other, err := r.divided(ctx) // before the lock, for which every write waits
 	if err != nil {
 		r.log.Error("the Lease is given back", "error", err)
 		return false
@@ -188,6 +183,11 @@ func (r *replica) take(ctx context.Context, s *seat) bool {
 	if other != "" {
 		r.log.Warn("another replica divides the Canaries into another number of shards; waiting until it has gone",
 			"shards", r.shards, "other", other)
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ctx.Err() != nil || len(r.held) > 0 && !s.waited {
 		return false
 	}
 	r.held = append(r.held, s)

@@ -75,7 +75,7 @@ func command() *cobra.Command {
 		"address of profiles for go tool pprof, as in 127.0.0.1:6060; without it there are none")
 	f.IntVar(&o.workers, "workers", 16, "Canaries that are looked at at the same time")
 	f.IntVar(&o.metricWorkers, "metric-workers", 16, "metric queries that one server is asked at the same time")
-	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work")
+	f.BoolVar(&o.leaderElection, "enable-leader-election", false, "let only one of several replicas work, or one for each shard")
 	f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; defaults to the pod's own")
 	f.IntVar(&o.shards, "shards", 1,
 		"parts that Canaries are divided into by their namespaces, each with one replica that works; with leader election only")
