@@ -55,7 +55,7 @@ func arguments() map[string][]string {
 			"--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20",
 			"--kube-api-qps=2000", "--kube-api-burst=4000",
 		},
-		"kube-apiserver": {"--event-ttl=15m"},
+		"kube-apiserver": {"--event-ttl=15m", "--profiling=true"},
 		"etcd":           {"--quota-backend-bytes=8589934592"},
 	}
 }

@@ -193,11 +193,11 @@ func (c *Controller) lookAtAll() {
 	}
 }
 
-// wake queues those of the Canaries that this replica leads, and those that are gone, to be forgotten. What it takes over
-// later is no news now.
+// wake queues those of the Canaries that this replica leads, those whose runs it may take over, and those that are gone, to
+// be forgotten.
 func (c *Controller) wake(keys ...types.NamespacedName) {
 	for _, key := range keys {
-		if canary, err := c.caches.canary(key); err != nil || c.shards.leads(canary) {
+		if canary, err := c.caches.canary(key); err != nil || c.shards.leads(canary) || onTheMove(canary) || c.seen.follows(key) {
 			c.queue.Add(key)
 		}
 	}
@@ -245,8 +245,13 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 	if err != nil {
 		return 0, err
 	}
-	if !c.shards.leads(canary) { // its label has changed
-		c.forget(key)
+	if !c.shards.leads(canary) { // what it was while it was led is no news any more
+		c.leave(key)
+		if onTheMove(canary) {
+			c.follow(canary)
+		} else {
+			c.seen.forget(key)
+		}
 		return 0, nil
 	}
 	o := c.observe(canary)
@@ -269,7 +274,13 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 }
 
 func (c *Controller) forget(key types.NamespacedName) {
+	c.leave(key)
 	c.seen.forget(key)
+}
+
+// leave is forget, but for since when the route is as it is.
+func (c *Controller) leave(key types.NamespacedName) {
+	c.seen.leave(key)
 	c.refusals.forget(key)
 	c.pods.forget(key)
 	c.asker.forget(key)

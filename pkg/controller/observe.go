@@ -49,23 +49,37 @@ type observation struct {
 	unrenderable bool
 }
 
-func (c *Controller) observe(canary *v1beta1.Canary) *observation {
+// find takes what a Canary's traffic goes by from the caches.
+func (c *Controller) find(canary *v1beta1.Canary) *observation {
 	o := &observation{canary: canary, target: c.targetOf(canary), names: workload.ServiceNames(canary), found: router.Found{}}
 	ns := canary.Namespace
 	o.apex = c.caches.service(ns, o.names.Apex)
 	o.primarySvc = c.caches.service(ns, o.names.Primary)
 	o.canarySvc = c.caches.service(ns, o.names.Canary)
-	o.snapshot = rollout.Snapshot{
-		Now: c.options.Now(), Canary: canary, Command: commandOf(canary), ConfigDigest: c.configs.digest(keyOf(canary)),
-		Turn: c.caches.turn(canary),
-	}
-	o.snapshot.Services = servicesOf(o)
+	o.snapshot = rollout.Snapshot{Now: c.options.Now(), Canary: canary, Services: servicesOf(o)}
+	return o
+}
+
+func (c *Controller) observe(canary *v1beta1.Canary) *observation {
+	o := c.find(canary)
+	s := &o.snapshot
+	s.Command, s.ConfigDigest, s.Turn = commandOf(canary), c.configs.digest(keyOf(canary)), c.caches.turn(canary)
 	err := o.target.observe(o)
 	c.observeRoute(o)
 	c.configs.follow(keyOf(canary), configRefs(o))
 	o.behind = workload.Unknown(err) || c.behind(o) || o.target.behind(o)
-	o.snapshot.Problems = c.problems(o, err)
+	s.Problems = c.problems(o, err)
 	return o
+}
+
+// follow remembers since when the route of a run that another replica leads is as it is: whoever takes over need not wait
+// until it settles anew. What is released in place has none.
+func (c *Controller) follow(canary *v1beta1.Canary) {
+	switch canary.Spec.TargetRef.Kind {
+	case v1beta1.KindStatefulSet, v1beta1.KindDaemonSet:
+	default:
+		c.observeRoute(c.find(canary))
+	}
 }
 
 func (c *Controller) observeRoute(o *observation) {

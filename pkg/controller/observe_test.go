@@ -10,11 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"weir.dev/weir/pkg/apis/weir/v1beta1"
 	"weir.dev/weir/pkg/kube"
 	"weir.dev/weir/pkg/rollout"
+	"weir.dev/weir/pkg/router"
 )
 
 func TestSplits(t *testing.T) {
@@ -41,6 +43,8 @@ func TestSplits(t *testing.T) {
 	assert.False(t, s.first(key, "4"))
 	s.doubt(key, "")
 	assert.True(t, s.first(key, "4"), "an event is to be told again")
+	s.leave(key)
+	assert.Equal(t, at(7), s.since(key, route(10), at(8)))
 	s.forget(key)
 	assert.True(t, s.first(key, "4"), "a Canary that was deleted and made anew")
 	assert.Equal(t, at(8), s.since(key, route(10), at(8)))
@@ -101,7 +105,7 @@ func TestBegin(t *testing.T) {
 		options: Options{Log: slog.New(slog.DiscardHandler)},
 	}
 	c.queue = newCanaryQueue(c.metrics.queues, c.running)
-	c.adopter = newAdopter(c)
+	c.adopter, c.seen = newAdopter(c), newSplits()
 	defer c.queue.ShutDown()
 	store := cs.weir.Weir().V1beta1().Canaries().Informer().GetIndexer()
 	busy := map[string]bool{}
@@ -123,7 +127,7 @@ func TestBegin(t *testing.T) {
 		Namespace: "shop", Name: "other", Labels: map[string]string{v1beta1.ShardLabel: fmt.Sprint(1 - c.shards.ofNamespace("shop"))},
 	}}
 	require.NoError(t, store.Add(other))
-	assert.Zero(t, c.queue.Len())
+	assert.Equal(t, 15, c.queue.Len(), "who may take over follows those with a run")
 	c.begin(c.shards.ofNamespace("shop"))
 	require.Equal(t, 100, c.queue.Len(), "and what is of another shard is not")
 	c.wake(keyOf(other))
@@ -133,4 +137,48 @@ func TestBegin(t *testing.T) {
 		key, _ := c.queue.Get()
 		assert.Equal(t, i < 17 && i != 7 && i != 15, busy[key.Name], "place %d", i)
 	}
+}
+
+// fixed is a router whose route is as somebody says.
+type fixed struct {
+	router.Router
+	route rollout.Route
+}
+
+func (f *fixed) Resources() []schema.GroupVersionResource                   { return nil }
+func (f *fixed) Refs(router.App) []router.Ref                               { return nil }
+func (f *fixed) Features() router.Features                                  { return router.Features{} }
+func (f *fixed) Settle() time.Duration                                      { return time.Second }
+func (f *fixed) Read(router.App, rollout.Split, router.Found) rollout.Route { return f.route }
+
+// TestFollow: who takes over a run knows since when its route is as it is.
+func TestFollow(t *testing.T) {
+	route := &fixed{route: rollout.Route{Found: true, Split: rollout.Split{Weight: 10}}}
+	cs, err := newCaches(Clients{}, Options{Informers: Informers(nil, "")},
+		watchable{usable: map[string]router.Router{"fixed": route}}, func(...types.NamespacedName) {}, kube.NewFreshness())
+	require.NoError(t, err)
+	now := time.Unix(1, 0)
+	c := &Controller{caches: cs, shards: newShards(1), seen: newSplits(), options: Options{Now: func() time.Time { return now }}}
+	canary := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"}}
+	canary.Spec.Provider, canary.Status.Run = "fixed", &v1beta1.RunStatus{}
+	look := func(second int64) time.Time {
+		now = time.Unix(second, 0)
+		o := c.find(canary)
+		c.observeRoute(o)
+		return o.snapshot.Route.Since
+	}
+	c.follow(canary)
+	assert.Equal(t, time.Unix(1, 0), look(3))
+	route.route.Split.Weight = 20
+	now = time.Unix(4, 0)
+	c.follow(canary)
+	c.seen.leave(keyOf(canary))
+	assert.Equal(t, time.Unix(4, 0), look(6))
+	assert.True(t, c.seen.first(keyOf(canary), "1"), "all else is news")
+	assert.True(t, c.seen.follows(keyOf(canary)))
+	c.seen.forget(keyOf(canary))
+	assert.False(t, c.seen.follows(keyOf(canary)))
+	canary.Spec.TargetRef.Kind = v1beta1.KindStatefulSet
+	c.follow(canary)
+	assert.False(t, c.seen.follows(keyOf(canary)), "in place there is another route")
 }

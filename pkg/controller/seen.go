@@ -68,10 +68,25 @@ func (s *splits) since(key types.NamespacedName, route rollout.Route, now time.T
 	return last.since
 }
 
-func (s *splits) forget(key types.NamespacedName) {
+// follows says that it remembers since when a Canary's route is as it is.
+func (s *splits) follows(key types.NamespacedName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, follows := s.seen[key]
+	return follows
+}
+
+// leave makes a Canary one that was not seen before.
+func (s *splits) leave(key types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.met, key)
 	delete(s.doubted, key)
+}
+
+// forget forgets since when its route is as it is.
+func (s *splits) forget(key types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.seen, key)
 }
