@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"weir.dev/weir/e2e/pages"
 	"weir.dev/weir/e2e/sandbox"
 	"weir.dev/weir/pkg/cli"
 )
@@ -24,20 +25,20 @@ import (
 // known to those; targets of make, packages, tests and flags of Go, and files and folders are there.
 func TestCommands(t *testing.T) {
 	c := newChecker(t)
-	for _, p := range pages(t) {
-		for _, line := range p.typed() {
-			for _, words := range commands(t, p.file, line) {
+	for _, p := range allPages(t) {
+		for _, line := range typedLines(p) {
+			for _, words := range commands(t, p.File, line) {
 				if err := c.check(words); err != nil {
-					t.Errorf("%s: %s: %s", p.file, line, err)
+					t.Errorf("%s: %s: %s", p.File, line, err)
 				}
 			}
 		}
 		// In a sentence a command may lack its arguments.
-		for _, said := range regexp.MustCompile("`kubectl weir ([a-z][^`]*)`").FindAllStringSubmatch(p.text, -1) {
+		for _, said := range regexp.MustCompile("`kubectl weir ([a-z][^`]*)`").FindAllStringSubmatch(p.Text, -1) {
 			words, err := shellwords.Parse(said[1])
-			require.NoError(t, err, "%s: %s", p.file, said[0])
+			require.NoError(t, err, "%s: %s", p.File, said[0])
 			if _, err := weir(words); err != nil {
-				t.Errorf("%s: %s: %s", p.file, said[0], err)
+				t.Errorf("%s: %s: %s", p.File, said[0], err)
 			}
 		}
 	}
@@ -84,14 +85,11 @@ func TestCommandsBite(t *testing.T) {
 	}
 }
 
-// typed are the lines of a page that people type: those of its blocks, and those behind a prompt.
-func (p page) typed() []string {
+// typedLines are those of a page that people type.
+func typedLines(p pages.Page) []string {
 	var lines []string
-	for _, block := range p.blocks("sh") {
-		lines = append(lines, strings.Split(strings.ReplaceAll(block, "\\\n", " "), "\n")...)
-	}
-	for _, prompted := range regexp.MustCompile(`(?m)^\$ (.*)$`).FindAllStringSubmatch(p.text, -1) {
-		lines = append(lines, prompted[1])
+	for _, step := range p.Steps() {
+		lines = append(lines, strings.Split(step.Command, "\n")...)
 	}
 	return lines
 }

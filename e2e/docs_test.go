@@ -1,15 +1,12 @@
 package e2e_test
 
 import (
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,91 +18,42 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
 	"sigs.k8s.io/yaml"
+
+	"weir.dev/weir/e2e/pages"
 )
 
-// page is one of the docs.
-type page struct{ file, text string }
-
-func pages(t *testing.T) []page {
+// allPages are those of the docs.
+func allPages(t *testing.T) []pages.Page {
 	t.Helper()
-	all := []page{{file: "../README.md"}}
-	require.NoError(t, filepath.WalkDir("../docs", func(path string, _ fs.DirEntry, err error) error {
-		if filepath.Ext(path) == ".md" {
-			all = append(all, page{file: path})
-		}
-		return err
-	}))
-	for i := range all {
-		content, err := os.ReadFile(all[i].file)
-		require.NoError(t, err)
-		all[i].text = string(content)
-	}
+	all, err := pages.All("..")
+	require.NoError(t, err)
 	require.Greater(t, len(all), 20)
 	return all
-}
-
-// blocks are the code blocks of a language; those within lists without their margin.
-func (p page) blocks(language string) []string {
-	var all []string
-	for _, block := range regexp.MustCompile("(?s)\n( *)```"+language+"\n(.*?)\n *```").FindAllStringSubmatch(p.text, -1) {
-		all = append(all, strings.ReplaceAll("\n"+block[2], "\n"+block[1], "\n")[1:])
-	}
-	return all
-}
-
-// prose is the page without its code.
-func (p page) prose() string {
-	blocks, inline := regexp.MustCompile("(?s)\n *```.*?\n *```"), regexp.MustCompile("`[^`\n]*`")
-	return inline.ReplaceAllString(blocks.ReplaceAllString(p.text, ""), "")
-}
-
-// anchors are the names that headings can be linked by.
-func (p page) anchors() map[string]bool {
-	found := map[string]bool{}
-	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(p.text, -1) {
-		name := strings.Map(func(r rune) rune {
-			switch {
-			case r == ' ':
-				return '-'
-			case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
-				return unicode.ToLower(r)
-			}
-			return -1
-		}, regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`).ReplaceAllString(heading[1], "$1"))
-		for n, one := 1, name; ; n++ { // the second of a name has a number
-			if !found[one] {
-				found[one] = true
-				break
-			}
-			one = fmt.Sprintf("%s-%d", name, n)
-		}
-	}
-	return found
 }
 
 // TestLinks: a link within the tree leads to a file, and to a heading of it where it names one.
 func TestLinks(t *testing.T) {
 	headings := map[string]map[string]bool{}
-	for _, p := range pages(t) {
-		headings[filepath.Clean(p.file)] = p.anchors()
+	for _, p := range allPages(t) {
+		headings[p.File] = p.Anchors()
 	}
 	links := 0
-	for _, p := range pages(t) {
-		for _, link := range regexp.MustCompile(`(?s)\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"`).FindAllStringSubmatch(p.prose(), -1) {
+	for _, p := range allPages(t) {
+		for _, link := range regexp.MustCompile(`(?s)\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"`).FindAllStringSubmatch(p.Prose(), -1) {
 			to := link[1] + link[2]
 			if strings.Contains(to, "://") {
 				continue
 			}
 			links++
 			file, anchor, _ := strings.Cut(to, "#")
-			target := filepath.Clean(p.file)
+			target := p.File
 			if file != "" {
-				target = filepath.Join(filepath.Dir(p.file), file)
+				target = filepath.Join(filepath.Dir(p.File), file)
 			}
-			_, err := os.Stat(target)
-			assert.NoError(t, err, "%s links to %s", p.file, to)
+			_, err := os.Stat(filepath.Join("..", target))
+			assert.NoError(t, err, "%s links to %s", p.File, to)
 			if anchor != "" {
-				assert.True(t, headings[target][anchor], "%s links to %s, and there is no such heading", p.file, to)
+				assert.True(t, headings[target][anchor], "%s links to %s, and there is no such heading", p.File, to)
 			}
 		}
 	}
@@ -143,10 +91,10 @@ func over(part map[string]any) (base string, within []string) {
 func TestYAML(t *testing.T) {
 	s := newReader(t)
 	taken := 0
-	for _, p := range pages(t) {
-		for _, block := range p.blocks("yaml") {
+	for _, p := range allPages(t) {
+		for _, block := range p.Blocks("yaml") {
 			for document := range strings.SplitSeq(block, "\n---\n") {
-				if object := s.read(t, p.file, document); object != nil && s.takes(t, p.file, object) {
+				if object := s.read(t, p.File, document); object != nil && s.takes(t, p.File, object) {
 					taken++
 				}
 			}
