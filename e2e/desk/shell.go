@@ -39,39 +39,39 @@ type Shell struct {
 // something is wrong. What ends with & goes on until Close. With the context, the command is killed.
 func (s *Shell) Type(ctx context.Context, command string) (said string, err error) {
 	if before, goesOn := strings.CutSuffix(command, " &"); goesOn {
-		p, err := s.start(before)
+		p, err := s.start(context.WithoutCancel(ctx), before)
 		if err == nil {
 			s.background = append(s.background, p)
 		}
 		return "", err
 	}
-	p, err := s.start(command)
+	p, err := s.start(ctx, command)
 	if err != nil {
 		return "", err
 	}
-	return s.await(ctx, p)
+	return s.await(p)
 }
 
 // Until runs a command that would not end by itself, reads what it says as it comes, and interrupts it as ^C does when
 // enough is seen. It gives what was said by then; an error tells that the command ended before, or that the context did.
 func (s *Shell) Until(ctx context.Context, command string, enough func(said string) bool) (said string, err error) {
-	p, err := s.start(command)
+	p, err := s.start(ctx, command)
 	if err != nil {
 		return "", err
 	}
 	for !enough(p.said.String()) {
 		select {
 		case <-p.gone:
-			said, err = s.await(ctx, p)
+			said, err = s.await(p)
 			return said, errors.Join(err, fmt.Errorf("%s ended before enough was seen:\n%s", command, said))
 		case <-ctx.Done():
-			said, err = s.await(ctx, p)
+			said, err = s.await(p)
 			return said, errors.Join(err, fmt.Errorf("%s did not show enough:\n%s", command, said))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	_ = p.signal(syscall.SIGINT) // unless it has just ended
-	said, err = s.await(ctx, p)
+	said, err = s.await(p)
 	if ended := (*exec.ExitError)(nil); errors.As(err, &ended) { // how it takes ^C is its own affair
 		err = nil
 	}
@@ -108,14 +108,15 @@ type process struct {
 	err     error // once it is gone
 }
 
-func (s *Shell) start(command string) (*process, error) {
+func (s *Shell) start(ctx context.Context, command string) (*process, error) {
 	typed := s.read(command)
 	fmt.Fprintf(s.Log, "$ %s\n", typed)
-	p := &process{command: exec.Command("bash", "-euo", "pipefail", "-c", typed), gone: make(chan struct{})}
+	p := &process{command: exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", typed), gone: make(chan struct{})}
 	p.command.Dir = s.Folder
 	p.command.Env = append(os.Environ(), s.Env...)
 	p.command.Stdout, p.command.Stderr = &p.said, &p.said
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	p.command.Cancel = func() error { return p.signal(syscall.SIGKILL) }
 	p.command.WaitDelay = time.Second // what is left behind may hold the output open
 	started := make(chan error)
 	go func() {
@@ -134,14 +135,8 @@ func (s *Shell) start(command string) (*process, error) {
 	return p, nil
 }
 
-func (s *Shell) await(ctx context.Context, p *process) (string, error) {
-	select {
-	case <-p.gone:
-	case <-ctx.Done():
-		_ = p.signal(syscall.SIGKILL)
-		<-p.gone
-		p.err = errors.Join(context.Cause(ctx), p.err)
-	}
+func (s *Shell) await(p *process) (string, error) {
+	<-p.gone
 	s.code = p.command.ProcessState.ExitCode()
 	said := p.said.String()
 	fmt.Fprint(s.Log, said)

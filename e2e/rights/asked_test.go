@@ -13,11 +13,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	authorizationv1 "k8s.io/api/authorization/v1"
+
+	"weir.dev/weir/e2e/rehearsal"
 )
 
 const (
 	// system is where the operator is installed.
-	system = "weir-system"
+	system = rehearsal.System
 	// account is who the operator is to the API server.
 	account = "system:serviceaccount:" + system + ":weir"
 )

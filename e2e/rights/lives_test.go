@@ -46,10 +46,10 @@ func (g *ground) begin(t *testing.T, overlay string, l life) *application {
 	t.Helper()
 	a := &application{ground: g, life: l, t: t, namespace: overlay + "-" + l.name}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}}
-	_, err := g.kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
+	_, err := g.Kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
 	require.NoError(t, err)
 	for _, name := range l.binds {
-		_, err := g.kube.RbacV1().RoleBindings(a.namespace).Create(t.Context(), &rbacv1.RoleBinding{
+		_, err := g.Kube.RbacV1().RoleBindings(a.namespace).Create(t.Context(), &rbacv1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: name},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: system, Name: "weir"}},
@@ -89,7 +89,7 @@ func (a *application) manage() {
 // patch changes the Canary as a person does.
 func (a *application) patch(patch string) {
 	a.t.Helper()
-	_, err := a.weir.WeirV1beta1().Canaries(a.namespace).Patch(a.t.Context(), "app", types.MergePatchType, []byte(patch),
+	_, err := a.Weir.WeirV1beta1().Canaries(a.namespace).Patch(a.t.Context(), "app", types.MergePatchType, []byte(patch),
 		metav1.PatchOptions{FieldManager: "kubectl-edit"})
 	require.NoError(a.t, err)
 }
@@ -97,7 +97,7 @@ func (a *application) patch(patch string) {
 // found is nil where there is none.
 func (a *application) found() *v1beta1.Canary {
 	a.t.Helper()
-	c, err := a.weir.WeirV1beta1().Canaries(a.namespace).Get(a.t.Context(), "app", metav1.GetOptions{})
+	c, err := a.Weir.WeirV1beta1().Canaries(a.namespace).Get(a.t.Context(), "app", metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -153,7 +153,7 @@ func whole(a *application) {
 
 func (a *application) end() {
 	a.t.Helper()
-	require.NoError(a.t, a.weir.WeirV1beta1().Canaries(a.namespace).Delete(a.t.Context(), "app", metav1.DeleteOptions{}))
+	require.NoError(a.t, a.Weir.WeirV1beta1().Canaries(a.namespace).Delete(a.t.Context(), "app", metav1.DeleteOptions{}))
 	a.awaitGone()
 }
 
@@ -170,7 +170,7 @@ func annotated(kind string) func(*application) {
 		resource := appsv1.SchemeGroupVersion.WithResource(strings.ToLower(kind) + "s")
 		annotate := func(annotations string) {
 			a.t.Helper()
-			_, err := a.dynamic.Resource(resource).Namespace(a.namespace).Patch(a.t.Context(), "app", types.MergePatchType,
+			_, err := a.Dynamic.Resource(resource).Namespace(a.namespace).Patch(a.t.Context(), "app", types.MergePatchType,
 				fmt.Appendf(nil, `{"metadata": {"annotations": %s}}`, annotations), metav1.PatchOptions{FieldManager: "kubectl-annotate"})
 			require.NoError(a.t, err)
 		}

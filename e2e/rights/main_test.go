@@ -16,69 +16,48 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/yaml"
 
-	"weir.dev/weir/e2e/player"
+	"weir.dev/weir/e2e/rehearsal"
 	"weir.dev/weir/e2e/sandbox"
-	"weir.dev/weir/e2e/sandbox/image"
-	"weir.dev/weir/pkg/client/clientset/versioned"
 )
 
 // ground is what all overlays are tried on, one after the other.
 type ground struct {
-	config    *rest.Config
-	kube      kubernetes.Interface
-	weir      versioned.Interface
-	dynamic   dynamic.Interface
+	*rehearsal.Stage
 	questions *questions
 	rival     *rival
-	// audit is the path of the audit log, and place how far it was read.
-	audit string
+	// place is how far the audit log was read.
 	place int
-	// program is the operator's; outside is a Prometheus, and a channel of alerts, which counts its alerts.
-	program string
+	// outside is a Prometheus, and a channel of alerts, which counts its alerts.
 	outside *httptest.Server
 	alerts  atomic.Int32
 }
 
-// raise starts an API server that serves the kinds of all overlays, with its controllers, and what plays the rest.
+// raise starts the stage, with what listens to the operator and gets in its way.
 func raise(t *testing.T) *ground {
 	t.Helper()
-	g := &ground{questions: listen(), program: filepath.Join(t.TempDir(), "weir")}
+	g := &ground{questions: listen()}
 	t.Cleanup(g.questions.Close)
 	g.outside = httptest.NewServer(http.HandlerFunc(g.answer))
 	t.Cleanup(g.outside.Close)
-	top, err := sandbox.Tree(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, image.Compile(t.Context(), top, "./cmd/weir", g.program))
-	server, err := sandbox.StartAPIServer(t.Context(), sandbox.APIServerOptions{
-		ControllerManager: true, AuditPolicy: auditPolicy, Progress: os.Stderr,
+	var err error
+	g.Stage, err = rehearsal.Raise(t.Context(), sandbox.APIServerOptions{
+		AuditPolicy: auditPolicy, Progress: os.Stderr,
 		// On in some clusters, as in OpenShift's: who names an owner needs rights on him.
 		AdmissionPlugins:     []string{"OwnerReferencesPermissionEnforcement"},
 		AuthorizationWebhook: g.wayToQuestions(t),
 	})
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
-	g.config, g.audit = server.RESTConfig(), server.AuditLog
-	g.kube, err = kubernetes.NewForConfig(g.config)
-	require.NoError(t, err)
-	g.weir, err = versioned.NewForConfig(g.config)
-	require.NoError(t, err)
-	g.dynamic, err = dynamic.NewForConfig(g.config)
-	require.NoError(t, err)
-	g.define(t)
-	g.rival = meet(t, g.config)
-	g.play(t)
+	t.Cleanup(func() { assert.NoError(t, g.Strike()) })
+	g.rival = meet(t, g.Config)
 	return g
 }
 
@@ -92,46 +71,6 @@ func (g *ground) wayToQuestions(t *testing.T) string {
 	path := filepath.Join(t.TempDir(), "questions")
 	require.NoError(t, clientcmd.WriteToFile(*config, path))
 	return path
-}
-
-// define has all kinds of routes served.
-func (g *ground) define(t *testing.T) {
-	t.Helper()
-	for _, definitions := range []func(context.Context) ([]byte, error){
-		sandbox.GatewayDefinitions, sandbox.IstioDefinitions, sandbox.TraefikDefinitions, sandbox.ContourDefinitions,
-		sandbox.KnativeDefinitions,
-		func(ctx context.Context) ([]byte, error) { return sandbox.SMIDefinitions(ctx, "v1alpha4") },
-	} {
-		manifests, err := definitions(t.Context())
-		require.NoError(t, err)
-		g.apply(t, string(manifests))
-	}
-	for _, r := range []string{"apisix", "gloo", "kuma"} { // of these, the ones of their routers' tests
-		definitions, err := os.ReadFile(filepath.Join(tree, "pkg/router", r, "testdata/definitions.yaml"))
-		require.NoError(t, err)
-		g.apply(t, string(definitions))
-	}
-}
-
-// play has pods run, nodes for DaemonSets, and routes accepted, until the test ends.
-func (g *ground) play(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	pods, err := player.Start(ctx, g.kube, g.dynamic)
-	require.NoError(t, err)
-	knative := player.StartKnative(ctx, g.dynamic)
-	routes := g.accept(ctx)
-	t.Cleanup(func() {
-		cancel()
-		pods.Wait()
-		<-routes
-		assert.NoError(t, knative.Wait())
-	})
-	for i := range 2 {
-		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("node-%d", i)}}
-		_, err := g.kube.CoreV1().Nodes().Create(t.Context(), node, metav1.CreateOptions{})
-		require.NoError(t, err)
-	}
 }
 
 // answer is a Prometheus that says of every revision under /good that it is well and of every one under /bad that it is
@@ -149,7 +88,7 @@ func (g *ground) answer(w http.ResponseWriter, r *http.Request) {
 
 func (g *ground) apply(t *testing.T, manifests string) {
 	t.Helper()
-	require.NoError(t, sandbox.Apply(t.Context(), g.config, []byte(manifests)))
+	require.NoError(t, g.Apply(t.Context(), manifests))
 }
 
 // TestRights lives the lives of each overlay by its rights, and those of the bare one with each component.
@@ -172,7 +111,7 @@ func (g *ground) prove(t *testing.T, overlay string) {
 		mine = slices.DeleteFunc(slices.Clone(all), func(right grant) bool { return slices.Contains(of, right) })
 	}
 	g.questions.taken()
-	_, g.place = requests(t, g.audit, g.place)
+	_, g.place = requests(t, g.Server.AuditLog, g.place)
 	lives := lives()[overlay]
 	require.NotEmpty(t, lives)
 	args, env := program(t, objects)
@@ -190,8 +129,8 @@ func (g *ground) prove(t *testing.T, overlay string) {
 			})
 		}
 	})
-	op.end(t)
-	events, place := requests(t, g.audit, g.place)
+	require.NoError(t, op.End())
+	events, place := requests(t, g.Server.AuditLog, g.place)
 	g.place = place
 	require.NotEmpty(t, events)
 	for _, d := range denied(events) {
@@ -249,7 +188,9 @@ func (g *ground) agree(t *testing.T, want []grant) {
 		want[i].namespace = "" // the answer is about one
 	}
 	may := func(name string) func() []grant {
-		client, err := kubernetes.NewForConfig(g.as(t, name))
+		config, err := g.As(t.Context(), name)
+		require.NoError(t, err)
+		client, err := kubernetes.NewForConfig(config)
 		require.NoError(t, err)
 		review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: system}}
 		return func() []grant {
@@ -274,7 +215,7 @@ func (g *ground) agree(t *testing.T, want []grant) {
 // remove deletes one of the objects that overlays have beyond the base.
 func (g *ground) remove(t *testing.T, o *unstructured.Unstructured) {
 	resource, _ := meta.UnsafeGuessKindToResource(o.GroupVersionKind())
-	err := g.dynamic.Resource(resource).Namespace(o.GetNamespace()).
+	err := g.Dynamic.Resource(resource).Namespace(o.GetNamespace()).
 		Delete(context.WithoutCancel(t.Context()), o.GetName(), metav1.DeleteOptions{})
 	assert.NoError(t, err)
 }

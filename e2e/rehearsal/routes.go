@@ -1,4 +1,4 @@
-package rights
+package rehearsal
 
 import (
 	"context"
@@ -14,22 +14,22 @@ import (
 
 // accept plays the controllers of kinds of routes that have to say of each version that they serve it, until the context
 // ends, and then closes what it gives back.
-func (g *ground) accept(ctx context.Context) <-chan struct{} {
+func (s *Stage) accept(ctx context.Context) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
 			// A conflict, or an API server that goes, leaves it to the next round.
-			_ = g.acceptAll(ctx, apisix.Routes(), "Accepted")
-			_ = g.acceptAll(ctx, contour.Resource(), "Valid")
+			_ = s.acceptAll(ctx, apisix.Routes(), "Accepted")
+			_ = s.acceptAll(ctx, contour.Resource(), "Valid")
 			time.Sleep(100 * time.Millisecond)
 		}
 	}()
 	return done
 }
 
-func (g *ground) acceptAll(ctx context.Context, resource schema.GroupVersionResource, condition string) error {
-	list, err := g.dynamic.Resource(resource).List(ctx, metav1.ListOptions{})
+func (s *Stage) acceptAll(ctx context.Context, resource schema.GroupVersionResource, condition string) error {
+	list, err := s.Dynamic.Resource(resource).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (g *ground) acceptAll(ctx context.Context, resource schema.GroupVersionReso
 			"type": condition, "status": "True", "reason": condition, "message": "played", "observedGeneration": route.GetGeneration(),
 			"lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
 		}}}
-		_, err := g.dynamic.Resource(resource).Namespace(route.GetNamespace()).UpdateStatus(ctx, route, metav1.UpdateOptions{})
+		_, err := s.Dynamic.Resource(resource).Namespace(route.GetNamespace()).UpdateStatus(ctx, route, metav1.UpdateOptions{})
 		if err != nil {
 			return err
 		}
