@@ -65,8 +65,12 @@ func TestCommandsBite(t *testing.T) {
 		"kubectl get canary podinfo --look":              true,
 		"kubectl create secret generic a --from-tar=b":   true,
 		"kubectl gaze":                                   true,
-		"kubectl apply -k kustomize/istio":               false,
-		"kubectl apply -k kustomize/nowhere":             true,
+		"make -C weir demo":                              false,
+		"make -C elsewhere demo":                         true,
+		"go -C weir run ./e2e/demo -never":               true,
+		"kubectl apply -k weir/kustomize/istio":          false,
+		"kubectl apply -k weir/kustomize/nowhere":        true,
+		"kubectl apply -k kustomize/istio":               true,
 		"kubectl weir status podinfo --wait":             false,
 		"kubectl weir status podinfo --wait-for-ever":    true,
 		"kubectl weir approve podinfo":                   true,
@@ -146,6 +150,12 @@ func (c *checker) check(words []string) error {
 		program, rest = "weir", rest[1:]
 	}
 	c.checked[program]++
+	if (program == "make" || program == "go") && len(rest) > 1 && rest[0] == "-C" {
+		if rest[1] != "weir" {
+			return fmt.Errorf("there is no checkout %s", rest[1])
+		}
+		rest = rest[2:]
+	}
 	switch program {
 	case "make":
 		if len(rest) > 0 && !strings.Contains(c.makefile, "\n"+rest[0]+":") {
@@ -196,11 +206,9 @@ func (c *checker) known(program string, words []string) error {
 			plain = append(plain, word)
 		}
 		if strings.HasPrefix(word, "kustomize/") || strings.HasPrefix(word, "artifacts/") {
-			if _, err := os.Stat(filepath.Join("..", word)); err != nil {
-				return err
-			}
+			return fmt.Errorf("%s is typed beside the checkout, where it is weir/%s", word, word)
 		}
-		if within, ok := strings.CutPrefix(word, "weir/"); ok { // the checkout beside which overlays are
+		if within, ok := strings.CutPrefix(word, "weir/"); ok { // the checkout beside which all is typed
 			if _, err := os.Stat(filepath.Join("..", within)); err != nil {
 				return err
 			}

@@ -21,8 +21,8 @@ import (
 // links to those of the tree.
 func copied() []string { return []string{"artifacts", "charts", "kustomize"} }
 
-// Checkout makes the folder `weir` in another, as a clone of the tree. What is said in change, old and new by turns, is
-// put in place of what files of artifacts/examples say: what stands outside of the cluster has other addresses there.
+// Checkout makes the folder `weir` in another, as a clone of the tree. What change says, old and new by turns, is put
+// in place of what files of artifacts/examples say there.
 func Checkout(tree, folder string, change ...string) error {
 	weir := filepath.Join(folder, "weir")
 	if err := os.MkdirAll(weir, 0o755); err != nil {
@@ -78,10 +78,10 @@ func Programs(ctx context.Context, tree, folder string, progress io.Writer) erro
 	return image.Compile(ctx, tree, "./cmd/kubectl-weir", filepath.Join(folder, "kubectl-weir"))
 }
 
-// Write writes the file of a step on the desk, with what Files says in place of what the page says.
+// Write writes the file of a step on the desk, with what stands for the addresses outside.
 func (s *Shell) Write(step pages.Step) error {
 	path := filepath.Join(s.Folder, step.File)
-	content := strings.NewReplacer(s.Files...).Replace(step.Content)
+	content := strings.NewReplacer(s.Outside...).Replace(step.Content)
 	fmt.Fprintf(s.Log, "--- %s\n%s", step.File, content)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("writing %s: %w", step.File, err)

@@ -26,8 +26,8 @@ type Shell struct {
 	Env []string
 	// Words are what a reader puts in place of the words that a page has in capitals, as in NAME, wherever they stand alone.
 	Words map[string]string
-	// Files are what is said in other words in files than on the page, old and new by turns.
-	Files []string
+	// Outside are addresses of the page and what stands for each here, by turns, in what is typed and in files.
+	Outside []string
 	// Log is told what is typed and what is said.
 	Log io.Writer
 
@@ -97,7 +97,8 @@ func (s *Shell) read(command string) string {
 		}
 		return word
 	})
-	return strings.ReplaceAll(command, "$?", strconv.Itoa(s.code)) // each command has a shell of its own
+	command = strings.ReplaceAll(command, "$?", strconv.Itoa(s.code)) // each command has a shell of its own
+	return strings.NewReplacer(s.Outside...).Replace(command)
 }
 
 // process is a command that runs, with all that it has started.

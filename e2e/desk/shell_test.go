@@ -77,7 +77,7 @@ func TestBackground(t *testing.T) {
 func TestCheckout(t *testing.T) {
 	s := shell(t)
 	require.NoError(t, Checkout("../..", s.Folder, "http://prometheus.monitoring:9090", "http://elsewhere"))
-	s.Files = []string{"one", "two"}
+	s.Outside = []string{"one", "two"}
 	require.NoError(t, s.Write(pages.Step{File: "mine/kustomization.yaml", Content: "namePrefix: one\n"}))
 	said, err := s.Type(t.Context(), "cat mine/*; cat weir/artifacts/examples/metrictemplate.yaml; make -C weir help")
 	require.NoError(t, err)

@@ -7,7 +7,8 @@ import (
 )
 
 const text = "# Top\n\n```yaml\n# mine/a.yaml\na: 1\n```\n\n## Next\n\n1. First\n\n   ```sh\n   one \\\n     --two   # why\n\n" +
-	"   for s in a b; do\n     three $s\n   done\n   four\n   ```\n\n```yaml\nb: 1\n```\n\n```console\n$ five\nsaid\n$ six\n```\n\n" +
+	"   for s in a b; do\n     three $s\n   done\n   four\n   ```\n\n" +
+	"```yaml\nb: 1\n```\n\n```console\n$ five\nsaid\n$ six\n```\n\n" +
 	"A `word`.\n"
 
 func TestSteps(t *testing.T) {
