@@ -164,7 +164,7 @@ var rewrite = flag.Bool("rewrite", false, "write argocd-cm.yaml anew from the sc
 func TestConfigMap(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# What Argo CD has to know of Weir. The scripts are those beside this file; see docs/gitops.md.
-#   kubectl -n argocd patch configmap argocd-cm --patch-file artifacts/argocd/argocd-cm.yaml
+#   kubectl -n argocd patch configmap argocd-cm --patch-file weir/artifacts/argocd/argocd-cm.yaml
 data:
   resource.customizations.health.weir.dev_Canary: |
 `)
