@@ -105,9 +105,9 @@ func indexCanary(keys func(*v1beta1.Canary) []string) cache.IndexFunc {
 }
 
 func indexOwner(obj any) ([]string, error) {
-	m, ok := obj.(metav1.Object)
-	if !ok {
-		return nil, nil
+	m, err := meta.Accessor(obj)
+	if err != nil {
+		return nil, nil //nolint:nilerr // nobody owns what is no object
 	}
 	if owner := metav1.GetControllerOf(m); owner != nil {
 		return []string{string(owner.UID)}, nil

@@ -15,10 +15,35 @@ import (
 )
 
 // packed is an object in a cache as bytes, a third of what it takes as structs and maps: of thousands, few are looked at. Of
-// its metadata there is what says whom a change of it concerns.
+// its metadata there is what it is kept under, and what says whom a change of it concerns.
 type packed struct {
-	metav1.ObjectMeta
-	content []byte
+	namespace, name, version string
+	concerns                 *concerns
+	content                  []byte
+}
+
+// concerns is what says whom a change of an object concerns, beside its name; each may be nil. Of many objects it is nothing.
+type concerns struct {
+	owner           *metav1.OwnerReference
+	canary, knative *string // the value of the annotation, and of the label
+}
+
+// GetObjectMeta gives what is kept, made anew: whoever asks lets go of it soon.
+func (p *packed) GetObjectMeta() metav1.Object {
+	m := &metav1.ObjectMeta{Namespace: p.namespace, Name: p.name, ResourceVersion: p.version}
+	if p.concerns == nil {
+		return m
+	}
+	if owner := p.concerns.owner; owner != nil {
+		m.OwnerReferences = []metav1.OwnerReference{*owner}
+	}
+	if value := p.concerns.canary; value != nil {
+		m.Annotations = map[string]string{v1beta1.AnnotationCanary: *value}
+	}
+	if value := p.concerns.knative; value != nil {
+		m.Labels = map[string]string{workload.KnativeServiceLabel: *value}
+	}
+	return m
 }
 
 // message is a kind of Kubernetes' own.
@@ -53,7 +78,7 @@ func pack(obj any) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("packing %s %s/%s: %w", o.GetKind(), o.GetNamespace(), o.GetName(), err)
 		}
-		return &packed{concerns(o), bytes.Clone(content)}, nil // without the room to grow that it was written in
+		return newPacked(o, bytes.Clone(content)), nil // without the room to grow that it was written in
 	}
 	return obj, nil // packed already, or none of these
 }
@@ -63,25 +88,26 @@ func packMessage[T any, P message[T]](o P) (*packed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packing %T %s/%s: %w", o, o.GetNamespace(), o.GetName(), err)
 	}
-	return &packed{concerns(o), content}, nil
+	return newPacked(o, content), nil
 }
 
-// concerns is what of the metadata is looked at when an object changes.
-func concerns(o metav1.Object) metav1.ObjectMeta {
-	m := metav1.ObjectMeta{
-		Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion(),
-	}
-	owner := metav1.GetControllerOf(o)
-	if _, named := o.(*corev1.Service); owner != nil && !named { // a Service concerns by its name
-		m.OwnerReferences = []metav1.OwnerReference{*owner}
+func newPacked(o metav1.Object, content []byte) *packed {
+	p := &packed{namespace: o.GetNamespace(), name: o.GetName(), version: o.GetResourceVersion(), content: content}
+	of := concerns{}
+	switch o.(type) {
+	case *appsv1.ReplicaSet, *appsv1.ControllerRevision: // others concern by their names
+		of.owner = metav1.GetControllerOf(o)
 	}
 	if value, there := o.GetAnnotations()[v1beta1.AnnotationCanary]; there {
-		m.Annotations = map[string]string{v1beta1.AnnotationCanary: value}
+		of.canary = &value
 	}
-	if service, there := o.GetLabels()[workload.KnativeServiceLabel]; there {
-		m.Labels = map[string]string{workload.KnativeServiceLabel: service}
+	if value, there := o.GetLabels()[workload.KnativeServiceLabel]; there {
+		of.knative = &value
 	}
-	return m
+	if of != (concerns{}) {
+		p.concerns = &of
+	}
+	return p
 }
 
 // unpack gives an object of a cache, which is the caller's; nil for what is of another kind.

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -67,7 +68,7 @@ func TestPack(t *testing.T) {
 	route.SetLabels(packable().Labels)
 	obj, err := pack(route.DeepCopy())
 	require.NoError(t, err)
-	assert.Equal(t, "app", concerned(t, obj).Labels[workload.KnativeServiceLabel])
+	assert.Equal(t, "app", concerned(t, obj).GetLabels()[workload.KnativeServiceLabel])
 	assert.Equal(t, route, unpackRoute(obj))
 	assert.Nil(t, unpackRoute(route), "what is not packed is not in a cache")
 	assert.Nil(t, unpack[corev1.Service](nil))
@@ -88,7 +89,15 @@ func held[T any, P message[T]](t *testing.T, o P) {
 	assert.Equal(t, tombstone, kept)
 
 	m := concerned(t, obj)
-	assert.Equal(t, map[string]string{v1beta1.AnnotationCanary: o.GetAnnotations()[v1beta1.AnnotationCanary]}, m.Annotations)
+	assert.Equal(t, map[string]string{v1beta1.AnnotationCanary: o.GetAnnotations()[v1beta1.AnnotationCanary]}, m.GetAnnotations())
+	owner := metav1.GetControllerOf(m)
+	switch any(o).(type) {
+	case *appsv1.ReplicaSet, *appsv1.ControllerRevision:
+		assert.Equal(t, "3", string(owner.UID))
+	default:
+		assert.Nil(t, owner, "it concerns by its name")
+	}
+	assert.Equal(t, "7", m.GetResourceVersion())
 	first, second := unpack[T, P](obj), unpack[T, P](obj)
 	require.NotNil(t, first)
 	assert.True(t, equality.Semantic.DeepEqual(slimmed, first), "%T", o)
@@ -97,12 +106,12 @@ func held[T any, P message[T]](t *testing.T, o P) {
 }
 
 // concerned is what an event handler sees of it.
-func concerned(t *testing.T, obj any) *metav1.ObjectMeta {
+func concerned(t *testing.T, obj any) metav1.Object {
 	t.Helper()
-	p, ok := obj.(*packed)
-	require.True(t, ok)
-	key, err := cache.MetaNamespaceKeyFunc(p)
+	key, err := cache.MetaNamespaceKeyFunc(obj)
 	require.NoError(t, err)
 	assert.Equal(t, "shop/app", key)
-	return &p.ObjectMeta
+	m, err := meta.Accessor(obj)
+	require.NoError(t, err)
+	return m
 }
