@@ -35,6 +35,7 @@ kind: Canary
 metadata: {name: $NAME, annotations: {$ANNOTATIONS}}
 spec:
   targetRef: {name: $NAME}
+  metricsServer: $SERVER
   service: {port: 9898, settle: 200ms, gatewayRefs: [{name: main, namespace: edge}]}
   analysis: $ANALYSIS
 `
@@ -46,17 +47,25 @@ func (w *walk) application(name string) {
 	w.do("kubectl rollout status deployment/" + name)
 }
 
-// manage makes an application with a Canary, and waits until that is adopted.
+// declare applies an application with a Canary, or changes the Canary.
+func (w *walk) declare(name, analysis string, annotations ...string) {
+	w.t.Helper()
+	w.users(strings.NewReplacer(
+		"$NAME", name, "$ANALYSIS", analysis, "$ANNOTATIONS", strings.Join(annotations, ", "), "$SERVER", w.outside.URL,
+	).Replace(applied + managed))
+}
+
+// manage makes both, and waits until the application is adopted.
 func (w *walk) manage(name, analysis string, annotations ...string) {
 	w.t.Helper()
-	w.users(strings.NewReplacer("$NAME", name, "$ANALYSIS", analysis, "$ANNOTATIONS", strings.Join(annotations, ", ")).
-		Replace(applied + managed))
+	w.declare(name, analysis, annotations...)
 	w.await(name, v1beta1.PhaseInitialized)
 }
 
 // gated is an analysis with a gate that is closed.
 func (w *walk) gated(name string) string {
-	return `{interval: 1s, stepWeights: [50], webhooks: [{name: ` + name + `, type: confirm-rollout, url: "` + w.outside.URL + `/closed"}]}`
+	return `{interval: 1s, stepWeights: [50],
+		webhooks: [{name: ` + name + `, type: confirm-rollout, url: "` + w.outside.URL + `/closed"}]}`
 }
 
 // change changes the template.

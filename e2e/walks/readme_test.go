@@ -46,7 +46,9 @@ func readme(w *walk) {
 		})
 	}
 	w.before["kubectl annotate deployment podinfo weir.dev/canary=true"] = func() { w.application("podinfo") }
-	w.after["kubectl annotate deployment podinfo weir.dev/canary=true"] = func(string) { w.await("podinfo", v1beta1.PhaseInitialized) }
+	w.after["kubectl annotate deployment podinfo weir.dev/canary=true"] = func(string) {
+		w.await("podinfo", v1beta1.PhaseInitialized)
+	}
 	w.after["kubectl annotate deployment podinfo weir.dev/canary-"] = func(string) { w.awaitGone("podinfo") }
 	w.before["kubectl delete canary podinfo"] = func() {
 		w.users(w.block("\n  name: podinfo\n"))
@@ -104,7 +106,7 @@ func gitops(w *walk) {
 	w.do("kubectl -n argocd create configmap argocd-cm --from-literal=url=https://argocd.example.com")
 	chart := filepath.Join(w.shell.Folder, "chart")
 	require.NoError(w.t, os.MkdirAll(filepath.Join(chart, "templates"), 0o755))
-	require.NoError(w.t, os.WriteFile(filepath.Join(chart, "Chart.yaml"), []byte("apiVersion: v2\nname: podinfo\nversion: 0.1.0\n"), 0o600))
+	w.file("chart/Chart.yaml", "apiVersion: v2\nname: podinfo\nversion: 0.1.0\n")
 	w.do("cp weir/artifacts/examples/canary-gatewayapi.yaml chart/templates/")
 	w.do("kubectl apply -f weir/artifacts/examples/metrictemplate.yaml")
 	w.shell.Words = map[string]string{"NAME": "podinfo", "CHART": "./chart"}
@@ -114,24 +116,22 @@ func gitops(w *walk) {
 
 // gates: "Let the promotion wait with manual, or a step with a pause that has no end".
 func gates(w *walk) {
+	released := func(analysis, reason string) {
+		w.declare("podinfo", analysis)
+		w.change("podinfo")
+		w.awaitReason("podinfo", reason)
+	}
 	w.arrive["For a person, without any service"] = func() {
-		w.manage("podinfo", `{manual: true, interval: 1s, steps: [{weight: 5, pause: {}}]}`)
-		w.change("podinfo")
-		w.awaitReason("podinfo", "Paused")
+		w.manage("podinfo", `{interval: 1s, stepWeights: [50]}`)
+		released(`{manual: true, interval: 1s, stepWeights: [50]}`, "GateClosed")
 	}
-	w.after["kubectl weir explain podinfo"] = func(said string) { assert.Contains(w.t, said, "kubectl weir resume podinfo") }
-	w.before["kubectl weir resume"] = func() {
-		w.await("podinfo", v1beta1.PhaseSucceeded)
-		w.change("podinfo")
-		w.awaitReason("podinfo", "Paused")
+	w.after["kubectl weir explain podinfo"] = func(said string) { assert.Contains(w.t, said, "kubectl weir promote podinfo") }
+	w.after["kubectl weir promote podinfo"] = func(string) { w.await("podinfo", v1beta1.PhaseSucceeded) }
+	w.before["kubectl weir resume podinfo"] = func() {
+		released(`{interval: 1s, steps: [{weight: 5, pause: {}}, {weight: 50, pause: {duration: 1s}}]}`, "Paused")
 	}
-	w.after["kubectl weir resume"] = func(string) { w.awaitReason("podinfo", "GateClosed") }
-	w.arrive["For a service"] = func() {
-		w.do("kubectl delete canary podinfo")
-		w.manage("podinfo", w.gated("change-window"))
-		w.change("podinfo")
-		w.awaitReason("podinfo", "GateClosed")
-	}
+	w.after["kubectl weir resume podinfo"] = func(string) { w.await("podinfo", v1beta1.PhaseSucceeded) }
+	w.arrive["For a service"] = func() { released(w.gated("change-window"), "GateClosed") }
 	w.goOn(w.page.Steps())
 	w.await("podinfo", v1beta1.PhaseSucceeded)
 }
