@@ -264,8 +264,8 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName, log *sl
 	o.snapshot.Replies = c.caller.replies(key, canary, questions.Calls)
 	c.outbox.offer(canary, canary.Status.Alerts)
 	o.snapshot.Receivers, o.snapshot.Delivered = receiversOf(canary, c.options.Receivers), c.outbox.delivered(key)
-	if c.seen.first(key, canary.ResourceVersion) {
-		c.announce(ctx, o, &canary.Status, rollout.Recall(canary, o.snapshot.Now), log)
+	if first, missed := c.seen.first(key, canary.ResourceVersion); first {
+		c.announce(ctx, o, &canary.Status, rollout.Recall(canary, o.snapshot.Now, missed), log)
 	}
 	d := rollout.Decide(&o.snapshot)
 	ctx, cancel := context.WithTimeout(ctx, longestLook) // an API server that hangs does not hold a worker for ever

@@ -33,20 +33,25 @@ func TestSplits(t *testing.T) {
 	assert.Zero(t, s.since(key, rollout.Route{}, at(6)))
 	assert.Equal(t, at(7), s.since(key, route(10), at(7)), "a route that went and came is a new one")
 
-	assert.True(t, s.first(key, "1"))
-	assert.False(t, s.first(key, "1"))
-	assert.False(t, s.first(key, "2"))
-	assert.True(t, s.first(other, "1"))
+	first := func(key types.NamespacedName, version string) []bool {
+		first, missed := s.first(key, version)
+		return []bool{first, missed}
+	}
+	not, new, missed := []bool{false, false}, []bool{true, false}, []bool{true, true}
+	assert.Equal(t, new, first(key, "1"))
+	assert.Equal(t, not, first(key, "1"))
+	assert.Equal(t, not, first(key, "2"))
+	assert.Equal(t, new, first(other, "1"))
 	s.doubt(key, "2")
-	assert.False(t, s.first(key, "2"), "what was committed, if it was, is not seen yet")
-	assert.True(t, s.first(key, "3"))
-	assert.False(t, s.first(key, "4"))
+	assert.Equal(t, not, first(key, "2"), "what was committed, if it was, is not seen yet")
+	assert.Equal(t, missed, first(key, "3"))
+	assert.Equal(t, not, first(key, "4"))
 	s.doubt(key, "")
-	assert.True(t, s.first(key, "4"), "an event is to be told again")
+	assert.Equal(t, missed, first(key, "4"), "an event is to be told again")
 	s.leave(key)
 	assert.Equal(t, at(7), s.since(key, route(10), at(8)))
 	s.forget(key)
-	assert.True(t, s.first(key, "4"), "a Canary that was deleted and made anew")
+	assert.Equal(t, new, first(key, "4"), "a Canary that was deleted and made anew")
 	assert.Equal(t, at(8), s.since(key, route(10), at(8)))
 }
 
@@ -174,7 +179,8 @@ func TestFollow(t *testing.T) {
 	c.follow(canary)
 	c.seen.leave(keyOf(canary))
 	assert.Equal(t, time.Unix(4, 0), look(6))
-	assert.True(t, c.seen.first(keyOf(canary), "1"), "all else is news")
+	first, missed := c.seen.first(keyOf(canary), "1")
+	assert.True(t, first && !missed, "all else is news")
 	assert.True(t, c.seen.follows(keyOf(canary)))
 	c.seen.forget(keyOf(canary))
 	assert.False(t, c.seen.follows(keyOf(canary)))

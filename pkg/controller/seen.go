@@ -33,17 +33,17 @@ func newSplits() *splits {
 }
 
 // first says once of each Canary that it was not seen before, and once more after a doubt, when another
-// version of it is there.
-func (s *splits) first(key types.NamespacedName, version string) bool {
+// version of it is there: then something may have been missed.
+func (s *splits) first(key types.NamespacedName, version string) (first, missed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	doubted, doubt := s.doubted[key]
 	if s.met[key] && (!doubt || doubted == version) {
-		return false
+		return false, false
 	}
 	s.met[key] = true
 	delete(s.doubted, key)
-	return true
+	return true, doubt
 }
 
 // doubt makes the next version, or any where it is empty, one that was not seen before.

@@ -13,14 +13,16 @@ import (
 const memorable = 15 * time.Minute
 
 // Recall gives the notices of a committed status that an operator may have died before telling: that the
-// run which is on began, and how the last one ended.
-func Recall(canary *v1beta1.Canary, now time.Time) []Notice {
+// run which is on began, and how the last one ended. What is told comes before the next commit, so of a run that
+// has gone on since nothing is recalled, unless something was missed.
+func Recall(canary *v1beta1.Canary, now time.Time, missed bool) []Notice {
 	var notices []Notice
 	st := &canary.Status
-	if len(st.History) > 0 && now.Sub(st.History[0].EndedAt.Time) < memorable {
+	if (missed || st.Run == nil) && len(st.History) > 0 && now.Sub(st.History[0].EndedAt.Time) < memorable {
 		notices = append(notices, ended(canary.Spec.TargetRef.Name, st.History))
 	}
-	if st.Run != nil && st.Canary != nil && now.Sub(st.Run.StartedAt.Time) < memorable {
+	begins := st.Step == nil || st.Step.Index == 0 && st.Step.TrafficSince == nil
+	if (missed || begins) && st.Run != nil && st.Canary != nil && now.Sub(st.Run.StartedAt.Time) < memorable {
 		notices = append(notices, started(canary, st))
 	}
 	return notices
