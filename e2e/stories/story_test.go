@@ -112,6 +112,8 @@ func TestStories(t *testing.T) {
 		{"gitops-route-forced", false, gitopsRouteForced},
 		{"gitops-helm", false, gitopsHelm},
 		{"helm-install", false, helmInstall},
+		{"pages", false, byThePages},
+		{"quick-start", false, quickStart},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			if !story.always && os.Getenv("WEIR_E2E") != "1" {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -67,6 +68,7 @@ func (o *outside) addresses() []string {
 	return []string{
 		"http://prometheus.monitoring:9090", o.URL,
 		"http://prometheus.istio-system:9090", o.URL,
+		"http://localhost:9090", o.URL,
 		"https://hooks.slack.com/services/…", o.URL + "/chat",
 	}
 }
@@ -108,6 +110,17 @@ func (o *outside) answer(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[%s]}}`, result)
 }
 
+// caches are where Go keeps what it has built and fetched: another home would have it do all of that anew.
+func caches(t *testing.T) []string {
+	t.Helper()
+	names := []string{"GOCACHE", "GOMODCACHE"}
+	said, err := exec.CommandContext(t.Context(), "go", append([]string{"env"}, names...)...).Output()
+	require.NoError(t, err)
+	values := strings.Fields(string(said))
+	require.Len(t, values, len(names))
+	return []string{names[0] + "=" + values[0], names[1] + "=" + values[1]}
+}
+
 // sit gives a shell at a desk of its own, whose kubectl is in a namespace of its own.
 func (g *ground) sit(t *testing.T, namespace string) *desk.Shell {
 	t.Helper()
@@ -119,7 +132,7 @@ func (g *ground) sit(t *testing.T, namespace string) *desk.Shell {
 	require.NoError(t, err)
 	kubeconfig := filepath.Join(folder, ".kubeconfig")
 	require.NoError(t, os.WriteFile(kubeconfig, config, 0o600))
-	s.Env = []string{"PATH=" + g.programs + ":" + os.Getenv("PATH"), "HOME=" + folder, "KUBECONFIG=" + kubeconfig}
+	s.Env = append(caches(t), "PATH="+g.programs+":"+os.Getenv("PATH"), "HOME="+folder, "KUBECONFIG="+kubeconfig)
 	for _, command := range []string{
 		"kubectl create namespace " + namespace, "kubectl config set-context --current --namespace " + namespace,
 	} {

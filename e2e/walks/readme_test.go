@@ -20,6 +20,7 @@ func guests() []walked {
 	return []walked{
 		{"docs/alerts.md", true, alerts},
 		{"docs/annotations.md", true, annotations},
+		{"docs/cli.md", false, cli},
 		{"docs/gitops.md", false, gitops},
 		{"docs/howto/alerts.md", false, alerts},
 		{"docs/howto/gates.md", false, gates},

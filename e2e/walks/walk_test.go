@@ -38,6 +38,8 @@ type walk struct {
 	after  map[string]func(said string)
 	// fails are words of what a command says that has to fail, by its beginning.
 	fails map[string]string
+	// endless are words of what a command says that would not end by itself, by its beginning: then enough is seen.
+	endless map[string]string
 	// released is that the target was changed since the last watch.
 	released bool
 	typed    []pages.Step
@@ -53,7 +55,7 @@ func (g *ground) enter(t *testing.T, file string) *walk {
 	name := strings.NewReplacer("/", "-", ".md", "").Replace(strings.ToLower(file))
 	w := &walk{
 		ground: g, t: t, namespace: "walk-" + name, page: page, arrive: map[string]func(){}, before: map[string]func(){},
-		after: map[string]func(string){}, fails: map[string]string{},
+		after: map[string]func(string){}, fails: map[string]string{}, endless: map[string]string{},
 	}
 	w.shell = g.sit(t, w.namespace)
 	t.Cleanup(w.leave)
@@ -136,6 +138,11 @@ func (w *walk) do(command string) string {
 	if watched := regexp.MustCompile(`^kubectl get canary (\S+) --watch$`).FindStringSubmatch(command); watched != nil {
 		return w.watch(command)
 	}
+	for beginning, words := range w.endless {
+		if strings.HasPrefix(command, beginning) {
+			return w.until(command, func(said string) bool { return strings.Contains(said, words) })
+		}
+	}
 	switch {
 	case strings.Contains(command, "PODINFO_RANDOM_ERROR=true"):
 		w.outside.failing.Store(true)
@@ -171,14 +178,20 @@ func (w *walk) watch(command string) string {
 		}
 	}
 	w.released = false
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
-	defer cancel()
-	said, err := w.shell.Until(ctx, command, func(said string) bool {
+	return w.until(command, func(said string) bool {
 		lines := strings.Split(strings.TrimSpace(said), "\n")
 		last := strings.Fields(lines[len(lines)-1])
 		return len(last) > 1 && last[1] == string(wanted)
 	})
-	require.NoError(w.t, err, "%s wants the phase %s", w.page.File, wanted)
+}
+
+// until ends a command when enough is seen of what it says.
+func (w *walk) until(command string, enough func(said string) bool) string {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	said, err := w.shell.Until(ctx, command, enough)
+	require.NoError(w.t, err, "%s: %s", w.page.File, command)
 	return said
 }
 
