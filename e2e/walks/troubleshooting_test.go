@@ -20,10 +20,13 @@ spec: {limits: {maxRuns: 1}}
 
 // troubleshooting brings Canaries into the trouble that a heading is about.
 func troubleshooting(w *walk) {
-	const judged = `{interval: 1s, threshold: 1, stepWeights: [50], metrics: [{name: request-success-rate, thresholdRange: {min: 99}},
-		{name: info-errors, templateRef: {name: path-error-percentage}, templateVariables: {path: api_info}, thresholdRange: {max: 5}}]}`
-	const waits = `{interval: 1s, steps: [{weight: 50, pause: {}}], metrics: [{name: info-errors,
-		templateRef: {name: path-error-percentage}, templateVariables: {path: api_info}, thresholdRange: {max: 5}}]}`
+	const (
+		own = `{name: info-errors, templateRef: {name: path-error-percentage}, templateVariables: {path: api_info},
+			thresholdRange: {max: 5}}`
+		judged = `{interval: 1s, threshold: 1, stepWeights: [50], metrics: [` + own + `,
+			{name: request-success-rate, thresholdRange: {min: 99}}]}`
+		waits = `{interval: 1s, steps: [{weight: 50, pause: {}}], metrics: [` + own + `]}`
+	)
 	w.do("kubectl apply -f weir/artifacts/examples/metrictemplate.yaml")
 	w.manage("podinfo", judged)
 	at := func(name string) { w.shell.Words["NAME"] = name }
