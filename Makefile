@@ -13,7 +13,7 @@ demo: ## Watch a release on a cluster that is made for it.
 test: ## Run the tests; what they need is built and cached on the first run.
 	go test -count=1 -timeout 60m -p 1 -parallel 12 ./...
 
-e2e: ## Run every story on the real cluster; that takes an hour and a half.
+e2e: ## Run every story on the real cluster, and type every page of the docs; that takes two hours.
 	WEIR_E2E=1 go test -count=1 -timeout 180m -p 1 -parallel 12 -v ./e2e/...
 
 bench-core: ## Time a decision, a rendering and a verdict; benchstat is built and cached on the first run.

@@ -65,6 +65,9 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 	if err := s.Install(ctx, stage.Overlay{}); err != nil {
 		return err
 	}
+	if err := app.Remove(ctx); err != nil { // what was kept before
+		return err
+	}
 	heading(out, "podinfo, and 100 requests a second to it")
 	if err := app.Deploy(ctx, stage.Version{Label: "one"}); err != nil {
 		return err
