@@ -31,13 +31,16 @@ func TestDemo(t *testing.T) {
 			assert.NoError(t, kept.Down(ctx))
 		})
 	}
-	get := exec.CommandContext(t.Context(), kept.Kubectl(), "-n", "demo", "get", "canary", "podinfo", "-o", "jsonpath={.status.phase}")
-	get.Env = append(os.Environ(), "KUBECONFIG="+kept.Kubeconfig)
-	phase, err := get.Output()
+	kubectl := func(args ...string) (string, error) {
+		said, err := exec.CommandContext(t.Context(), kept.Kubectl(), append(args, "--kubeconfig="+kept.Kubeconfig)...).Output()
+		return string(said), err
+	}
+	phase, err := kubectl("-n", "demo", "get", "canary", "podinfo", "-o", "jsonpath={.status.phase}")
 	require.NoError(t, err)
-	assert.Equal(t, "Failed", string(phase), "and the application, as the demo leaves it")
+	assert.Equal(t, "Failed", phase, "and the application, as the demo leaves it")
 	plays(t, "make", "demo")
-	assert.Error(t, exec.CommandContext(t.Context(), kept.Kubectl(), "--kubeconfig", kept.Kubeconfig, "get", "namespace", "demo").Run())
+	_, err = kubectl("get", "namespace", "demo")
+	assert.Error(t, err, "the application is not kept")
 }
 
 // plays types a command at the top of the tree, and wants to see what the README shows.

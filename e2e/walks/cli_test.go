@@ -72,7 +72,9 @@ func cli(w *walk) {
 			"$NAME", "podinfo", "ports: [{container", "env: [{name: PODINFO_UI_MESSAGE, value: better}], ports: [{container",
 		).Replace(applied))
 	}
-	w.after["kubectl weir explain podinfo"] = func(said string) { assert.Contains(w.t, said, "Canary podinfo in namespace "+w.namespace) }
+	w.after["kubectl weir explain podinfo"] = func(said string) {
+		assert.Contains(w.t, said, "Canary podinfo in namespace "+w.namespace)
+	}
 	w.after["kubectl weir history podinfo"] = func(said string) {
 		assert.Equal(w.t, []v1beta1.Outcome{"Promoted", "RolledBack", "Promoted"}, w.outcomes("podinfo"))
 		for _, run := range w.canary("podinfo").Status.History {
