@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -61,9 +62,20 @@ func Checkout(tree, folder string, change ...string) error {
 	})
 }
 
+// common are programs that pages presume, by Debian's packages of their names.
+func common() []string { return []string{"curl", "make", "openssl"} }
+
 // Programs puts kubectl, Helm and the plugin `kubectl weir` into a folder that is to be first on the PATH. What is missing
-// is built, and progress is told so.
+// is built, and progress is told so; of what everybody has, what is missing is installed, which takes root.
 func Programs(ctx context.Context, tree, folder string, progress io.Writer) error {
+	for _, name := range common() {
+		if _, err := exec.LookPath(name); err == nil {
+			continue
+		}
+		if err := sandbox.InstallDebian(ctx, name); err != nil {
+			return err
+		}
+	}
 	for name, find := range map[string]func(context.Context, io.Writer) (string, error){
 		"kubectl": sandbox.Kubectl, "helm": sandbox.Helm,
 	} {
