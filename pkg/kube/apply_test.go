@@ -2,6 +2,7 @@ package kube_test
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ metadata:
   name: app
   labels: {weir.dev/canary: app}
   annotations: {note: ours}
-  ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: "0123", controller: true}]
+  ownerReferences: [{apiVersion: v1, kind: Namespace, name: $OWNER, uid: $UID, controller: true}]
 spec:
   parentRefs: [{name: edge}]
   rules:
@@ -32,7 +33,9 @@ func (b *bench) routes() dynamic.ResourceInterface {
 
 func (b *bench) intent() *unstructured.Unstructured {
 	b.Helper()
-	intent := &unstructured.Unstructured{Object: *read[map[string]any](b, route)}
+	// An owner that is not there would have the garbage collector take the route, in its own time.
+	content := strings.NewReplacer("$OWNER", b.namespace, "$UID", string(b.uid)).Replace(route)
+	intent := &unstructured.Unstructured{Object: *read[map[string]any](b, content)}
 	intent.SetNamespace(b.namespace)
 	return jsonCopy(b, intent)
 }
@@ -132,7 +135,7 @@ func putsRight(b *bench) {
 		"no owner":      func(u *unstructured.Unstructured) { u.SetOwnerReferences(nil) },
 		"an owner": func(u *unstructured.Unstructured) {
 			_ = unstructured.SetNestedField(u.Object, false, "metadata", "ownerReferences")
-			u.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "owner", UID: "0123"}})
+			u.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "v1", Kind: "Namespace", Name: b.namespace, UID: b.uid}})
 		},
 	} {
 		edited := b.edit(change)

@@ -101,6 +101,7 @@ type bench struct {
 	*testing.T
 	*server
 	namespace string
+	uid       types.UID // of the namespace
 	writer    *kube.Writer
 
 	mu     sync.Mutex
@@ -112,7 +113,7 @@ func (s *server) bench(t *testing.T) *bench {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "kube-"}}
 	made, err := s.kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
 	require.NoError(t, err)
-	b := &bench{T: t, server: s, namespace: made.Name}
+	b := &bench{T: t, server: s, namespace: made.Name, uid: made.UID}
 	b.writer = b.another()
 	return b
 }
