@@ -13,16 +13,18 @@ import (
 const memorable = 15 * time.Minute
 
 // Recall gives the notices of a committed status that an operator may have died before telling: that the
-// run which is on began, and how the last one ended. What is told comes before the next commit, so of a run that
-// has gone on since nothing is recalled, unless something was missed.
+// run which is on began, and how the last one ended, which may have been one commit. What is told comes before the next
+// one, so once the run has gone on nothing is recalled, unless something was missed.
 func Recall(canary *v1beta1.Canary, now time.Time, missed bool) []Notice {
 	var notices []Notice
 	st := &canary.Status
-	if (missed || st.Run == nil) && len(st.History) > 0 && now.Sub(st.History[0].EndedAt.Time) < memorable {
+	if st.Run != nil && st.Step != nil && (st.Step.Index > 0 || st.Step.TrafficSince != nil) && !missed {
+		return nil
+	}
+	if len(st.History) > 0 && now.Sub(st.History[0].EndedAt.Time) < memorable {
 		notices = append(notices, ended(canary.Spec.TargetRef.Name, st.History))
 	}
-	begins := st.Step == nil || st.Step.Index == 0 && st.Step.TrafficSince == nil
-	if (missed || begins) && st.Run != nil && st.Canary != nil && now.Sub(st.Run.StartedAt.Time) < memorable {
+	if st.Run != nil && st.Canary != nil && now.Sub(st.Run.StartedAt.Time) < memorable {
 		notices = append(notices, started(canary, st))
 	}
 	return notices

@@ -27,7 +27,7 @@ func TestRecall(t *testing.T) {
 	begun := v1beta1.CanaryStatus{
 		History: over, Run: on, Canary: &v1beta1.RevisionStatus{Hash: "2"}, Step: &v1beta1.StepStatus{},
 	}
-	assert.Equal(t, []string{"b/started"}, recalled(begun, false), "the end of the run before came before it")
+	assert.Equal(t, []string{"a/ended", "b/started"}, recalled(begun, false), "one that supersedes ends another as it begins")
 	begun.Step = &v1beta1.StepStatus{TrafficSince: &traffic}
 	assert.Empty(t, recalled(begun, false), "what is told comes before the next commit")
 	begun.Step = &v1beta1.StepStatus{Index: 1}
