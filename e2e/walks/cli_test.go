@@ -82,8 +82,8 @@ func cli(w *walk) {
 		}
 	}
 	w.arrive["query"] = func() {
-		w.declare("podinfo", gated)
-		gatedRun()
+		w.declare("podinfo", gated) // with a template that is another once more
+		w.awaitReason("podinfo", "GateClosed")
 	}
 	w.after["kubectl weir query podinfo errors"] = func(said string) { assert.Contains(w.t, said, "Verdict: Passed") }
 	w.arrive["alert test"] = w.alertProviders

@@ -1,7 +1,10 @@
 package walks
 
 import (
+	"iter"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -42,6 +45,19 @@ func (w *walk) wholly() {
 	for _, step := range w.page.Steps() {
 		if step.Command != "" && exceptionOf(step) < 0 {
 			assert.Contains(w.t, w.typed, step, "it was not typed")
+		}
+	}
+	for heading := range w.arrive {
+		assert.True(w.t, slices.ContainsFunc(w.page.Steps(), func(s pages.Step) bool { return s.Heading == heading }),
+			"no command stands under %q", heading)
+	}
+	for _, beginnings := range []iter.Seq[string]{
+		maps.Keys(w.before), maps.Keys(w.after), maps.Keys(w.fails), maps.Keys(w.endless),
+	} {
+		for beginning := range beginnings {
+			assert.True(w.t, slices.ContainsFunc(w.page.Steps(), func(s pages.Step) bool {
+				return strings.HasPrefix(s.Command, beginning)
+			}), "no command begins with %q", beginning)
 		}
 	}
 }

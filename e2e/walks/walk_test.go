@@ -67,7 +67,8 @@ func (g *ground) enter(t *testing.T, file string) *walk {
 func (w *walk) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	commands := []string{"kubectl delete canaries.weir.dev --all --timeout=20s"}
+	// A namespace does not end without a kubelet, and a Deployment that stays paused in it would be left of Weir's.
+	commands := []string{"kubectl delete canaries.weir.dev --all --timeout=20s", "kubectl delete deployments --all --timeout=20s"}
 	if !w.guest {
 		defer w.dismiss()
 		commands = []string{"kubectl delete canaries.weir.dev --all --all-namespaces --timeout=20s", "kubectl delete -k mine"}
